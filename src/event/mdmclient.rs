@@ -1,0 +1,169 @@
+//! What mdmclient says. Its text is the same from macOS 11 to 27; each pattern quotes a line it was made from.
+
+use super::{Channel, Event, IdentityTrouble, Message, What, bounded};
+use crate::log::LogRecord;
+
+/// The only program that speaks for the MDM client.
+pub const IMAGE: &str = "/usr/libexec/mdmclient";
+
+/// The event of a record of mdmclient.
+pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
+    let (prefix, said) = Prefix::split(&record.message);
+    let (what, target) = what(said)?;
+    Some(Event {
+        at: record.at,
+        pid: record.pid,
+        thread: if record.thread == 0 { prefix.thread.unwrap_or(0) } else { record.thread },
+        channel: target.or(prefix.channel),
+        what,
+    })
+}
+
+/// The tags before a message: `[0:MDMDaemon:HTTPUtil:<0x6c0d>] ` (12.3), `[*] [0:MDMDaemon:<0x4d0d>] ` (15),
+/// `[ERROR] [506:MDMAgent:<0x191a53>] `, `[501:MDMAgent] ` (12). The first number is the uid that is served.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Prefix {
+    channel: Option<Channel>,
+    thread: Option<u64>,
+}
+
+impl Prefix {
+    /// Takes the tags off. A message is only ever looked for behind them, never within another message's text.
+    fn split(message: &str) -> (Self, &str) {
+        let mut prefix = Self::default();
+        let mut rest = message.trim_start();
+        while let Some((tag, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let mut parts = tag.split(':');
+            match parts.next().map(str::parse::<u32>) {
+                Some(Ok(uid)) => {
+                    prefix.channel = Some(if uid == 0 { Channel::Device } else { Channel::User(uid) });
+                    prefix.thread = parts
+                        .next_back()
+                        .and_then(|last| u64::from_str_radix(last.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok());
+                }
+                _ if tag == "*" || tag == "ERROR" => {}
+                _ => break,
+            }
+            rest = behind.trim_start();
+        }
+        (prefix, rest)
+    }
+}
+
+/// What is said, and the channel where the message names it.
+fn what(said: &str) -> Option<(What, Option<Channel>)> {
+    if let Some(rest) = said.strip_prefix("Processing server request: ") {
+        return command_received(rest);
+    }
+    if let Some(rest) = said.strip_prefix("Responding 'NotNow' to server request: ") {
+        return not_now(rest);
+    }
+    let what = request_sent(said)
+        .or_else(|| response_received(said))
+        .or_else(|| error_chain(said))
+        .or_else(|| identity_trouble(said))?;
+    Some((what, None))
+}
+
+/// `>>>>> Sending HTTP request (PUT) [Acknowledged(ScheduleOSUpdateScan):6c7d9d3d-…] >>>>>` (13.0); a report from
+/// macOS 26 leaves the arrows out.
+fn request_sent(said: &str) -> Option<What> {
+    let said = said.strip_prefix(">>>>> ").unwrap_or(said);
+    let (method, rest) = said.strip_prefix("Sending HTTP request (")?.split_once(") ")?;
+    let message = bracket(rest.strip_suffix(" >>>>>").unwrap_or(rest))?;
+    Some(What::RequestSent { method: bounded(method), message })
+}
+
+/// `<<<<< Received HTTP response (200) [Idle] <<<<<` (12.3).
+fn response_received(said: &str) -> Option<What> {
+    let said = said.strip_prefix("<<<<< ").unwrap_or(said);
+    let (status, rest) = said.strip_prefix("Received HTTP response (")?.split_once(") ")?;
+    let message = bracket(rest.strip_suffix(" <<<<<").unwrap_or(rest))?;
+    Some(What::ResponseReceived { status: status.parse().ok()?, message })
+}
+
+/// `[Idle]`, `[Acknowledged(ScheduleOSUpdate):f1fd75b5-…]` (13.0), `[NotNow(ProfileList):13277315]`,
+/// `[MDM_GetBootstrapToken]` (13.0).
+fn bracket(text: &str) -> Option<Message> {
+    let inside = text.trim().strip_prefix('[')?.strip_suffix(']')?;
+    if inside == "Idle" {
+        return Some(Message::Idle);
+    }
+    if let Some(check_in) = inside.strip_prefix("MDM_") {
+        return Some(Message::CheckIn(bounded(check_in)));
+    }
+    let answer = || {
+        let (status, rest) = inside.split_once('(')?;
+        let (request_type, rest) = rest.split_once(')')?;
+        let token = match rest.strip_prefix(':') {
+            Some(token) => Some(bounded(token)).filter(|token| !token.is_empty()),
+            None if rest.is_empty() => None,
+            None => return None,
+        };
+        Some(Message::Answer { status: bounded(status), request_type: bounded(request_type), token })
+    };
+    Some(answer().unwrap_or_else(|| Message::Other(bounded(inside))))
+}
+
+/// `SecurityInfo for: <Device> (7a00a5a1-84de-…) PowerNap: no` (26); the older shape has two blanks and no token:
+/// `InstallApplication  for: <Device>`.
+fn command_received(rest: &str) -> Option<(What, Option<Channel>)> {
+    let (request_type, rest) = rest.split_once(" for: ")?;
+    let (channel, rest) = target(rest);
+    let (rest, power_nap) = match rest.rsplit_once("PowerNap: ") {
+        Some((before, answer)) if answer.trim() == "yes" => (before, Some(true)),
+        Some((before, answer)) if answer.trim() == "no" => (before, Some(false)),
+        _ => (rest, None),
+    };
+    let token = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).map(bounded);
+    Some((What::CommandReceived { request_type: bounded(request_type.trim()), token, power_nap }, channel))
+}
+
+/// `ProfileList for: <Device> reason: Not supported during DarkWake`.
+fn not_now(rest: &str) -> Option<(What, Option<Channel>)> {
+    let (request_type, rest) = rest.split_once(" for: ")?;
+    let (channel, rest) = target(rest);
+    let reason = rest.trim().strip_prefix("reason: ").unwrap_or_default();
+    Some((What::NotNow { request_type: bounded(request_type.trim()), reason: bounded(reason) }, channel))
+}
+
+/// `<Device>` or `<User: 501>`, and the rest behind it.
+fn target(text: &str) -> (Option<Channel>, &str) {
+    let Some((target, rest)) = text.trim_start().strip_prefix('<').and_then(|text| text.split_once('>')) else {
+        return (None, text);
+    };
+    let channel = match target {
+        "Device" => Some(Channel::Device),
+        _ => target.strip_prefix("User: ").and_then(|uid| uid.trim().parse().ok()).map(Channel::User),
+    };
+    (channel, rest)
+}
+
+/// `[ErrorChain.0] (InstallProfile) [CPProfile:-102] The profile is either missing some required information or
+/// contains information in an invalid format.>` and
+/// `[ErrorChain.0] (RemoveProfile) [MDMClientError:89] Profile with identifier 'ident' not found.>`
+fn error_chain(said: &str) -> Option<What> {
+    let (request_type, rest) = said.strip_prefix("[ErrorChain.0] (")?.split_once(") [")?;
+    let (error, text) = rest.split_once("] ").unwrap_or((rest.strip_suffix(']')?, ""));
+    let (domain, code) = error.rsplit_once(':')?;
+    Some(What::CommandError {
+        request_type: Some(bounded(request_type)),
+        token: None,
+        domain: Some(bounded(domain)),
+        code: code.parse().ok(),
+        text: Some(bounded(text.strip_suffix('>').unwrap_or(text))),
+    })
+}
+
+/// Only these fragments are known, from scripts of administrators: "Unable to create MDM identity" and
+/// "The specified item is no longer valid. It may have been deleted from the keychain." So they are searched for.
+fn identity_trouble(said: &str) -> Option<What> {
+    let trouble = if said.contains("Unable to create MDM identity") {
+        IdentityTrouble::NotCreated
+    } else if said.contains("The specified item is no longer valid. It may have been deleted from the keychain.") {
+        IdentityTrouble::ItemInvalid
+    } else {
+        return None;
+    };
+    Some(What::IdentityTrouble(trouble))
+}

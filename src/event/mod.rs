@@ -1,0 +1,138 @@
+//! What was said: log records made into events. One file a speaker; a record that says nothing of MDM is no event.
+
+mod mdmclient;
+mod remotemanagementd;
+
+use crate::Time;
+use crate::log::LogRecord;
+
+/// The longest text of an event, in bytes; a longer one is cut.
+const MAX_TEXT: usize = 1024;
+
+/// Something that a process said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When it was said.
+    pub at: Time,
+    /// The process that said it; 0 where the log does not say.
+    pub pid: u32,
+    /// The thread that said it; 0 where the log does not say.
+    pub thread: u64,
+    /// The channel that the process served; `None` where the log does not say.
+    pub channel: Option<Channel>,
+    /// What it said.
+    pub what: What,
+}
+
+/// The two channels of an enrolled Mac.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    /// The Mac itself.
+    Device,
+    /// A user of it, by uid.
+    User(u32),
+}
+
+/// What a process said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// mdmclient sent an HTTP request.
+    RequestSent {
+        /// The HTTP method.
+        method: Box<str>,
+        /// What the request was.
+        message: Message,
+    },
+    /// mdmclient got the answer to a request.
+    ResponseReceived {
+        /// The HTTP status.
+        status: u16,
+        /// What the request was.
+        message: Message,
+    },
+    /// mdmclient began to work on a command.
+    CommandReceived {
+        /// The command's RequestType.
+        request_type: Box<str>,
+        /// The server's CommandUUID; absent in old versions.
+        token: Option<Box<str>>,
+        /// Whether it came during Power Nap; absent in old versions.
+        power_nap: Option<bool>,
+    },
+    /// mdmclient put a command off.
+    NotNow {
+        /// The command's RequestType.
+        request_type: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// A command failed: the first link of its error chain.
+    CommandError {
+        /// The command's RequestType, where it is named.
+        request_type: Option<Box<str>>,
+        /// The server's CommandUUID, where it is named.
+        token: Option<Box<str>>,
+        /// The error's domain.
+        domain: Option<Box<str>>,
+        /// The error's code.
+        code: Option<i64>,
+        /// The error's text.
+        text: Option<Box<str>>,
+    },
+    /// mdmclient cannot use its identity.
+    IdentityTrouble(IdentityTrouble),
+    /// remotemanagementd got an answer from the server.
+    DeclarativeResponse {
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+/// What mdmclient says of an identity that it cannot use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityTrouble {
+    /// "Unable to create MDM identity".
+    NotCreated,
+    /// "The specified item is no longer valid. It may have been deleted from the keychain."
+    ItemInvalid,
+}
+
+/// What an HTTP request to the server was: the text in its bracket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// Asking for the next command.
+    Idle,
+    /// The answer to a command.
+    Answer {
+        /// `Acknowledged`, `Error`, `NotNow`, `CommandFormatError`.
+        status: Box<str>,
+        /// The command's RequestType.
+        request_type: Box<str>,
+        /// The server's CommandUUID; absent in old versions.
+        token: Option<Box<str>>,
+    },
+    /// A check-in, such as `Authenticate` or `TokenUpdate`.
+    CheckIn(Box<str>),
+    /// Something else.
+    Other(Box<str>),
+}
+
+/// The events of a record: none for most.
+pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
+    if record.speaker.is(mdmclient::IMAGE) {
+        mdmclient::recognise(record)
+    } else if record.speaker.is(remotemanagementd::IMAGE) {
+        remotemanagementd::recognise(record)
+    } else {
+        None
+    }
+}
+
+/// A text of bounded length.
+fn bounded(text: &str) -> Box<str> {
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().into()
+}

@@ -1,0 +1,119 @@
+//! The command line: which front end to start, and mdm-watchdog's outputs.
+
+use super::shell::{self, Format};
+use super::source::SourceOptions;
+use crate::collect::Collector;
+use crate::health::Findings;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a person waits for a reading.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The exit code of a call that cannot be answered as it stands.
+const USAGE: u8 = 2;
+
+/// Tells whether a Mac's MDM is healthy, why not, and on what evidence.
+#[derive(Debug, Parser)]
+#[command(name = "mdm-health", version, arg_required_else_help = true, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(flatten)]
+    source: SourceOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an SQL query over the tables, without osquery
+    Query {
+        /// The query, such as "SELECT * FROM mdm_watchdog"
+        sql: String,
+        /// Print JSON
+        #[arg(long, conflicts_with = "csv")]
+        json: bool,
+        /// Print CSV
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Check for known MDM problems and print mdm-watchdog's outputs
+    Diagnose,
+    /// Print the version
+    Version,
+}
+
+/// Runs the program.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments.into_iter().map(as_mdm_watchdog)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match answer(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, sentence)) => {
+            let _ = writeln!(io::stderr(), "mdm-health: {}", shell::printable(&sentence));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
+    let printed = match &arguments.command {
+        Command::Version => format!("{}\n", crate::VERSION),
+        Command::Diagnose => outputs(&collector(arguments)?.findings(PATIENCE)),
+        Command::Query { sql, json, csv } => {
+            let collector = collector(arguments)?;
+            let format = match (json, csv) {
+                (true, _) => Format::Json,
+                (_, true) => Format::Csv,
+                _ => Format::Table,
+            };
+            let tables = crate::tables::all();
+            shell::query(sql, format, tables, move || collector.findings(PATIENCE))
+                .map_err(|error| (1, format!("{error}.")))?
+        }
+    };
+    // A reader that closes the pipe early has seen what it wanted.
+    let _ = io::stdout().write_all(printed.as_bytes()).and_then(|()| io::stdout().flush());
+    Ok(())
+}
+
+fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
+    let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
+    Ok(Collector::new(host, arguments.source.read_options()))
+}
+
+/// mdm-watchdog's flags have one dash: `-diagnose`.
+fn as_mdm_watchdog(argument: OsString) -> OsString {
+    match argument.to_str() {
+        Some("-diagnose" | "--diagnose") => "diagnose".into(),
+        Some("-version") => "version".into(),
+        Some("-help") => "--help".into(),
+        _ => argument,
+    }
+}
+
+/// mdm-watchdog's outputs, a line each, with its names. What could not be told is `unknown`.
+fn outputs(findings: &Findings) -> String {
+    let verdict = &findings.verdict;
+    let flag = |value: Option<bool>| value.map_or("unknown", |value| if value { "true" } else { "false" });
+    [
+        ("MDMEnrolled", flag(verdict.enrolled)),
+        ("MDMIdentityError", flag(verdict.identity_error)),
+        ("MDMClientStuck", flag(verdict.client_stuck)),
+        ("MDMSoftwareUpdatesStuck", flag(verdict.software_updates_stuck)),
+        ("MDMClientRestarted", flag(None)),
+        ("SoftwareUpdateDaemonRestarted", flag(None)),
+        ("LastMDMKickstart", "unknown"),
+        ("LastSoftwareUpdateDaemonKickstart", "unknown"),
+    ]
+    .map(|(name, value)| format!("{name}: {value}\n"))
+    .concat()
+}

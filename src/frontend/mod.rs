@@ -1,0 +1,7 @@
+//! The ways to ask: the osquery extension, the embedded SQL shell, the watchdog's command line.
+
+pub mod cli;
+mod layout;
+pub mod shell;
+pub mod source;
+mod vtab;

@@ -1,0 +1,75 @@
+//! `--source` and what goes with it: where evidence comes from, the same for every front end.
+
+use crate::Time;
+use crate::host::{Host, HostError, Live, Recorded};
+use crate::log::ReadOptions;
+use chrono::{DateTime, FixedOffset};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Where evidence comes from.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SourceOptions {
+    /// `live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`
+    #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", value_name = "live|PATH")]
+    pub source: Option<String>,
+    /// The folder below which the Mac lies
+    #[arg(long, global = true, default_value = "/", value_name = "DIR")]
+    pub root: PathBuf,
+    /// The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// The moment to judge for, instead of now; for a log file now is its last record
+    #[arg(long, global = true, value_name = "RFC3339", value_parser = read_time)]
+    pub now: Option<Time>,
+    /// The offset of a compact log's times, which carry none [default: this machine's]
+    #[arg(long, global = true, allow_hyphen_values = true, value_name = "±HH:MM", value_parser = read_offset)]
+    pub utc_offset: Option<FixedOffset>,
+}
+
+/// Why there is no evidence to ask for.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// No `--source`, and no Mac.
+    #[error(
+        "this is not a Mac, so there is nothing to look at by itself: pass --source with a capture folder or a log file, for example --source ./capture"
+    )]
+    NotAMac,
+    /// The source cannot be opened.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+impl SourceOptions {
+    /// Opens the source.
+    pub fn open(&self) -> Result<Box<dyn Host>, SourceError> {
+        match self.source.as_deref() {
+            None if !Live::is_a_mac(&self.root) => Err(SourceError::NotAMac),
+            None | Some("live") => Ok(Box::new(Live::new(self.root.clone(), self.now))),
+            Some(path) => Ok(Box::new(Recorded::open(path.as_ref(), self.now)?)),
+        }
+    }
+
+    /// How to read what a log leaves open.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions { utc_offset: self.utc_offset }
+    }
+
+    /// The folder that holds what mdm-health keeps.
+    pub fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(|| {
+            let mac = Live::is_a_mac(&self.root);
+            self.root.join(if mac { "Library/Application Support/mdm-health" } else { "var/lib/mdm-health" })
+        })
+    }
+}
+
+fn read_time(text: &str) -> Result<Time, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|_| "a time looks like 2026-11-23T18:00:00Z or 2026-11-23T18:00:00-05:00".to_owned())
+}
+
+fn read_offset(text: &str) -> Result<FixedOffset, String> {
+    text.parse().map_err(|_| "an offset looks like -05:00 or +05:30".to_owned())
+}

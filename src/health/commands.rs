@@ -1,0 +1,239 @@
+//! The lines about one MDM command made into one command.
+
+use crate::Time;
+use crate::event::{Channel, Event, Message, What};
+use std::collections::HashMap;
+
+/// The request types about OS updates, up to macOS 26.
+const OS_UPDATE_TYPES: [&str; 4] = ["ScheduleOSUpdate", "ScheduleOSUpdateScan", "AvailableOSUpdates", "OSUpdateStatus"];
+
+/// An MDM command as the Mac saw it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The server's CommandUUID; `None` in old versions.
+    pub token: Option<Box<str>>,
+    /// The RequestType.
+    pub request_type: Box<str>,
+    /// The channel it came on.
+    pub channel: Option<Channel>,
+    /// When it was first received; `None` if the log does not hold that.
+    pub received_at: Option<Time>,
+    /// When it was last received.
+    pub last_received_at: Option<Time>,
+    /// How many receipts the log holds.
+    pub receipts: u32,
+    /// How many answers the log holds.
+    pub answers: u32,
+    /// The Mac's answer to the last receipt: `Acknowledged`, `Error`, `NotNow`, `CommandFormatError`.
+    pub status: Option<Box<str>>,
+    /// When the Mac last sent an answer.
+    pub responded_at: Option<Time>,
+    /// The HTTP status with which the server took that answer.
+    pub http_status: Option<u16>,
+    /// Why the Mac put it off.
+    pub not_now_reason: Option<Box<str>>,
+    /// Why it failed.
+    pub error: Option<CommandError>,
+    /// Whether it came during Power Nap.
+    pub power_nap: Option<bool>,
+}
+
+/// The first link of an error chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandError {
+    /// The error's domain.
+    pub domain: Option<Box<str>>,
+    /// The error's code.
+    pub code: Option<i64>,
+    /// The error's text.
+    pub text: Option<Box<str>>,
+}
+
+impl Command {
+    /// Whether it is about OS updates.
+    pub fn is_os_update(&self) -> bool {
+        OS_UPDATE_TYPES.contains(&self.request_type.as_ref())
+    }
+
+    /// Whether it was received and not answered since.
+    pub fn is_pending(&self) -> bool {
+        self.status.is_none()
+    }
+
+    /// How often the server sent it, as far as the log shows.
+    pub fn attempts(&self) -> u32 {
+        if self.receipts > 0 { self.receipts } else { self.answers }
+    }
+
+    /// When it was last received; when it was answered, if its receipt is not in the log.
+    pub fn last_seen_at(&self) -> Option<Time> {
+        self.last_received_at.or(self.responded_at)
+    }
+
+    fn failed(&self) -> bool {
+        matches!(self.status.as_deref(), Some("Error" | "CommandFormatError"))
+    }
+}
+
+/// Makes commands out of events in the order of time.
+///
+/// A command is known by its token. Lines without one belong to the command that their process and thread works on:
+/// a thread works on one command at a time.
+pub fn assemble(events: &[&Event]) -> Vec<Command> {
+    let mut assembly = Assembly::default();
+    for event in events {
+        assembly.take(event);
+    }
+    assembly.commands
+}
+
+/// A process and a thread of it.
+type Worker = (u32, u64);
+
+#[derive(Default)]
+struct Assembly<'e> {
+    commands: Vec<Command>,
+    by_token: HashMap<&'e str, usize>,
+    /// The command that a worker received or answered last.
+    at_work: HashMap<Worker, usize>,
+    /// NotNow's reason, said before the answer that it belongs to.
+    reasons: HashMap<(Worker, &'e str), Box<str>>,
+    /// An error, said before the answer that it belongs to.
+    errors: HashMap<(Worker, &'e str), CommandError>,
+    /// An error that names its token, said before anything else of that command.
+    errors_by_token: HashMap<&'e str, CommandError>,
+}
+
+impl<'e> Assembly<'e> {
+    fn take(&mut self, event: &'e Event) {
+        match &event.what {
+            What::CommandReceived { request_type, token, power_nap } => {
+                self.received(event, request_type, token.as_deref(), *power_nap);
+            }
+            What::NotNow { request_type, reason } => {
+                self.reasons.insert((worker(event), request_type), reason.clone());
+            }
+            What::CommandError { request_type, token, domain, code, text } => {
+                let error = CommandError { domain: domain.clone(), code: *code, text: text.clone() };
+                self.failed(event, request_type.as_deref(), token.as_deref(), error);
+            }
+            What::RequestSent { message: Message::Answer { status, request_type, token }, .. } => {
+                self.answered(event, status, request_type, token.as_deref());
+            }
+            What::ResponseReceived { status: http, message: Message::Answer { status, request_type, token } } => {
+                self.taken(event, *http, status, request_type, token.as_deref());
+            }
+            _ => {}
+        }
+    }
+
+    fn received(&mut self, event: &'e Event, request_type: &str, token: Option<&'e str>, power_nap: Option<bool>) {
+        let known = token.and_then(|token| self.by_token.get(token).copied());
+        let index = known.unwrap_or_else(|| self.new_command(event, request_type, token));
+        self.at_work.insert(worker(event), index);
+        if let Some(command) = self.commands.get_mut(index) {
+            command.received_at.get_or_insert(event.at);
+            command.last_received_at = Some(event.at);
+            command.receipts += 1;
+            command.power_nap = power_nap;
+            (command.status, command.http_status) = (None, None);
+            (command.not_now_reason, command.error) = (None, None);
+            command.channel = event.channel.or(command.channel);
+        }
+    }
+
+    fn answered(&mut self, event: &'e Event, status: &str, request_type: &'e str, token: Option<&'e str>) {
+        let open = |command: &Command| command.is_pending();
+        let index =
+            self.find(event, request_type, token, open).unwrap_or_else(|| self.new_command(event, request_type, token));
+        self.at_work.insert(worker(event), index);
+        let reason = self.reasons.remove(&(worker(event), request_type));
+        let error = self.errors.remove(&(worker(event), request_type));
+        if let Some(command) = self.commands.get_mut(index) {
+            command.answers += 1;
+            command.status = Some(status.into());
+            command.responded_at = Some(event.at);
+            command.http_status = None;
+            command.not_now_reason = reason.filter(|_| status == "NotNow");
+            command.error = command.error.take().or(error).filter(|_| command.failed());
+        }
+    }
+
+    /// The server's response to an answer; without the answer in the log, it still says which one it was.
+    fn taken(&mut self, event: &'e Event, http: u16, status: &str, request_type: &str, token: Option<&'e str>) {
+        let answered = |command: &Command| command.status.as_deref() == Some(status) && command.http_status.is_none();
+        let index = self.find(event, request_type, token, answered).unwrap_or_else(|| {
+            let index = self.new_command(event, request_type, token);
+            if let Some(command) = self.commands.get_mut(index) {
+                command.answers = 1;
+            }
+            index
+        });
+        if let Some(command) = self.commands.get_mut(index) {
+            command.status = Some(status.into());
+            command.http_status = Some(http);
+        }
+    }
+
+    fn failed(&mut self, event: &'e Event, request_type: Option<&'e str>, token: Option<&'e str>, error: CommandError) {
+        let known = match (token, request_type) {
+            (Some(token), _) => self.by_token.get(token).copied(),
+            // Said after the answer that it belongs to.
+            (None, Some(request_type)) => self.find(event, request_type, None, Command::failed),
+            (None, None) => None,
+        };
+        if let Some(command) = known.and_then(|index| self.commands.get_mut(index)) {
+            command.error.get_or_insert(error);
+        } else if let Some(token) = token {
+            self.errors_by_token.insert(token, error);
+        } else if let Some(request_type) = request_type {
+            self.errors.insert((worker(event), request_type), error);
+        }
+    }
+
+    /// The command of a line: by its token; without one, what the thread works on, if that is fit.
+    fn find(
+        &mut self,
+        event: &Event,
+        request_type: &str,
+        token: Option<&'e str>,
+        fit: impl Fn(&Command) -> bool,
+    ) -> Option<usize> {
+        if let Some(index) = token.and_then(|token| self.by_token.get(token)) {
+            return Some(*index);
+        }
+        let index = *self.at_work.get(&worker(event))?;
+        let command = self.commands.get_mut(index)?;
+        if command.request_type.as_ref() != request_type
+            || !fit(command)
+            || (token.is_some() && command.token.is_some())
+        {
+            return None;
+        }
+        // The receipt of an old version has no token, its answer may have one.
+        if let Some(token) = token {
+            command.token = Some(token.into());
+            self.by_token.insert(token, index);
+        }
+        Some(index)
+    }
+
+    fn new_command(&mut self, event: &Event, request_type: &str, token: Option<&'e str>) -> usize {
+        let index = self.commands.len();
+        self.commands.push(Command {
+            token: token.map(Into::into),
+            request_type: request_type.into(),
+            channel: event.channel,
+            error: token.and_then(|token| self.errors_by_token.remove(token)),
+            ..Command::default()
+        });
+        if let Some(token) = token {
+            self.by_token.insert(token, index);
+        }
+        index
+    }
+}
+
+fn worker(event: &Event) -> Worker {
+    (event.pid, event.thread)
+}

@@ -1,0 +1,339 @@
+//! The watchdog's rules, in their order. Three-valued throughout: what the evidence does not say is unknown.
+
+use super::commands::Command;
+use super::exchanges::Exchange;
+use super::{Evidence, Findings};
+use crate::Time;
+use crate::event::{Event, IdentityTrouble, What};
+use crate::facts::Fact;
+use chrono::{SecondsFormat, TimeDelta};
+
+/// Within this time a success counts as recent.
+pub const WINDOW: TimeDelta = TimeDelta::minutes(90);
+
+/// How old the end of the log evidence may be: data is read anew after a minute, and reading takes time.
+const FRESHNESS: TimeDelta = TimeDelta::minutes(2);
+
+/// How long a request or a command may be under way before it counts as unanswered.
+const PATIENCE: TimeDelta = TimeDelta::minutes(5);
+
+/// How far back a Mac's usual silence is looked for.
+const HISTORY: TimeDelta = TimeDelta::days(14);
+
+/// How many successes, over how long, make a history.
+const HISTORY_SUCCESSES: usize = 20;
+const HISTORY_SPAN: TimeDelta = TimeDelta::days(3);
+
+/// The verdict in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The server answered 200 within the window.
+    Ok,
+    /// Silence, but nothing failed.
+    Quiet,
+    /// Something failed, or the silence is longer than this Mac is used to.
+    Stuck,
+    /// The MDM identity cannot be used.
+    IdentityError,
+    /// The Mac has no MDM.
+    NotEnrolled,
+    /// The evidence does not say.
+    Unknown,
+}
+
+impl State {
+    /// The word in SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Quiet => "quiet",
+            Self::Stuck => "stuck",
+            Self::IdentityError => "identity_error",
+            Self::NotEnrolled => "not_enrolled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The verdict and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The verdict in one word.
+    pub state: State,
+    /// A stable code for what decided it.
+    pub reason: &'static str,
+    /// A sentence for people.
+    pub detail: String,
+    /// Whether the Mac is enrolled.
+    pub enrolled: Option<bool>,
+    /// Whether the identity cannot be used.
+    pub identity_error: Option<bool>,
+    /// mdm-watchdog's rule: no success within the window.
+    pub client_stuck: Option<bool>,
+    /// mdm-watchdog's rule: stuck, and the last command was about OS updates.
+    pub software_updates_stuck: Option<bool>,
+    /// A stable code for what decided that.
+    pub software_updates_reason: &'static str,
+    /// When the server last answered 200.
+    pub last_success_at: Option<Time>,
+    /// When mdmclient last sent a request.
+    pub last_attempt_at: Option<Time>,
+    /// The status of the server's last answer.
+    pub last_http_status: Option<u16>,
+    /// The last command: its RequestType and when it came.
+    pub last_command: Option<(Box<str>, Option<Time>)>,
+    /// The longest silence that this Mac is used to.
+    pub usual_gap: Option<TimeDelta>,
+}
+
+/// What decided, in SQL's words and in people's.
+struct Finding {
+    state: State,
+    reason: &'static str,
+    detail: String,
+    /// mdm-watchdog's rule.
+    stuck: Option<bool>,
+}
+
+/// Judges by the rules of the watchdog. `events` are those not later than `evidence.now`, in the order of time.
+pub fn judge(evidence: &Evidence, events: &[&Event], commands: &[Command], exchanges: &[Exchange]) -> Verdict {
+    let case = Case::new(evidence, events, commands, exchanges);
+    let contact = case.contact();
+    let identity = case.identity_trouble();
+    let enrolled = evidence.profiles_status.known().map(|status| status.enrolled);
+    let finding = case.by_enrollment().unwrap_or_else(|| match identity.clone() {
+        Some((reason, detail)) => Finding { state: State::IdentityError, reason, detail, stuck: contact.stuck },
+        None => contact,
+    });
+    let (software_updates_stuck, software_updates_reason) = case.software_updates(&finding);
+    let recent_success = case.last_success.is_some_and(|success| evidence.now - success <= WINDOW);
+    let identity_error = match identity {
+        _ if enrolled == Some(false) => Some(false),
+        Some(_) => Some(true),
+        // A server that answers 200 has just accepted the identity.
+        None => recent_success.then_some(false),
+    };
+    Verdict {
+        state: finding.state,
+        reason: finding.reason,
+        detail: finding.detail,
+        enrolled,
+        identity_error,
+        client_stuck: finding.stuck,
+        software_updates_stuck,
+        software_updates_reason,
+        last_success_at: case.last_success,
+        last_attempt_at: exchanges.iter().filter_map(|exchange| exchange.started_at).max(),
+        last_http_status: exchanges.iter().max_by_key(|exchange| exchange.finished_at).and_then(|last| last.status),
+        last_command: case.last_command().map(|command| (command.request_type.clone(), command.last_seen_at())),
+        usual_gap: case.usual_gap,
+    }
+}
+
+/// The evidence, and what follows from it at once.
+struct Case<'e> {
+    evidence: &'e Evidence,
+    events: &'e [&'e Event],
+    commands: &'e [Command],
+    exchanges: &'e [Exchange],
+    last_success: Option<Time>,
+    usual_gap: Option<TimeDelta>,
+}
+
+impl<'e> Case<'e> {
+    fn new(
+        evidence: &'e Evidence,
+        events: &'e [&'e Event],
+        commands: &'e [Command],
+        exchanges: &'e [Exchange],
+    ) -> Self {
+        let mut successes: Vec<Time> = exchanges
+            .iter()
+            .filter(|exchange| exchange.succeeded())
+            .filter_map(|exchange| exchange.finished_at)
+            .collect();
+        successes.sort();
+        let usual_gap = usual_gap(&successes, evidence.now);
+        Self { evidence, events, commands, exchanges, last_success: successes.last().copied(), usual_gap }
+    }
+
+    /// Rules 1 and 2.
+    fn by_enrollment(&self) -> Option<Finding> {
+        match &self.evidence.profiles_status {
+            Fact::Known(status) if status.enrolled => None,
+            Fact::Known(_) => Some(Finding {
+                state: State::NotEnrolled,
+                reason: "not_enrolled",
+                detail: "This Mac is not enrolled in an MDM.".to_owned(),
+                stuck: Some(false),
+            }),
+            Fact::Unknown { why, .. } => {
+                Some(unknown("enrollment_unknown", format!("Whether this Mac is enrolled could not be told: {why}")))
+            }
+        }
+    }
+
+    /// Rule 3: mdmclient's own words, if no success came after them.
+    fn identity_trouble(&self) -> Option<(&'static str, String)> {
+        let last = self.events.iter().rev().find_map(|event| match event.what {
+            What::IdentityTrouble(trouble) => Some((event.at, trouble)),
+            _ => None,
+        });
+        let (at, trouble) = last.filter(|(at, _)| self.last_success.is_none_or(|success| *at > success))?;
+        let (reason, words) = match trouble {
+            IdentityTrouble::NotCreated => ("identity_not_created", "Unable to create MDM identity"),
+            IdentityTrouble::ItemInvalid => ("identity_item_invalid", "The specified item is no longer valid"),
+        };
+        Some((reason, format!("mdmclient said at {}: {words}. The Mac has to be enrolled again.", clock(at))))
+    }
+
+    /// Rules 4 to 8.
+    fn contact(&self) -> Finding {
+        if let Some(success) = self.last_success.filter(|success| self.evidence.now - *success <= WINDOW) {
+            return Finding {
+                state: State::Ok,
+                reason: "recent_success",
+                detail: format!("The server answered 200 at {}.", clock(success)),
+                stuck: Some(false),
+            };
+        }
+        self.doubt().or_else(|| self.failure()).unwrap_or_else(|| self.silence())
+    }
+
+    /// Rule 5: reasons not to trust a silence.
+    fn doubt(&self) -> Option<Finding> {
+        let (now, journal) = (self.evidence.now, &self.evidence.journal);
+        let covers = match &journal.covers {
+            Fact::Known(covers) => Some(covers),
+            Fact::Unknown { reason: "log_empty", .. } => None,
+            Fact::Unknown { why, .. } => {
+                return Some(unknown("log_unreadable", format!("The log was not read: {why}")));
+            }
+        };
+        let Some(covers) = covers.filter(|_| journal.records > 0) else {
+            let detail = "The log holds nothing at all for the time asked, as after an OS installation or `log erase`.";
+            return Some(unknown("log_empty", detail.to_owned()));
+        };
+        if covers.from > now - WINDOW || covers.to < now - FRESHNESS {
+            let (from, to) = (clock(covers.from), clock(covers.to));
+            let detail =
+                format!("The log was read from {from} to {to}, which leaves out a part of the last 90 minutes.");
+            return Some(unknown("log_incomplete", detail));
+        }
+        match &self.evidence.awake_since {
+            Fact::Unknown { why, .. } => {
+                Some(unknown("awake_unknown", format!("Since when the Mac is awake could not be told: {why}")))
+            }
+            Fact::Known(since) if *since > now => {
+                Some(unknown("awake_unknown", format!("The Mac woke at {}, which has not come yet.", clock(*since))))
+            }
+            Fact::Known(since) if now - *since < WINDOW => {
+                Some(unknown("recently_awake", format!("The Mac is awake only since {}.", clock(*since))))
+            }
+            Fact::Known(_) => None,
+        }
+    }
+
+    /// Rule 6: what failed since the last success.
+    fn failure(&self) -> Option<Finding> {
+        let old_enough = |at: &Time| *at <= self.evidence.now - PATIENCE;
+        let since = |at: &Time| self.last_success.is_none_or(|success| *at >= success);
+        let hung =
+            self.commands.iter().filter(|command| command.is_pending()).filter_map(|command| {
+                command.last_received_at.filter(since).filter(old_enough).map(|at| (command, at))
+            });
+        if let Some((command, at)) = hung.max_by_key(|(_, at)| *at) {
+            let detail = format!("{} was received at {} and never answered.", command.request_type, clock(at));
+            return Some(stuck("command_hung", detail));
+        }
+        let unanswered: Vec<Time> = (self.exchanges.iter())
+            .filter(|exchange| exchange.finished_at.is_none())
+            .filter_map(|exchange| exchange.started_at.filter(since).filter(old_enough))
+            .collect();
+        if let Some(last) = unanswered.iter().max() {
+            let detail = format!("{} requests got no answer, the last sent at {}.", unanswered.len(), clock(*last));
+            return Some(stuck("requests_unanswered", detail));
+        }
+        let errors: Vec<(Time, u16)> = (self.exchanges.iter())
+            .filter(|exchange| !exchange.succeeded())
+            .filter_map(|exchange| Some((exchange.finished_at.filter(since)?, exchange.status?)))
+            .collect();
+        errors.iter().max().map(|(at, status)| {
+            let detail =
+                format!("The server refused {} requests, the last at {} with {status}.", errors.len(), clock(*at));
+            stuck("server_errors", detail)
+        })
+    }
+
+    /// Rules 7 and 8.
+    fn silence(&self) -> Finding {
+        let since = self.last_success.max(self.evidence.awake_since.known().copied());
+        let silence = since.map(|since| self.evidence.now - since);
+        let last = self.last_success.map_or_else(|| "in the log".to_owned(), |at| format!("since {}", clock(at)));
+        if let (Some(silence), Some(usual)) = (silence, self.usual_gap)
+            && silence > WINDOW.max(usual * 3 / 2)
+        {
+            let usual = usual.num_minutes();
+            let detail = format!(
+                "No exchange {last}. Nothing failed, but this Mac is never silent for more than {usual} minutes."
+            );
+            return stuck("silent_too_long", detail);
+        }
+        Finding {
+            state: State::Quiet,
+            reason: "no_contact",
+            detail: format!(
+                "No exchange {last}. Nothing failed: most servers push only when they have something to say."
+            ),
+            stuck: Some(true),
+        }
+    }
+
+    /// mdm-watchdog's rule for OS updates.
+    fn software_updates(&self, finding: &Finding) -> (Option<bool>, &'static str) {
+        match (finding.state, finding.stuck) {
+            (State::NotEnrolled, _) => (Some(false), "not_enrolled"),
+            (_, None) => (None, "client_unknown"),
+            (_, Some(false)) => (Some(false), "client_not_stuck"),
+            (_, Some(true)) => match self.last_command() {
+                None => (None, "no_command_seen"),
+                Some(command) if command.is_os_update() => (Some(true), "last_command_os_update"),
+                Some(_) => (Some(false), "last_command_other"),
+            },
+        }
+    }
+
+    /// The command received last; of equal times the later in the log.
+    fn last_command(&self) -> Option<&'e Command> {
+        self.commands.iter().max_by_key(|command| command.last_seen_at())
+    }
+}
+
+impl Findings {
+    /// The end of the span that the log evidence covers, or why that is unknown.
+    pub fn log_span(&self) -> Option<crate::host::Span> {
+        self.evidence.journal.covers.known().copied()
+    }
+}
+
+/// The longest silence between two successes, if there is a history to tell it from.
+fn usual_gap(successes: &[Time], now: Time) -> Option<TimeDelta> {
+    let recent: Vec<Time> = successes.iter().copied().filter(|success| now - *success <= HISTORY).collect();
+    let (first, last) = (recent.first()?, recent.last()?);
+    if recent.len() < HISTORY_SUCCESSES || *last - *first < HISTORY_SPAN {
+        return None;
+    }
+    recent.iter().zip(recent.iter().skip(1)).map(|(earlier, later)| *later - *earlier).max()
+}
+
+fn unknown(reason: &'static str, detail: String) -> Finding {
+    Finding { state: State::Unknown, reason, detail, stuck: None }
+}
+
+fn stuck(reason: &'static str, detail: String) -> Finding {
+    Finding { state: State::Stuck, reason, detail, stuck: Some(true) }
+}
+
+fn clock(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

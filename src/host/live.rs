@@ -1,0 +1,90 @@
+//! The Mac that the program runs on, or a root folder that looks like one.
+
+use super::process::{self, Running};
+use super::{Command, Host, HostError, LogSource, Output, Span};
+use crate::Time;
+use chrono::Utc;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Every Mac has this file; nothing else does.
+const MARK_OF_A_MAC: &str = "/System/Library/CoreServices/SystemVersion.plist";
+
+/// How long `log show` may take.
+const LOG_LIMIT: Duration = Duration::from_secs(60);
+
+/// The processes and messages that are read. Their image paths are checked afterwards.
+const LOG_PREDICATE: &str =
+    r#"process == "mdmclient" OR (subsystem == "com.apple.remotemanagementd" AND category == "mdmConduit")"#;
+
+/// A Mac below a root folder, `/` for the real one.
+pub struct Live {
+    root: PathBuf,
+    now: Option<Time>,
+}
+
+impl Live {
+    /// The Mac below that folder. `now` replaces the clock.
+    pub fn new(root: PathBuf, now: Option<Time>) -> Self {
+        Self { root, now }
+    }
+
+    /// Whether there is a Mac below that folder.
+    pub fn is_a_mac(root: &Path) -> bool {
+        below(root, MARK_OF_A_MAC).exists()
+    }
+}
+
+impl Host for Live {
+    fn run(&self, command: Command) -> Result<Output, HostError> {
+        process::run(below(&self.root, command.path()), command.arguments(), command.limit(), command.output_cap())
+    }
+
+    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
+        let start = span.from.format("%Y-%m-%d %H:%M:%S+0000").to_string();
+        let arguments =
+            ["show", "--style", "ndjson", "--info", "--debug", "--start", &start, "--predicate", LOG_PREDICATE];
+        let running = process::start(below(&self.root, "/usr/bin/log"), &arguments, LOG_LIMIT)?;
+        Ok(Box::new(LogShow { running, span }))
+    }
+
+    fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
+        let path = below(&self.root, path);
+        std::fs::read(&path).map_err(|why| HostError::Unreadable { path, why })
+    }
+
+    fn now(&self) -> Option<Time> {
+        Some(self.now.unwrap_or_else(Utc::now))
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+/// A running `log show`.
+struct LogShow {
+    running: Running,
+    span: Span,
+}
+
+impl Read for LogShow {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.running.read(buffer)
+    }
+}
+
+impl LogSource for LogShow {
+    fn span(&self) -> Option<Span> {
+        Some(self.span)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), HostError> {
+        self.running.finish()
+    }
+}
+
+fn below(root: &Path, absolute: &str) -> PathBuf {
+    root.join(absolute.trim_start_matches('/'))
+}

@@ -1,0 +1,159 @@
+//! The Mac: the only room that touches processes, files and the clock. [`Live`] is the machine itself below a root
+//! folder; [`Recorded`] is a capture folder or a single log file. Everything after it is a function of its input.
+
+mod command;
+mod live;
+mod process;
+mod recorded;
+
+pub use command::Command;
+pub use live::Live;
+pub use recorded::Recorded;
+
+use crate::Time;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+use thiserror::Error;
+
+/// What a finished command left behind. Standard output and standard error are cut at the command's output cap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The exit code; `None` if a signal ended the command.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error, as text.
+    pub stderr: String,
+}
+
+/// A stretch of time of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub from: Time,
+    /// The last moment.
+    pub to: Time,
+}
+
+/// A log that is being read: bytes first, then whether they were all.
+pub trait LogSource: Read + Send {
+    /// The span that was asked of the log; `None` if it is whatever the log holds.
+    fn span(&self) -> Option<Span>;
+    /// Ends the reading and says whether the log could be read to its end.
+    fn finish(self: Box<Self>) -> Result<(), HostError>;
+}
+
+/// Where evidence comes from.
+pub trait Host: Send + Sync {
+    /// Runs an allow-listed command to its end. A non-zero exit code is an answer, not an error.
+    fn run(&self, command: Command) -> Result<Output, HostError>;
+    /// Opens the unified log for the given span; a recorded host gives what it has.
+    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError>;
+    /// Reads a file by its absolute path on the Mac.
+    fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
+    /// The moment for which a verdict is asked; `None` for a plain log file, whose last record then says it.
+    fn now(&self) -> Option<Time>;
+    /// Whether the evidence changes by itself, so that it must be read again after a while.
+    fn is_live(&self) -> bool;
+}
+
+/// Why the Mac, live or recorded, did not give an answer.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// The program is not there or cannot be started.
+    #[error("{path} cannot be started: {why}. Is this a Mac, and does mdm-health run as root?")]
+    CannotStart {
+        /// The program's path.
+        path: PathBuf,
+        /// The system's words.
+        why: std::io::Error,
+    },
+    /// The program was killed at its deadline.
+    #[error("{path} gave no end within {} s and was stopped", .limit.as_secs())]
+    TimedOut {
+        /// The program's path.
+        path: PathBuf,
+        /// The deadline.
+        limit: Duration,
+    },
+    /// The program printed more than its cap.
+    #[error("{path} printed more than {limit} bytes and was stopped")]
+    TooMuchOutput {
+        /// The program's path.
+        path: PathBuf,
+        /// The cap in bytes.
+        limit: usize,
+    },
+    /// `log show` ended with an error.
+    #[error("{path} ended with {}: {stderr}", describe_code(.code))]
+    Failed {
+        /// The program's path.
+        path: PathBuf,
+        /// The exit code; `None` for a signal.
+        code: Option<i32>,
+        /// What it printed to standard error.
+        stderr: String,
+    },
+    /// The capture holds no answer of that command.
+    #[error("the capture {capture} has no {missing}: it was not recorded")]
+    NotCaptured {
+        /// The capture folder or log file.
+        capture: PathBuf,
+        /// What is missing, as a path within the capture.
+        missing: String,
+    },
+    /// A file cannot be read.
+    #[error("{path} cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        why: std::io::Error,
+    },
+    /// The source is a folder without `capture.json`.
+    #[error(
+        "{path} is a folder but no capture: it has no capture.json. Pass a folder made by `mdm-health capture`, or a log file"
+    )]
+    NotACapture {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The source is a `.logarchive`.
+    #[error(
+        "{path} is a log archive, which this version does not read. On a Mac, turn it into text: log show --archive {path} --style ndjson --info --debug > log.ndjson"
+    )]
+    LogArchive {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// `capture.json` is not what it should be.
+    #[error(
+        "{path} is not a capture's description: {why}. It needs at least {{\"captured_at\": \"2026-11-23T18:00:00Z\"}}"
+    )]
+    BadDescription {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: serde_json::Error,
+    },
+}
+
+impl HostError {
+    /// A stable code for `mdm_health_status`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::CannotStart { .. } => "cannot_start",
+            Self::TimedOut { .. } => "timed_out",
+            Self::TooMuchOutput { .. } => "too_much_output",
+            Self::Failed { .. } => "command_failed",
+            Self::NotCaptured { .. } => "not_captured",
+            Self::Unreadable { .. } => "unreadable",
+            Self::NotACapture { .. } | Self::LogArchive { .. } | Self::BadDescription { .. } => "bad_capture",
+        }
+    }
+}
+
+fn describe_code(code: &Option<i32>) -> String {
+    code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"))
+}

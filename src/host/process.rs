@@ -1,0 +1,166 @@
+//! A child process under control: no shell, no environment, a deadline that ends its whole group, bounded output.
+
+use super::{HostError, Output};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How much of standard error is kept, in bytes. The rest is read and let go, so that the child never blocks on it.
+const STDERR_CAP: u64 = 64 << 10;
+
+/// How long after its deadline a process's output may still be under way.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A running child.
+pub struct Running {
+    path: PathBuf,
+    limit: Duration,
+    stdout: ChildStdout,
+    stderr: Receiver<String>,
+    group: Group,
+}
+
+/// A process group that is killed when its time is up or nobody waits for it any more, and never after its leader was
+/// reaped: its pid might then be another process's.
+struct Group {
+    child: Child,
+    leader: Arc<Mutex<Option<Pid>>>,
+    expired: Arc<AtomicBool>,
+    _done: Sender<()>,
+}
+
+/// Starts a program in a group of its own.
+pub fn start(path: PathBuf, arguments: &[impl AsRef<OsStr>], limit: Duration) -> Result<Running, HostError> {
+    #[allow(clippy::disallowed_methods, reason = "the one place where a command is run")]
+    let spawned = std::process::Command::new(&path)
+        .args(arguments)
+        .env_clear()
+        .env("LC_ALL", "C")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn();
+    let cannot_start = |why: io::Error| HostError::CannotStart { path: path.clone(), why };
+    let mut child = spawned.map_err(cannot_start)?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(cannot_start(io::Error::other("its output cannot be read")));
+    };
+    let group = Group::watch(child, limit);
+    let stderr = in_background(move || {
+        let (mut kept, mut input) = (Vec::new(), stderr);
+        let _ = input.by_ref().take(STDERR_CAP).read_to_end(&mut kept);
+        let _ = io::copy(&mut input, &mut io::sink());
+        String::from_utf8_lossy(&kept).trim().to_owned()
+    });
+    Ok(Running { path, limit, stdout, stderr, group })
+}
+
+/// Runs a program to its end.
+pub fn run(
+    path: PathBuf,
+    arguments: &[impl AsRef<OsStr>],
+    limit: Duration,
+    output_cap: usize,
+) -> Result<Output, HostError> {
+    let Running { path, stdout, stderr, mut group, .. } = start(path, arguments, limit)?;
+    let cap = u64::try_from(output_cap).unwrap_or(u64::MAX).saturating_add(1);
+    let printed = in_background(move || {
+        let mut printed = Vec::new();
+        let read = stdout.take(cap).read_to_end(&mut printed);
+        (printed, read)
+    });
+    let printed = printed.recv_timeout(limit + GRACE);
+    let too_much = printed.as_ref().is_ok_and(|(printed, _)| printed.len() > output_cap);
+    if too_much {
+        kill(&group.leader);
+    }
+    let said = stderr.recv_timeout(limit + GRACE).unwrap_or_default();
+    let status = group.reap();
+    if too_much {
+        return Err(HostError::TooMuchOutput { path, limit: output_cap });
+    }
+    match (group.expired(), printed, status) {
+        (false, Ok((stdout, Ok(_))), Ok(status)) => Ok(Output { code: status.code(), stdout, stderr: said }),
+        (false, Ok((_, Err(why))), _) | (false, _, Err(why)) => Err(HostError::Unreadable { path, why }),
+        (true, ..) | (_, Err(_), _) => Err(HostError::TimedOut { path, limit }),
+    }
+}
+
+impl Read for Running {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stdout.read(buffer)
+    }
+}
+
+impl Running {
+    /// Waits for the end after the output was read; anything but exit code 0 is an error.
+    pub fn finish(mut self) -> Result<(), HostError> {
+        drop(self.stdout);
+        let stderr = self.stderr.recv_timeout(self.limit + GRACE).unwrap_or_default();
+        let status = self.group.reap();
+        let path: &Path = &self.path;
+        match status {
+            _ if self.group.expired() => Err(HostError::TimedOut { path: path.into(), limit: self.limit }),
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(HostError::Failed { path: path.into(), code: status.code(), stderr }),
+            Err(why) => Err(HostError::Unreadable { path: path.into(), why }),
+        }
+    }
+}
+
+impl Group {
+    fn watch(child: Child, limit: Duration) -> Self {
+        let leader = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
+        let expired = Arc::new(AtomicBool::new(false));
+        let (done, wait) = mpsc::channel::<()>();
+        let (watched, flag) = (leader.clone(), expired.clone());
+        thread::spawn(move || {
+            if wait.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) && kill(&watched) {
+                flag.store(true, Ordering::Release);
+            }
+        });
+        Self { child, leader, expired, _done: done }
+    }
+
+    fn expired(&self) -> bool {
+        self.expired.load(Ordering::Acquire)
+    }
+
+    /// Waits for the leader without freeing its pid, then forgets the group, then frees the pid.
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        let _ = waitid(WaitId::Pid(Pid::from_child(&self.child)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        self.leader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.child.wait()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if kill(&self.leader) {
+            let _ = self.reap();
+        }
+    }
+}
+
+fn kill(leader: &Mutex<Option<Pid>>) -> bool {
+    let leader = leader.lock().unwrap_or_else(PoisonError::into_inner);
+    leader.is_some_and(|leader| kill_process_group(leader, Signal::KILL).is_ok())
+}
+
+fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = send.send(work());
+    });
+    receive
+}

@@ -1,0 +1,21 @@
+//! mdm-health tells whether a Mac's MDM is healthy, why not, and repairs it within limits.
+//!
+//! Data flows one way: [`host`] (the Mac, live or recorded) to [`log`] records, to [`event`]s, to the [`journal`];
+//! beside it the [`facts`]; from both the pure rules of [`health`]; from those the [`tables`], which the
+//! [`frontend`]s show. [`collect`] walks that way once and keeps the result fresh.
+
+pub mod collect;
+pub mod event;
+pub mod facts;
+pub mod frontend;
+pub mod health;
+pub mod host;
+pub mod journal;
+pub mod log;
+pub mod tables;
+
+/// A moment. UTC inside the program; epoch seconds in SQL.
+pub type Time = chrono::DateTime<chrono::Utc>;
+
+/// The version of this program, as `Cargo.toml` has it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

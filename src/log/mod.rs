@@ -1,0 +1,221 @@
+//! Log text, in whatever style, made into records: one streaming reader with flat memory.
+//!
+//! The style is recognised from the text itself. A record stays one record over several lines; lines of other
+//! programs are skipped and counted; what should have been a record and cannot be read is counted too, so that
+//! no line is lost silently.
+
+mod json_array;
+mod lines;
+pub mod ndjson;
+mod text;
+mod time;
+
+use crate::Time;
+use chrono::FixedOffset;
+use lines::{Line, Lines};
+use std::borrow::Cow;
+use std::io::Read;
+use thiserror::Error;
+
+/// The longest record that is read, in bytes; a longer one is counted as not understood.
+pub const MAX_RECORD: usize = 1 << 20;
+
+/// Who wrote a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Speaker<'a> {
+    /// The process's full image path, as ndjson and json carry it.
+    Image(Cow<'a, str>),
+    /// Only the process's name, as the text styles carry it. Any program may bear it.
+    Name(Cow<'a, str>),
+}
+
+impl Speaker<'_> {
+    /// Whether this is the program with that image path, as far as the style can tell.
+    pub fn is(&self, image: &str) -> bool {
+        match self {
+            Self::Image(path) => path == image,
+            Self::Name(name) => image.rsplit('/').next() == Some(name.as_ref()),
+        }
+    }
+}
+
+/// One log record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord<'a> {
+    /// When it was written.
+    pub at: Time,
+    /// Who wrote it.
+    pub speaker: Speaker<'a>,
+    /// The writer's process id; 0 where the style has none.
+    pub pid: u32,
+    /// The writer's thread id; 0 where the style has none.
+    pub thread: u64,
+    /// The subsystem, such as `com.apple.ManagedClient`; empty where there is none.
+    pub subsystem: Cow<'a, str>,
+    /// The category, such as `HTTPUtil`; empty where there is none.
+    pub category: Cow<'a, str>,
+    /// The message, with its line breaks.
+    pub message: Cow<'a, str>,
+    /// The boot that the record belongs to; empty where the style has none.
+    pub boot: Cow<'a, str>,
+    /// Ticks since that boot; 0 where the style has none.
+    pub mach_time: u64,
+}
+
+/// The styles of log text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// `log show --style ndjson`: an object a line, with a trailer.
+    Ndjson,
+    /// `log show --style json`: one array.
+    Json,
+    /// `log show`, with the columns Timestamp, Thread, Type, Activity, PID, TTL.
+    Default,
+    /// `log show --style compact`: times without an offset.
+    Compact,
+    /// `log show --style syslog`.
+    Syslog,
+    /// What Console copies and exports.
+    Console,
+}
+
+/// How to read what the text leaves open.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadOptions {
+    /// The offset of times without one (compact style); the machine's own zone if `None`.
+    pub utc_offset: Option<FixedOffset>,
+}
+
+/// What reading a log came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogSummary {
+    /// The style; `None` if the text held nothing at all.
+    pub style: Option<Style>,
+    /// Records read, of any process.
+    pub records: u64,
+    /// Lines of other programs.
+    pub lines_skipped: u64,
+    /// Lines that should have been records and could not be read.
+    pub lines_not_understood: u64,
+    /// The earliest record's time.
+    pub first: Option<Time>,
+    /// The latest record's time.
+    pub last: Option<Time>,
+    /// Whether the log was read to its end: `Some(false)` if its trailer is missing, `None` if the style has none.
+    pub complete: Option<bool>,
+    /// Why reading stopped early, if the input broke.
+    pub broken: Option<String>,
+}
+
+/// Why a text is not a log.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum LogError {
+    /// Nothing in it.
+    #[error("the log is empty: not even the trailer that `log show` ends with is there")]
+    Empty,
+    /// No line of it looks like a log's.
+    #[error(
+        "no line of it is in a log style that this program knows (ndjson, json, default, compact, syslog, Console export)"
+    )]
+    NotALog,
+    /// The first bytes cannot be read.
+    #[error("the log cannot be read: {why}")]
+    Unreadable {
+        /// The system's words.
+        why: String,
+    },
+}
+
+/// Reads a log to its end and hands every record to `on_record`, in the order of the text.
+///
+/// Memory stays flat whatever the input. An input that breaks in the middle is no error: what was read counts, and
+/// `broken` and `complete` say so.
+pub fn read_log(
+    input: impl Read,
+    options: &ReadOptions,
+    mut on_record: impl FnMut(&LogRecord<'_>),
+) -> Result<LogSummary, LogError> {
+    let mut lines = Lines::new(input, MAX_RECORD);
+    let mut reader = Reader { options, summary: LogSummary::default(), text: text::Assembler::default() };
+    let mut empty = true;
+    loop {
+        match lines.next_line() {
+            Ok(Some(Line::Whole(line))) => {
+                empty &= line.is_empty();
+                if reader.summary.style.is_none() && line.first() == Some(&b'[') && json_array::begins(line) {
+                    reader.summary.style = Some(Style::Json);
+                    json_array::read(lines.into_rest(), &mut reader.summary, &mut on_record);
+                    return Ok(reader.summary);
+                }
+                reader.line(line, &mut on_record);
+            }
+            Ok(Some(Line::TooLong)) => {
+                empty = false;
+                reader.text.close(&mut reader.summary, &mut on_record);
+                reader.summary.lines_not_understood += 1;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                if empty {
+                    return Err(LogError::Unreadable { why: error.to_string() });
+                }
+                reader.summary.broken = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    reader.text.close(&mut reader.summary, &mut on_record);
+    let mut summary = reader.summary;
+    match summary.style {
+        None if empty => Err(LogError::Empty),
+        None => Err(LogError::NotALog),
+        Some(Style::Ndjson) if summary.complete.is_none() => {
+            summary.complete = Some(false);
+            Ok(summary)
+        }
+        Some(_) => Ok(summary),
+    }
+}
+
+/// The state between two lines.
+struct Reader<'o> {
+    options: &'o ReadOptions,
+    summary: LogSummary,
+    text: text::Assembler,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, line: &[u8], on_record: &mut impl FnMut(&LogRecord<'_>)) {
+        match self.summary.style {
+            Some(Style::Ndjson) => ndjson::line(line, &mut self.summary, on_record),
+            Some(style) => self.text.line(style, line, self.options, &mut self.summary, on_record),
+            None => self.first_line(line, on_record),
+        }
+    }
+
+    /// A line before the style is known: the first record, banner or trailer decides.
+    fn first_line(&mut self, line: &[u8], on_record: &mut impl FnMut(&LogRecord<'_>)) {
+        if line.first() == Some(&b'{') && ndjson::is_record_or_trailer(line) {
+            self.summary.style = Some(Style::Ndjson);
+            return ndjson::line(line, &mut self.summary, on_record);
+        }
+        match text::style_of(line, self.options) {
+            Some(style) => {
+                self.summary.style = Some(style);
+                self.text.line(style, line, self.options, &mut self.summary, on_record);
+            }
+            None if line.is_empty() || text::is_banner(line) => {}
+            None if line.first() == Some(&b'{') => self.summary.lines_not_understood += 1,
+            None => self.summary.lines_skipped += 1,
+        }
+    }
+}
+
+impl LogSummary {
+    /// Counts a record and widens the span that the records cover.
+    fn count(&mut self, at: Time) {
+        self.records += 1;
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        self.last = Some(self.last.map_or(at, |last| last.max(at)));
+    }
+}

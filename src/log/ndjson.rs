@@ -1,0 +1,136 @@
+//! `log show --style ndjson`: one object a line, a banner line before it or not, a trailer at the end.
+//!
+//! Shape seen on macOS 26 (values shortened):
+//! `{"timezoneName":"","messageType":"Default","eventType":"logEvent","source":null,…,"subsystem":"com.apple.coreaudio",`
+//! `"category":"ac","threadID":11498972,…,"bootUUID":"…","processImagePath":"\/System\/…","timestamp":"2026-07-26
+//! 18:11:22.348728+1200","machTimestamp":20147685217463,"eventMessage":"…",…,"processID":99240,…}`
+//! and at the end `{"count":3335,"finished":1}`.
+
+use super::{LogRecord, LogSummary, Speaker, time};
+use crate::Time;
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The fields of a record that are read; the others are passed over.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JsonRecord<'a> {
+    /// When, local, with its offset.
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    pub timestamp: Cow<'a, str>,
+    /// `logEvent`, or another kind that is no message.
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    pub event_type: Cow<'a, str>,
+    /// The writer's full path.
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    pub process_image_path: Cow<'a, str>,
+    /// The subsystem.
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    pub subsystem: Cow<'a, str>,
+    /// The category.
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    pub category: Cow<'a, str>,
+    /// The message.
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    pub event_message: Cow<'a, str>,
+    /// The boot.
+    #[serde(borrow, default, rename = "bootUUID", deserialize_with = "text_or_null")]
+    pub boot_uuid: Cow<'a, str>,
+    /// The writer's process id.
+    #[serde(default, rename = "processID")]
+    pub process_id: u32,
+    /// The writer's thread id.
+    #[serde(default, rename = "threadID")]
+    pub thread_id: u64,
+    /// Ticks since boot.
+    #[serde(default)]
+    pub mach_timestamp: u64,
+}
+
+/// What `log show` ends with.
+#[derive(Deserialize)]
+struct Trailer {
+    #[serde(rename = "count")]
+    _count: u64,
+    finished: u8,
+}
+
+/// Whether the line can begin an ndjson log.
+pub(super) fn is_record_or_trailer(line: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(line) else { return false };
+    trailer(text).is_some() || serde_json::from_str::<JsonRecord<'_>>(text).is_ok_and(|record| at(&record).is_some())
+}
+
+/// Reads one line.
+pub(super) fn line(line: &[u8], summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
+    if line.first() != Some(&b'{') {
+        // A blank line or the banner of `log stream`: `Filtering the log data using "…"`; anything else is foreign.
+        summary.lines_skipped += u64::from(!line.is_empty() && !super::text::is_banner(line));
+        return;
+    }
+    let text = String::from_utf8_lossy(line);
+    if let Some(trailer) = trailer(&text) {
+        summary.complete = Some(trailer.finished == 1);
+        return;
+    }
+    // More records behind a trailer are a second run, which needs a trailer of its own.
+    if summary.complete == Some(true) {
+        summary.complete = None;
+    }
+    object(&text, summary, on_record);
+}
+
+/// Reads one object; whatever is no record counts as not understood.
+pub(super) fn object(text: &str, summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
+    let record = serde_json::from_str::<JsonRecord<'_>>(text).ok();
+    let Some((record, at)) = record.and_then(|record| at(&record).map(|at| (record, at))) else {
+        summary.lines_not_understood += 1;
+        return;
+    };
+    summary.count(at);
+    // `log show` also lists activities, signposts and losses: they are records, but no messages.
+    if record.event_type == "logEvent" {
+        on_record(&LogRecord {
+            at,
+            speaker: Speaker::Image(record.process_image_path),
+            pid: record.process_id,
+            thread: record.thread_id,
+            subsystem: record.subsystem,
+            category: record.category,
+            message: record.event_message,
+            boot: record.boot_uuid,
+            mach_time: record.mach_timestamp,
+        });
+    }
+}
+
+fn at(record: &JsonRecord<'_>) -> Option<Time> {
+    time::parse_exact(&record.timestamp)
+}
+
+fn trailer(text: &str) -> Option<Trailer> {
+    text.starts_with("{\"count\":").then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// Text, borrowed where it has no escapes; `null` is the empty text.
+fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    struct TextOrNull;
+    impl<'de> Visitor<'de> for TextOrNull {
+        type Value = Cow<'de, str>;
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            to.write_str("a text or null")
+        }
+        fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+            Ok(Cow::Borrowed(text))
+        }
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Cow::Owned(text.to_owned()))
+        }
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(Cow::Borrowed(""))
+        }
+    }
+    deserializer.deserialize_any(TextOrNull)
+}

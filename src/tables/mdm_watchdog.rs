@@ -1,0 +1,38 @@
+//! `mdm_watchdog`: the verdict in one row.
+
+use super::{MdmWatchdogRow, epoch, flag, text, word};
+use crate::health::Findings;
+use crate::health::watchdog::WINDOW;
+
+/// Always one row.
+pub fn rows(findings: &Findings) -> Vec<MdmWatchdogRow> {
+    let verdict = &findings.verdict;
+    let covers = findings.log_span();
+    let last_command = verdict.last_command.as_ref();
+    vec![MdmWatchdogRow {
+        mdm_enrolled: flag(verdict.enrolled),
+        mdm_identity_error: flag(verdict.identity_error),
+        mdm_client_stuck: flag(verdict.client_stuck),
+        mdm_software_updates_stuck: flag(verdict.software_updates_stuck),
+        // Nothing is restarted yet, and nothing is on record: the source `heal` in mdm_health_status says so.
+        mdm_client_restarted: None,
+        software_update_daemon_restarted: None,
+        last_mdm_kickstart: None,
+        last_software_update_daemon_kickstart: None,
+        state: word(verdict.state.word()),
+        reason: word(verdict.reason),
+        detail: text(verdict.detail.clone()),
+        last_success_at: epoch(verdict.last_success_at),
+        last_attempt_at: epoch(verdict.last_attempt_at),
+        last_http_status: verdict.last_http_status.map(i32::from),
+        last_command_type: text(last_command.map(|(request_type, _)| request_type.to_string())),
+        last_command_at: epoch(last_command.and_then(|(_, at)| *at)),
+        software_updates_reason: word(verdict.software_updates_reason),
+        window_seconds: i32::try_from(WINDOW.num_seconds()).ok(),
+        usual_gap_seconds: verdict.usual_gap.map(|gap| gap.num_seconds()),
+        awake_since: epoch(findings.evidence.awake_since.known().copied()),
+        log_from: epoch(covers.map(|span| span.from)),
+        log_to: epoch(covers.map(|span| span.to)),
+        checked_at: epoch(findings.evidence.now),
+    }]
+}

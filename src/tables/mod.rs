@@ -1,0 +1,177 @@
+//! The tables: findings made into rows. Columns come from `tables/*.yml`; `build.rs` makes the row structs.
+
+mod mdm_commands_recent;
+mod mdm_health_status;
+mod mdm_watchdog;
+
+use crate::Time;
+use crate::health::Findings;
+use std::borrow::Cow;
+
+include!(concat!(env!("OUT_DIR"), "/rows.rs"));
+
+/// Text in a row: a constant or an owned string.
+pub type Text = Cow<'static, str>;
+
+/// A table as its page declares it.
+#[derive(Debug)]
+pub struct TableDefinition {
+    /// The table's name in SQL.
+    pub name: &'static str,
+    /// One sentence that says what a row is.
+    pub description: &'static str,
+    /// Markdown with queries that run.
+    pub examples: &'static str,
+    /// Markdown with what to know before trusting the table.
+    pub notes: &'static str,
+    /// The columns in the order of `SELECT *`.
+    pub columns: &'static [ColumnDefinition],
+}
+
+/// A column as its page declares it.
+#[derive(Debug)]
+pub struct ColumnDefinition {
+    /// The column's name in SQL.
+    pub name: &'static str,
+    /// What it holds, its unit, and when it is NULL.
+    pub description: &'static str,
+    /// Its SQL type.
+    pub kind: ColumnKind,
+    /// Whether `SELECT *` leaves it out.
+    pub hidden: bool,
+}
+
+/// The SQL types in use. INTEGER is cut to 32 bits by osquery, so times, sizes and ids are BIGINT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// UTF-8 text.
+    Text,
+    /// A 32-bit number.
+    Integer,
+    /// A 64-bit number.
+    BigInt,
+}
+
+impl ColumnKind {
+    /// The type's name in SQL and in osquery's routes.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::Text => "TEXT",
+            Self::Integer => "INTEGER",
+            Self::BigInt => "BIGINT",
+        }
+    }
+}
+
+/// A value of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Could not be told, or does not apply.
+    Null,
+    /// INTEGER and BIGINT.
+    Integer(i64),
+    /// TEXT.
+    Text(Text),
+}
+
+impl From<Option<Text>> for Value {
+    fn from(value: Option<Text>) -> Self {
+        value.map_or(Self::Null, Self::Text)
+    }
+}
+
+impl From<Option<i32>> for Value {
+    fn from(value: Option<i32>) -> Self {
+        value.map_or(Self::Null, |number| Self::Integer(number.into()))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Self {
+        value.map_or(Self::Null, Self::Integer)
+    }
+}
+
+/// A row struct that `build.rs` made.
+pub trait Row {
+    /// The table it is a row of.
+    const TABLE: &'static TableDefinition;
+    /// Its values in the order of the table's columns.
+    fn into_values(self) -> Vec<Value>;
+}
+
+/// Why a row was not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteError {
+    /// The table cannot be written, or not in this way.
+    ReadOnly,
+    /// The table refuses this row; a sentence says why.
+    Refused(String),
+}
+
+/// A table that can be read, and written if it says so.
+pub trait Table: Send + Sync {
+    /// What its page declares.
+    fn definition(&self) -> &'static TableDefinition;
+    /// Its rows, each with one value a column, in the order of the columns.
+    fn rows(&self, findings: &Findings) -> Vec<Vec<Value>>;
+    /// Writes a row, given with one value a column, and gives its row id.
+    fn insert(&self, _values: &[Value]) -> Result<i64, WriteError> {
+        Err(WriteError::ReadOnly)
+    }
+}
+
+/// A table whose rows are a function of the findings.
+struct ReadOnly<R: Row>(fn(&Findings) -> Vec<R>);
+
+impl<R: Row> Table for ReadOnly<R> {
+    fn definition(&self) -> &'static TableDefinition {
+        R::TABLE
+    }
+
+    fn rows(&self, findings: &Findings) -> Vec<Vec<Value>> {
+        (self.0)(findings).into_iter().map(Row::into_values).collect()
+    }
+}
+
+/// Every table, in the order of the README.
+pub fn all() -> Vec<Box<dyn Table>> {
+    vec![
+        Box::new(ReadOnly(mdm_watchdog::rows)),
+        Box::new(ReadOnly(mdm_commands_recent::rows)),
+        Box::new(ReadOnly(mdm_health_status::rows)),
+    ]
+}
+
+/// A boolean as SQL has it: 1, 0, or NULL when it could not be told.
+fn flag(value: impl Into<Option<bool>>) -> Option<i32> {
+    value.into().map(i32::from)
+}
+
+/// A moment in epoch seconds.
+fn epoch(value: impl Into<Option<Time>>) -> Option<i64> {
+    value.into().map(|time| time.timestamp())
+}
+
+/// A constant text that is always there.
+fn word(value: &'static str) -> Option<Text> {
+    Some(Cow::Borrowed(value))
+}
+
+/// A text from the evidence.
+fn text(value: impl Into<Option<String>>) -> Option<Text> {
+    value.into().map(Cow::Owned)
+}
+
+/// A count, cut at what SQL can hold.
+fn count(value: u64) -> Option<i64> {
+    Some(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// The channel's name.
+fn channel(value: Option<crate::event::Channel>) -> Option<Text> {
+    value.and_then(|channel| match channel {
+        crate::event::Channel::Device => word("device"),
+        crate::event::Channel::User(_) => word("user"),
+    })
+}
