@@ -30,6 +30,8 @@ pub struct Command {
     pub responded_at: Option<Time>,
     /// The HTTP status with which the server took that answer.
     pub http_status: Option<u16>,
+    /// When the server said so.
+    pub taken_at: Option<Time>,
     /// Why the Mac put it off.
     pub not_now_reason: Option<Box<str>>,
     /// Why it failed.
@@ -65,9 +67,9 @@ impl Command {
         if self.receipts > 0 { self.receipts } else { self.answers }
     }
 
-    /// When it was last received; when it was answered, if its receipt is not in the log.
+    /// When it was last received; if its receipt is not in the log, when it was answered.
     pub fn last_seen_at(&self) -> Option<Time> {
-        self.last_received_at.or(self.responded_at)
+        self.last_received_at.or(self.responded_at).or(self.taken_at)
     }
 
     fn failed(&self) -> bool {
@@ -136,7 +138,7 @@ impl<'e> Assembly<'e> {
             command.last_received_at = Some(event.at);
             command.receipts += 1;
             command.power_nap = power_nap;
-            (command.status, command.http_status) = (None, None);
+            (command.status, command.http_status, command.taken_at) = (None, None, None);
             (command.not_now_reason, command.error) = (None, None);
             command.channel = event.channel.or(command.channel);
         }
@@ -153,7 +155,7 @@ impl<'e> Assembly<'e> {
             command.answers += 1;
             command.status = Some(status.into());
             command.responded_at = Some(event.at);
-            command.http_status = None;
+            (command.http_status, command.taken_at) = (None, None);
             command.not_now_reason = reason.filter(|_| status == "NotNow");
             command.error = command.error.take().or(error).filter(|_| command.failed());
         }
@@ -171,7 +173,7 @@ impl<'e> Assembly<'e> {
         });
         if let Some(command) = self.commands.get_mut(index) {
             command.status = Some(status.into());
-            command.http_status = Some(http);
+            (command.http_status, command.taken_at) = (Some(http), Some(event.at));
         }
     }
 

@@ -59,8 +59,8 @@ struct Trailer {
 
 /// Whether the line can begin an ndjson log.
 pub(super) fn is_record_or_trailer(line: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(line) else { return false };
-    trailer(text).is_some() || serde_json::from_str::<JsonRecord<'_>>(text).is_ok_and(|record| at(&record).is_some())
+    let text = String::from_utf8_lossy(line);
+    trailer(&text).is_some() || serde_json::from_str::<JsonRecord<'_>>(&text).is_ok_and(|record| at(&record).is_some())
 }
 
 /// Reads one line.

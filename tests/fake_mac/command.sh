@@ -1,0 +1,33 @@
+#!/bin/sh
+# Every command of the fake Mac. What it does lies in files beside it: NAME.do says how it behaves, NAME.out what it
+# prints, NAME.err what it complains of, NAME.code how it ends. Each call is noted in NAME.calls.
+echo "$# $*" >> "$0.calls"
+/usr/bin/env >> "$0.env" 2>/dev/null
+behaviour=plain
+[ -f "$0.do" ] && read -r behaviour < "$0.do"
+case "$behaviour" in
+    hang)
+        [ -f "$0.out" ] && /bin/cat "$0.out"
+        /bin/sleep 600
+        ;;
+    hang_with_child)
+        /bin/sleep 600 &
+        echo $! > "$0.child"
+        /bin/sleep 600
+        ;;
+    flood)
+        while :; do echo "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; done
+        ;;
+    flood_stderr)
+        count=0
+        while [ $count -lt 20000 ]; do
+            echo "complaint $count: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" >&2
+            count=$((count + 1))
+        done
+        ;;
+esac
+[ -f "$0.out" ] && /bin/cat "$0.out"
+[ -f "$0.err" ] && /bin/cat "$0.err" >&2
+code=0
+[ -f "$0.code" ] && read -r code < "$0.code"
+exit "$code"
