@@ -144,14 +144,14 @@ fn target(text: &str) -> (Option<Channel>, &str) {
 /// `[ErrorChain.0] (RemoveProfile) [MDMClientError:89] Profile with identifier 'ident' not found.>`
 fn error_chain(said: &str) -> Option<What> {
     let (request_type, rest) = said.strip_prefix("[ErrorChain.0] (")?.split_once(") [")?;
-    let (error, text) = rest.split_once("] ").unwrap_or((rest.strip_suffix(']')?, ""));
+    let (error, text) = rest.split_once(']')?;
     let (domain, code) = error.rsplit_once(':')?;
     Some(What::CommandError {
         request_type: Some(bounded(request_type)),
         token: None,
         domain: Some(bounded(domain)),
         code: code.parse().ok(),
-        text: Some(bounded(text.strip_suffix('>').unwrap_or(text))),
+        text: Some(bounded(text.strip_suffix('>').unwrap_or(text).trim())),
     })
 }
 

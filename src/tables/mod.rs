@@ -1,6 +1,7 @@
 //! The tables: findings made into rows. Columns come from `tables/*.yml`; `build.rs` makes the row structs.
 
 mod mdm_commands_recent;
+mod mdm_exchanges;
 mod mdm_health_status;
 mod mdm_watchdog;
 
@@ -139,6 +140,7 @@ pub fn all() -> Vec<Box<dyn Table>> {
     vec![
         Box::new(ReadOnly(mdm_watchdog::rows)),
         Box::new(ReadOnly(mdm_commands_recent::rows)),
+        Box::new(ReadOnly(mdm_exchanges::rows)),
         Box::new(ReadOnly(mdm_health_status::rows)),
     ]
 }

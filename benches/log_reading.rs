@@ -1,0 +1,87 @@
+//! How fast a log is read: the reader against the least that any reader must do, in the same run.
+//!
+//! Run it with `cargo bench --bench log_reading`. Absolute speeds depend on the machine; the ratios are the result.
+
+use mdm_health::event;
+use mdm_health::log::ndjson::JsonRecord;
+use mdm_health::log::{ReadOptions, read_log};
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const LINES: usize = 200_000;
+const ROUNDS: usize = 9;
+
+fn main() {
+    let log = all_wanted();
+    let megabytes = log.len() as f64 / 1e6;
+    println!("{LINES} ndjson records of mdmclient, {megabytes:.0} MB, {ROUNDS} rounds, medians");
+    let read = |with_events: bool| {
+        let mut kept = 0usize;
+        let summary = read_log(log.as_bytes(), &ReadOptions::default(), |record| {
+            kept += usize::from(with_events && event::recognise(record).is_some());
+        });
+        black_box((summary.map(|summary| summary.records).unwrap_or(0), kept));
+    };
+    compare(megabytes, "reader", || read(false), "bare serde_json::from_str loop", || bare_loop(&log));
+    compare(megabytes, "reader and events", || read(true), "bare serde_json::from_str loop", || bare_loop(&log));
+}
+
+/// Each line by itself, checked for UTF-8 and parsed into the reader's own struct.
+fn bare_loop(log: &str) {
+    let mut lengths = 0;
+    for line in log.as_bytes().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let record = std::str::from_utf8(line).ok().and_then(|line| serde_json::from_str::<JsonRecord<'_>>(line).ok());
+        lengths += record.map_or(0, |record| black_box(record).event_message.len());
+    }
+    black_box(lengths);
+}
+
+/// Runs the two in turn and prints the median speed of each and the median of their ratio.
+fn compare(megabytes: f64, name: &str, mut one: impl FnMut(), other_name: &str, mut other: impl FnMut()) {
+    let mut speeds: Vec<(f64, f64)> = (0..ROUNDS)
+        .map(|_| (megabytes / timed(&mut one).as_secs_f64(), megabytes / timed(&mut other).as_secs_f64()))
+        .collect();
+    let mut median = |of: fn(&(f64, f64)) -> f64| {
+        speeds.sort_by(|left, right| of(left).total_cmp(&of(right)));
+        speeds.get(ROUNDS / 2).map_or(0.0, of)
+    };
+    let (ours, theirs, ratio) = (median(|speed| speed.0), median(|speed| speed.1), median(|speed| speed.0 / speed.1));
+    println!("{name}: {ours:.0} MB/s; {other_name}: {theirs:.0} MB/s; ratio {:.1} %", ratio * 100.0);
+}
+
+fn timed(work: &mut impl FnMut()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+/// A log as `log show --style ndjson` prints it on macOS 26, about a kilobyte a record, every one an exchange.
+fn all_wanted() -> String {
+    let mut log = String::new();
+    for number in 0..LINES {
+        let (hour, minute, second) = (number / 3600 % 24, number / 60 % 60, number % 60);
+        let message = if number % 2 == 0 { ">>>>> Sending HTTP request (PUT) [Idle] >>>>>" } else { "<<<<< Received HTTP response (200) [Idle] <<<<<" };
+        let _ = writeln!(
+            log,
+            "{{\"timezoneName\":\"\",\"messageType\":\"Default\",\"eventType\":\"logEvent\",\"source\":null,\
+             \"formatString\":\"%{{public}}@\",\"userID\":0,\"activityIdentifier\":0,\"subsystem\":\"com.apple.ManagedClient\",\
+             \"category\":\"HTTPUtil\",\"threadID\":{},\"senderImageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\",\
+             \"backtrace\":{{\"frames\":[{{\"imageOffset\":{},\"imageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\"}}]}},\
+             \"bootUUID\":\"0D7C8C3B-52F1-4A7E-8B43-9B0A6B0E5F11\",\"processImagePath\":\"\\/usr\\/libexec\\/mdmclient\",\
+             \"senderImagePath\":\"\\/usr\\/libexec\\/mdmclient\",\
+             \"timestamp\":\"2026-11-23 {hour:02}:{minute:02}:{second:02}.{:06}+0000\",\"machTimestamp\":{},\
+             \"eventMessage\":\"[0:MDMDaemon:HTTPUtil:<0x{:x}>] {message}\",\
+             \"processImageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\",\"traceID\":41979461356879876,\"processID\":{},\
+             \"senderProgramCounter\":103060,\"parentActivityIdentifier\":0}}",
+            0x6c00 + number % 16,
+            100_000 + number,
+            number % 1_000_000,
+            20_147_685_217_463u64 + number as u64,
+            0x6c00 + number % 16,
+            300 + number % 7,
+        );
+    }
+    let _ = writeln!(log, "{{\"count\":{LINES},\"finished\":1}}");
+    log
+}

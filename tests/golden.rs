@@ -1,0 +1,47 @@
+//! The rows of every fixture, as a person would see them.
+
+mod support;
+
+use mdm_health::frontend::shell::{self, Format};
+use mdm_health::tables;
+use std::sync::Arc;
+use support::{findings, fixture};
+
+const QUERIES: [&str; 3] = [
+    "SELECT state, reason, mdm_client_stuck, mdm_software_updates_stuck, last_command_type FROM mdm_watchdog",
+    "SELECT command_uuid, request_type, channel, user_id, status, reason, attempts, http_status, duration_ms, error_domain, \
+     error_code, error_message, power_nap, os_update FROM mdm_commands_recent",
+    "SELECT time(started_at, 'unixepoch') AS started, time(finished_at, 'unixepoch') AS finished, message_type, \
+     request_type, http_status, duration_ms, outcome, channel FROM mdm_exchanges",
+];
+
+fn rows_of(name: &str) -> String {
+    let findings = Arc::new(findings(&fixture(name)));
+    let answer = |sql: &str| {
+        let findings = findings.clone();
+        shell::query(sql, Format::Csv, tables::all(), move || findings.clone()).unwrap()
+    };
+    QUERIES.map(answer).join("\n")
+}
+
+macro_rules! golden {
+    ($($test:ident: $fixture:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                insta::assert_snapshot!($fixture, rows_of($fixture));
+            }
+        )*
+    };
+}
+
+golden! {
+    a_quiet_healthy_day: "quiet-healthy-day",
+    not_now_in_dark_wake_then_acknowledged_is_one_command: "notnow-in-darkwake-then-acknowledged",
+    a_failed_profile_has_its_error_chain: "installprofile-error-chain",
+    a_401_at_authenticate_is_a_server_error: "http-401-at-authenticate",
+    the_user_channel_does_not_mix_with_the_device: "user-channel-beside-device",
+    an_old_log_without_tokens_is_paired_by_thread_and_order: "old-log-without-tokens",
+    a_command_that_never_got_its_answer_is_pending: "update-command-never-answered",
+    not_enrolled: "not-enrolled",
+}
