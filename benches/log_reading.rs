@@ -61,7 +61,11 @@ fn all_wanted() -> String {
     let mut log = String::new();
     for number in 0..LINES {
         let (hour, minute, second) = (number / 3600 % 24, number / 60 % 60, number % 60);
-        let message = if number % 2 == 0 { ">>>>> Sending HTTP request (PUT) [Idle] >>>>>" } else { "<<<<< Received HTTP response (200) [Idle] <<<<<" };
+        let message = if number % 2 == 0 {
+            ">>>>> Sending HTTP request (PUT) [Idle] >>>>>"
+        } else {
+            "<<<<< Received HTTP response (200) [Idle] <<<<<"
+        };
         let _ = writeln!(
             log,
             "{{\"timezoneName\":\"\",\"messageType\":\"Default\",\"eventType\":\"logEvent\",\"source\":null,\

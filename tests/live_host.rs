@@ -1,8 +1,8 @@
 //! The live Mac, tried on a fake one: commands that answer, hang, flood, fail and complain.
 
-mod support;
 #[path = "support/fake_mac.rs"]
 mod fake_mac;
+mod support;
 
 use fake_mac::FakeMac;
 use mdm_health::collect;
@@ -32,8 +32,10 @@ fn a_command_gets_its_arguments_as_a_list_and_an_empty_environment() {
     assert_eq!((output.code, output.stdout.as_slice()), (Some(0), ENROLLED.as_bytes()));
     assert_eq!(mac.calls(PROFILES), ["3 status -type enrollment"]);
     let environment = mac.environment(PROFILES);
-    let ours: Vec<&str> =
-        environment.lines().filter(|line| !["PWD=", "_=", "SHLVL=", "OLDPWD="].iter().any(|own| line.starts_with(own))).collect();
+    let ours: Vec<&str> = environment
+        .lines()
+        .filter(|line| !["PWD=", "_=", "SHLVL=", "OLDPWD="].iter().any(|own| line.starts_with(own)))
+        .collect();
     assert_eq!(ours, ["LC_ALL=C"], "the shell's own variables apart");
 }
 
@@ -93,7 +95,10 @@ fn the_log_is_asked_narrowly_and_streamed() {
     log.finish().unwrap();
     assert_eq!(text, "{\"count\":0,\"finished\":1}\n");
     let call = mac.calls(LOG).remove(0);
-    assert!(call.starts_with("9 show --style ndjson --info --debug --start 2026-11-23 15:00:00+0000 --predicate "), "{call}");
+    assert!(
+        call.starts_with("9 show --style ndjson --info --debug --start 2026-11-23 15:00:00+0000 --predicate "),
+        "{call}"
+    );
 }
 
 #[test]

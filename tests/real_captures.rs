@@ -62,7 +62,13 @@ fn as_ndjson(log: &std::path::Path) -> String {
         let (head, message) = line.split_once(" [com.apple.ManagedClient:HTTPUtil] ")?;
         let (pid, thread) = head.rsplit_once('[')?.1.strip_suffix(']')?.split_once(':')?;
         let thread = u64::from_str_radix(thread, 16).unwrap();
-        Some(support::record(support::MDMCLIENT, &format!("{}000+0000", &line[..23]), pid.parse().unwrap(), thread, message))
+        Some(support::record(
+            support::MDMCLIENT,
+            &format!("{}000+0000", &line[..23]),
+            pid.parse().unwrap(),
+            thread,
+            message,
+        ))
     });
     lines.map(|line| line + "\n").collect::<String>() + "{\"count\":14,\"finished\":1}\n"
 }
@@ -118,7 +124,12 @@ fn every_real_enrollment_status_is_read() {
     let text = std::fs::read_to_string(file).unwrap();
     let enrolled: Vec<(Option<i64>, &str)> = (text.split("# ").filter(|part| !part.is_empty()))
         .map(|part| part.split_once('\n').unwrap().1)
-        .map(|output| (Mac::at("2026-11-23T18:00:00Z").command("profiles-status", output).watchdog().number("mdm_enrolled"), output))
+        .map(|output| {
+            (
+                Mac::at("2026-11-23T18:00:00Z").command("profiles-status", output).watchdog().number("mdm_enrolled"),
+                output,
+            )
+        })
         .collect();
     let values: Vec<_> = enrolled.iter().map(|(value, _)| *value).collect();
     assert_eq!(values, [Some(0), Some(1), Some(1), Some(1)]);

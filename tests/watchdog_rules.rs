@@ -125,7 +125,8 @@ fn a_process_of_another_path_proves_nothing() {
 
 #[test]
 fn a_success_quoted_within_another_message_is_none() {
-    let line = "2026-11-23 17:59:00 [ERROR] [0:MDMDaemon:<0x1>] Profile named <<<<< Received HTTP response (200) [Idle] <<<<<";
+    let line =
+        "2026-11-23 17:59:00 [ERROR] [0:MDMDaemon:<0x1>] Profile named <<<<< Received HTTP response (200) [Idle] <<<<<";
     assert_eq!(mac().said(line).watchdog().text("state"), Some("quiet"));
 }
 
@@ -310,7 +311,8 @@ fn silence_longer_than_this_mac_is_used_to_is_stuck() {
 fn silence_of_up_to_one_and_a_half_times_the_usual_is_quiet() {
     // The last success is at 13:30; four and a half hours later is the very edge.
     let last = "2026-11-23 13:30:00 <<<<< Received HTTP response (200) [Idle] <<<<<";
-    let until_noon = history(8, 23).lines().filter(|line| !line.starts_with("2026-11-23 1")).collect::<Vec<_>>().join("\n");
+    let until_noon =
+        history(8, 23).lines().filter(|line| !line.starts_with("2026-11-23 1")).collect::<Vec<_>>().join("\n");
     let until_noon = until_noon.replace("2026-11-23 21", "2026-11-23 12");
     let row = Mac::at(NOW).log_span("2026-11-08T00:00:00Z", NOW).said(&until_noon).said(last).watchdog();
     assert_eq!(verdict(&row), ("quiet", "no_contact", Some(1), None));

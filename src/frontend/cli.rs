@@ -42,6 +42,8 @@ enum Command {
     },
     /// Check for known MDM problems and print mdm-watchdog's outputs
     Diagnose,
+    /// Print the tables and what they answer, in Markdown
+    Tables,
     /// Print the version
     Version,
 }
@@ -67,6 +69,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     let printed = match &arguments.command {
         Command::Version => format!("{}\n", crate::VERSION),
+        Command::Tables => table_list(),
         Command::Diagnose => outputs(&collector(arguments)?.findings(PATIENCE)),
         Command::Query { sql, json, csv } => {
             let collector = collector(arguments)?;
@@ -88,6 +91,12 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
 fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
     let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
     Ok(Collector::new(host, arguments.source.read_options()))
+}
+
+/// The README's list of tables.
+fn table_list() -> String {
+    let rows = crate::tables::DEFINITIONS.iter().map(|table| format!("| `{}` | {} |\n", table.name, table.description));
+    format!("| table | what a row is |\n|---|---|\n{}", rows.collect::<String>())
 }
 
 /// mdm-watchdog's flags have one dash: `-diagnose`.

@@ -91,9 +91,10 @@ impl Mac {
     pub fn folder(&self) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("commands")).unwrap();
-        let span = self.span.as_ref().map_or_else(String::new, |(from, to)| {
-            format!(", \"log_from\": \"{from}\", \"log_to\": \"{to}\"")
-        });
+        let span = self
+            .span
+            .as_ref()
+            .map_or_else(String::new, |(from, to)| format!(", \"log_from\": \"{from}\", \"log_to\": \"{to}\""));
         let description = format!("{{\"captured_at\": \"{}\", \"macos\": \"15.6.1\"{span}}}", self.now);
         fs::write(folder.path().join("capture.json"), description).unwrap();
         if let Some(log) = &self.log {

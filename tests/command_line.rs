@@ -1,0 +1,188 @@
+//! The program as a person starts it.
+
+#[path = "support/fake_mac.rs"]
+mod fake_mac;
+mod support;
+
+use fake_mac::FakeMac;
+use std::path::Path;
+use std::process::{Command, Output};
+use support::{Mac, fixture};
+
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mdm-health")).args(arguments).env_remove("MDM_HEALTH_SOURCE").output().unwrap()
+}
+
+fn on(source: &Path, arguments: &[&str]) -> Output {
+    run(&[arguments, &["--source", source.to_str().unwrap()]].concat())
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[test]
+fn diagnose_prints_the_outputs_of_mdm_watchdog_in_its_order() {
+    let output = on(&fixture("update-command-never-answered"), &["diagnose"]);
+    assert_eq!(output.status.code(), Some(0));
+    let names: Vec<&str> = stdout(&output).lines().map(|line| line.split_once(": ").unwrap().0).collect();
+    assert_eq!(
+        names,
+        [
+            "MDMEnrolled",
+            "MDMIdentityError",
+            "MDMClientStuck",
+            "MDMSoftwareUpdatesStuck",
+            "MDMClientRestarted",
+            "SoftwareUpdateDaemonRestarted",
+            "LastMDMKickstart",
+            "LastSoftwareUpdateDaemonKickstart"
+        ]
+    );
+    assert!(stdout(&output).starts_with("MDMEnrolled: true\n"));
+    assert!(stdout(&output).contains("\nMDMClientStuck: true\nMDMSoftwareUpdatesStuck: true\n"));
+}
+
+#[test]
+fn diagnose_says_unknown_where_the_evidence_does_not_say() {
+    let output = on(Mac::at("2026-11-23T18:00:00Z").without_log().folder().path(), &["-diagnose"]);
+    assert!(stdout(&output).contains("MDMClientStuck: unknown\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn json_has_numbers_texts_and_null() {
+    let sql = "SELECT state, mdm_client_stuck, usual_gap_seconds FROM mdm_watchdog";
+    let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--json"]);
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows, serde_json::json!([{"state": "ok", "mdm_client_stuck": 0, "usual_gap_seconds": null}]));
+}
+
+#[test]
+fn a_hidden_column_is_there_only_when_it_is_named() {
+    let columns = |sql: &str| {
+        let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--csv"]);
+        stdout(&output).lines().next().unwrap().to_owned()
+    };
+    assert!(!columns("SELECT * FROM mdm_watchdog").contains("checked_at"));
+    assert_eq!(columns("SELECT checked_at FROM mdm_watchdog"), "checked_at");
+}
+
+#[test]
+fn tables_can_be_joined_and_see_the_same_evidence() {
+    let sql = "SELECT w.state, COUNT(*) AS commands FROM mdm_watchdog w JOIN mdm_commands_recent c \
+               ON c.received_at <= w.last_success_at GROUP BY w.state";
+    let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--csv"]);
+    assert_eq!(stdout(&output), "state,commands\nok,3\n");
+}
+
+#[test]
+fn a_read_only_table_refuses_a_write() {
+    let output = on(&fixture("quiet-healthy-day"), &["query", "INSERT INTO mdm_watchdog(state) VALUES ('ok')"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "mdm-health: table mdm_watchdog may not be modified.\n");
+}
+
+#[test]
+fn a_wrong_query_is_answered_with_a_sentence() {
+    let output = on(&fixture("quiet-healthy-day"), &["query", "SELECT a FROM nowhere"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+    assert!(stderr(&output).contains("no such table: nowhere"), "{}", stderr(&output));
+    assert_eq!(on(&fixture("quiet-healthy-day"), &["query", "  "]).status.code(), Some(1));
+}
+
+#[test]
+fn off_a_mac_without_a_source_a_sentence_says_what_to_pass() {
+    let empty = tempfile::tempdir().unwrap();
+    let output = run(&["diagnose", "--root", empty.path().to_str().unwrap()]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    assert!(stderr(&output).contains("pass --source"), "{}", stderr(&output));
+}
+
+#[test]
+fn on_a_mac_the_source_is_the_mac() {
+    let mac = FakeMac::new();
+    mac.command("/usr/bin/profiles", support::NOT_ENROLLED);
+    let output = run(&["diagnose", "--root", mac.root().to_str().unwrap()]);
+    assert!(stdout(&output).starts_with("MDMEnrolled: false\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_source_that_cannot_be_opened_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("system.logarchive");
+    std::fs::create_dir(&archive).unwrap();
+    let bad = folder.path().join("bad");
+    std::fs::create_dir(&bad).unwrap();
+    std::fs::write(bad.join("capture.json"), "{}").unwrap();
+    for (source, words) in [
+        (folder.path().join("nowhere"), "cannot be read"),
+        (folder.path().to_owned(), "no capture.json"),
+        (archive, "log show --archive"),
+        (bad, "captured_at"),
+    ] {
+        let output = on(&source, &["diagnose"]);
+        assert_eq!(output.status.code(), Some(2), "{source:?}");
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_log_gives_unknown_and_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    for (content, reason) in
+        [(&b""[..], "the log is empty"), (b"hello\nworld\n", "no line of it"), (&[0, 159, 146], "no line")]
+    {
+        std::fs::write(&file, content).unwrap();
+        let sql = "SELECT w.state, s.detail FROM mdm_watchdog w, mdm_health_status s WHERE s.source = 'unified_log'";
+        let output = on(&file, &["query", sql, "--csv"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains("unknown,"), "{}", stdout(&output));
+        assert!(stdout(&output).contains(reason), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn now_and_the_offset_can_be_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("compact.log");
+    std::fs::write(&log, "2026-11-23 11:45:00.250 Df mdmclient[300:6c0d] [com.apple.ManagedClient:HTTPUtil] >>>>> Sending HTTP request (PUT) [Idle] >>>>>\n").unwrap();
+    let sql = "SELECT checked_at, last_attempt_at FROM mdm_watchdog";
+    let output = on(&log, &["query", sql, "--csv", "--now", "2026-11-23T18:00:00Z", "--utc-offset", "-05:00"]);
+    let (now, attempt) = (support::time("2026-11-23T18:00:00Z"), support::time("2026-11-23T16:45:00Z"));
+    assert_eq!(stdout(&output), format!("checked_at,last_attempt_at\n{},{}\n", now.timestamp(), attempt.timestamp()));
+    for wrong in [["--now", "yesterday"], ["--utc-offset", "Berlin"]] {
+        assert_eq!(on(&log, &[&["diagnose"][..], &wrong].concat()).status.code(), Some(2));
+    }
+}
+
+#[test]
+fn what_a_terminal_or_a_spreadsheet_would_obey_comes_out_harmless() {
+    let hung =
+        "2026-11-23 16:29:00 Processing server request: =cmd()\u{1b}[31m\u{7}\u{202e} for: <Device> (+1) PowerNap: no";
+    let mac = Mac::at("2026-11-23T18:00:00Z").said(hung);
+    let folder = mac.folder();
+    let sql = "SELECT request_type, command_uuid FROM mdm_commands_recent";
+    let csv = on(folder.path(), &["query", sql, "--csv"]);
+    assert_eq!(stdout(&csv).lines().nth(1), Some("'=cmd()\\u{1b}[31m\\u{7}\\u{202e},'+1"));
+    let table = on(folder.path(), &["query", sql]);
+    assert!(stdout(&table).contains("=cmd()\\u{1b}[31m\\u{7}\\u{202e}"), "{}", stdout(&table));
+    assert!(!stdout(&table).contains(['\u{1b}', '\u{7}', '\u{202e}']));
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    for flag in ["-help", "--help", "-h"] {
+        let output = run(&[flag]);
+        assert_eq!(output.status.code(), Some(0), "{flag}");
+        assert!(stdout(&output).contains("diagnose"), "{flag}");
+    }
+    for flag in ["version", "-version", "--version"] {
+        assert!(stdout(&run(&[flag])).contains(env!("CARGO_PKG_VERSION")), "{flag}");
+    }
+}
