@@ -1,6 +1,6 @@
 //! `log show --style json`: one array over many lines, taken apart object by object so that memory stays flat.
 
-use super::{LogRecord, LogSummary, MAX_RECORD, ndjson};
+use super::{LogRecord, LogSummary, MAX_RECORD, lossy, ndjson};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 /// Whether a line can be the first of the array: `[{`, `[` alone, or `[]`.
@@ -82,7 +82,7 @@ impl State {
             if std::mem::take(&mut self.too_long) {
                 summary.lines_not_understood += 1;
             } else {
-                ndjson::object(&String::from_utf8_lossy(&self.object), summary, on_record);
+                ndjson::object(&lossy(&self.object), summary, on_record);
             }
         }
     }

@@ -3,6 +3,9 @@
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::ops::Range;
 
+/// How much is read at once: little enough to stay in the processor's cache until it is parsed.
+const READ: usize = 64 << 10;
+
 /// A line without its end.
 pub enum Line<'a> {
     /// All of it.
@@ -85,7 +88,8 @@ impl<R: Read> Lines<R> {
     }
 
     fn fill(&mut self) -> io::Result<usize> {
-        let room = self.buffer.get_mut(self.held.end..).unwrap_or_default();
+        let end = self.buffer.len().min(self.held.end + READ);
+        let room = self.buffer.get_mut(self.held.end..end).unwrap_or_default();
         loop {
             match self.input.read(room) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -6,7 +6,7 @@
 //! 18:11:22.348728+1200","machTimestamp":20147685217463,"eventMessage":"…",…,"processID":99240,…}`
 //! and at the end `{"count":3335,"finished":1}`.
 
-use super::{LogRecord, LogSummary, Speaker, time};
+use super::{LogRecord, LogSummary, Speaker, lossy, time};
 use crate::Time;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ struct Trailer {
 
 /// Whether the line can begin an ndjson log.
 pub(super) fn is_record_or_trailer(line: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(line);
+    let text = lossy(line);
     trailer(&text).is_some() || serde_json::from_str::<JsonRecord<'_>>(&text).is_ok_and(|record| at(&record).is_some())
 }
 
@@ -70,7 +70,7 @@ pub(super) fn line(line: &[u8], summary: &mut LogSummary, on_record: &mut impl F
         summary.lines_skipped += u64::from(!line.is_empty() && !super::text::is_banner(line));
         return;
     }
-    let text = String::from_utf8_lossy(line);
+    let text = lossy(line);
     if let Some(trailer) = trailer(&text) {
         summary.complete = Some(trailer.finished == 1);
         return;

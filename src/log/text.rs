@@ -1,6 +1,6 @@
 //! The text styles of `log show` and Console: header lines recognised, further lines joined to their record.
 
-use super::{LogRecord, LogSummary, MAX_RECORD, ReadOptions, Speaker, Style, time};
+use super::{LogRecord, LogSummary, MAX_RECORD, ReadOptions, Speaker, Style, lossy, time};
 use crate::Time;
 use regex::{Captures, Regex};
 use std::borrow::Cow;
@@ -62,7 +62,7 @@ struct Header {
 
 /// The style of a header line; `None` if it is none.
 pub fn style_of(line: &[u8], options: &ReadOptions) -> Option<Style> {
-    let line = String::from_utf8_lossy(line);
+    let line = lossy(line);
     [Style::Default, Style::Compact, Style::Syslog, Style::Console]
         .into_iter()
         .find(|style| header(*style, &line, options).is_some())
@@ -121,7 +121,7 @@ impl Assembler {
         summary: &mut LogSummary,
         on_record: &mut impl FnMut(&LogRecord<'_>),
     ) {
-        let line = String::from_utf8_lossy(line);
+        let line = lossy(line);
         if let Some(header) = header(style, &line, options) {
             self.close(summary, on_record);
             self.text.push_str(&line);
