@@ -1,4 +1,5 @@
 //! The program as a person starts it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 #[path = "support/fake_mac.rs"]
 mod fake_mac;

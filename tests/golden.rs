@@ -1,4 +1,5 @@
 //! The rows of every fixture, as a person would see them.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Conversations that run side by side give the rows that they give apart.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use chrono::{DateTime, TimeDelta};
 use mdm_health::Time;

@@ -1,4 +1,5 @@
 //! The live Mac, tried on a fake one: commands that answer, hang, flood, fail and complain.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 #[path = "support/fake_mac.rs"]
 mod fake_mac;

@@ -1,4 +1,5 @@
 //! The same exchange in every style of log text, and input that is no log.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The program on logs that other people captured and published, where they lie beside the project.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 mod support;
 
