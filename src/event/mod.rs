@@ -5,12 +5,13 @@ mod remotemanagementd;
 
 use crate::Time;
 use crate::log::LogRecord;
+use serde::{Deserialize, Serialize};
 
 /// The longest text of an event, in bytes; a longer one is cut.
 const MAX_TEXT: usize = 1024;
 
 /// Something that a process said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When it was said.
     pub at: Time,
@@ -25,7 +26,7 @@ pub struct Event {
 }
 
 /// The two channels of an enrolled Mac.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// The Mac itself.
     Device,
@@ -34,7 +35,7 @@ pub enum Channel {
 }
 
 /// What a process said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum What {
     /// mdmclient sent an HTTP request.
     RequestSent {
@@ -89,7 +90,7 @@ pub enum What {
 }
 
 /// What mdmclient says of an identity that it cannot use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IdentityTrouble {
     /// "Unable to create MDM identity".
     NotCreated,
@@ -98,7 +99,7 @@ pub enum IdentityTrouble {
 }
 
 /// What an HTTP request to the server was: the text in its bracket.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// Asking for the next command.
     Idle,

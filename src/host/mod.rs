@@ -103,6 +103,14 @@ pub enum HostError {
         /// What is missing, as a path within the capture.
         missing: String,
     },
+    /// The source is a log file, which tells nothing else.
+    #[error("{path} is a log file, which says nothing of {missing}: pass a capture folder for that")]
+    OnlyALog {
+        /// The log file.
+        path: PathBuf,
+        /// What was asked of it.
+        missing: String,
+    },
     /// A file cannot be read.
     #[error("{path} cannot be read: {why}")]
     Unreadable {
@@ -147,7 +155,7 @@ impl HostError {
             Self::TimedOut { .. } => "timed_out",
             Self::TooMuchOutput { .. } => "too_much_output",
             Self::Failed { .. } => "command_failed",
-            Self::NotCaptured { .. } => "not_captured",
+            Self::NotCaptured { .. } | Self::OnlyALog { .. } => "not_captured",
             Self::Unreadable { .. } => "unreadable",
             Self::NotACapture { .. } | Self::LogArchive { .. } | Self::BadDescription { .. } => "bad_capture",
         }

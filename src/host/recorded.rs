@@ -47,7 +47,7 @@ impl Recorded {
 
     fn read(&self, within: String) -> Result<Vec<u8>, HostError> {
         if self.description.is_none() {
-            return Err(HostError::NotCaptured { capture: self.path.clone(), missing: within });
+            return Err(HostError::OnlyALog { path: self.path.clone(), missing: within });
         }
         let path = self.path.join(&within);
         fs::read(&path).map_err(|why| match why.kind() {
