@@ -5,10 +5,12 @@ mod command;
 mod live;
 mod process;
 mod recorded;
+mod state_folder;
 
 pub use command::Command;
 pub use live::Live;
 pub use recorded::Recorded;
+pub use state_folder::{StateError, private_file, private_folder};
 
 use crate::Time;
 use std::io::Read;

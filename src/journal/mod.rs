@@ -1,5 +1,8 @@
 //! The events that were kept, in order, and the span of time for which they are all there are.
 
+mod days;
+pub mod store;
+
 use crate::Time;
 use crate::event::Event;
 use crate::facts::Fact;
