@@ -2,6 +2,7 @@
 
 pub mod cli;
 mod layout;
+mod progress;
 pub mod shell;
 pub mod source;
 mod vtab;

@@ -42,6 +42,10 @@ pub struct Span {
 pub trait LogSource: Read + Send {
     /// The span that was asked of the log; `None` if it is whatever the log holds.
     fn span(&self) -> Option<Span>;
+    /// How many bytes there are to read, where that is known beforehand.
+    fn size(&self) -> Option<u64> {
+        None
+    }
     /// Ends the reading and says whether the log could be read to its end.
     fn finish(self: Box<Self>) -> Result<(), HostError>;
 }

@@ -49,9 +49,7 @@ pub fn private_folder(path: &Path) -> Result<(), StateError> {
 pub fn private_file(path: &Path) -> Result<(), StateError> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
-        Err(why) if why.kind() != ErrorKind::AlreadyExists => {
-            Err(StateError::Unusable { path: path.to_owned(), why })
-        }
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(StateError::Unusable { path: path.to_owned(), why }),
         _ => check(path, "a file", |kind| kind.is_file()),
     }
 }

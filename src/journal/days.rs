@@ -1,5 +1,6 @@
 //! One line a day of how often the server answered, so that a Mac's usual silence can be told without reading all events.
 
+use super::Event;
 use rusqlite::{Connection, Result, params};
 
 /// Microseconds of a day.
@@ -18,11 +19,26 @@ pub struct Day {
     pub longest_gap: i64,
 }
 
-/// The days that have any, oldest first.
+/// The days of events in the order of time.
+pub fn of<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Day> {
+    let mut days: Vec<Day> = Vec::new();
+    for at in events.filter(|event| event.is_success()).map(|event| event.at.timestamp_micros()) {
+        match days.last_mut() {
+            Some(day) if start_of_day(day.last) == start_of_day(at) => {
+                day.successes += 1;
+                day.longest_gap = day.longest_gap.max(at - day.last);
+                day.last = at;
+            }
+            _ => days.push(Day { successes: 1, first: at, last: at, longest_gap: 0 }),
+        }
+    }
+    days
+}
+
+/// The days that are kept on disk and have any, oldest first.
 pub fn all(connection: &Connection) -> Result<Vec<Day>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT successes, first, last, longest_gap FROM days WHERE successes > 0 ORDER BY day",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT successes, first, last, longest_gap FROM days WHERE successes > 0 ORDER BY day")?;
     let days = statement.query_map([], |row| {
         let successes: i64 = row.get(0)?;
         Ok(Day {
@@ -37,7 +53,8 @@ pub fn all(connection: &Connection) -> Result<Vec<Day>> {
 
 /// Counts an event that was just added. One in order costs the same whatever the day holds. One that comes late, as when
 /// older log is read after newer, gives its day, which then has to be counted again.
-pub fn add(connection: &Connection, at: i64, success: bool) -> Result<Option<i64>> {
+pub fn add(connection: &Connection, event: &Event) -> Result<Option<i64>> {
+    let at = event.at.timestamp_micros();
     let day = at.div_euclid(DAY);
     connection
         .prepare_cached(
@@ -45,7 +62,7 @@ pub fn add(connection: &Connection, at: i64, success: bool) -> Result<Option<i64
              ON CONFLICT (day) DO UPDATE SET events = events + 1",
         )?
         .execute([day])?;
-    if !success {
+    if !event.is_success() {
         return Ok(None);
     }
     let in_order = connection

@@ -6,7 +6,7 @@
 
 use super::days::{self, Day};
 use crate::Time;
-use crate::event::{Event, What};
+use crate::event::Event;
 use crate::host::Span;
 use crate::log::LogRecord;
 use chrono::{DateTime, TimeDelta};
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -58,7 +59,7 @@ impl Default for Retention {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// What was said.
-    pub event: Event,
+    pub event: Arc<Event>,
     mach: i64,
     key: i64,
 }
@@ -72,7 +73,12 @@ impl Kept {
         hash.update(record.message.as_bytes());
         let mut key = [0; 8];
         key.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-        Self { event, mach: record.mach_time.cast_signed(), key: i64::from_le_bytes(key) }
+        Self { event: Arc::new(event), mach: record.mach_time.cast_signed(), key: i64::from_le_bytes(key) }
+    }
+
+    /// Where it stands among the others: by time, then by the ticks since boot.
+    pub fn place(&self) -> (i64, i64, i64) {
+        (self.event.at.timestamp_micros(), self.mach, self.key)
     }
 }
 
@@ -148,13 +154,18 @@ impl Store {
         Ok(Self { connection, path: path.to_owned(), retention, set_aside: None, seen_version: -1 })
     }
 
-    /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards.
-    pub fn append(&mut self, kept: &[Kept], span: Option<Span>, now: Time) -> Result<(), StoreError> {
+    /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards. Gives those that
+    /// were not there before.
+    pub fn append(&mut self, kept: Vec<Kept>, span: Option<Span>, now: Time) -> Result<Vec<Kept>, StoreError> {
         let retention = self.retention;
-        let work = |transaction: &Transaction<'_>| {
-            let mut late = BTreeSet::new();
-            for kept in kept {
-                late.extend(insert(transaction, kept)?);
+        let work = |transaction: &Transaction<'_>| -> rusqlite::Result<Vec<bool>> {
+            let (mut new, mut late) = (Vec::new(), BTreeSet::new());
+            for kept in &kept {
+                let added = insert(transaction, kept)?;
+                new.push(added);
+                if added && let Some(day) = days::add(transaction, &kept.event)? {
+                    late.insert(day);
+                }
             }
             for day in late {
                 days::count_again(transaction, day)?;
@@ -162,26 +173,35 @@ impl Store {
             if let Some(span) = span {
                 cover(transaction, span)?;
             }
-            prune(transaction, retention, now)
+            prune(transaction, retention, now)?;
+            Ok(new)
         };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        transaction
-            .and_then(|transaction| work(&transaction).and_then(|()| transaction.commit()))
-            .map_err(|why| StoreError::Unusable { path: self.path.clone(), why })
+        let new = transaction
+            .and_then(|transaction| {
+                let new = work(&transaction)?;
+                transaction.commit().map(|()| new)
+            })
+            .map_err(|why| StoreError::Unusable { path: self.path.clone(), why })?;
+        Ok(kept.into_iter().zip(new).filter_map(|(kept, new)| new.then_some(kept)).collect())
     }
 
     /// The newest events, oldest first.
-    pub fn newest(&self, most: usize) -> Result<Vec<Event>, StoreError> {
+    pub fn newest(&self, most: usize) -> Result<Vec<Kept>, StoreError> {
         let read = || {
             let mut statement = self
                 .connection
-                .prepare_cached("SELECT body FROM events ORDER BY at DESC, mach DESC, key DESC LIMIT ?1")?;
-            let rows = statement.query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get::<_, String>(0))?;
+                .prepare_cached("SELECT mach, key, body FROM events ORDER BY at DESC, mach DESC, key DESC LIMIT ?1")?;
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let rows = statement.query_map([most], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
             rows.collect::<Result<Vec<_>, _>>()
         };
-        let bodies = read().map_err(|why| self.unusable(why))?;
-        // A body that this version does not know was written by another one; it is read from the log again if need be.
-        Ok(bodies.iter().rev().filter_map(|body| serde_json::from_str(body).ok()).collect())
+        let rows = read().map_err(|why| self.unusable(why))?;
+        // A body that this version does not know was written by another one, which reads it.
+        let kept = rows.into_iter().rev().filter_map(|(mach, key, body)| {
+            serde_json::from_str(&body).ok().map(|event| Kept { event: Arc::new(event), mach, key })
+        });
+        Ok(kept.collect())
     }
 
     /// The span of the log that was read without a hole up to the latest moment.
@@ -208,7 +228,8 @@ impl Store {
 
     /// How many events are kept.
     pub fn count(&self) -> Result<u64, StoreError> {
-        let count = self.connection.query_row("SELECT COALESCE(SUM(events), 0) FROM days", [], |row| row.get::<_, i64>(0));
+        let count =
+            self.connection.query_row("SELECT COALESCE(SUM(events), 0) FROM days", [], |row| row.get::<_, i64>(0));
         count.map(i64::cast_unsigned).map_err(|why| self.unusable(why))
     }
 
@@ -246,14 +267,14 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Adds an event, if it is not there yet, and gives its day if that has to be counted again.
-fn insert(transaction: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<Option<i64>> {
-    let Ok(body) = serde_json::to_string(&kept.event) else { return Ok(None) };
-    let (at, success) = (kept.event.at.timestamp_micros(), is_success(&kept.event));
+/// Adds an event, if it is not there yet, and says whether it was not.
+fn insert(transaction: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<bool> {
+    let Ok(body) = serde_json::to_string(kept.event.as_ref()) else { return Ok(false) };
+    let (at, mach, key) = kept.place();
     let added = transaction
         .prepare_cached("INSERT OR IGNORE INTO events (at, mach, key, success, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![at, kept.mach, kept.key, success, body])?;
-    if added == 1 { days::add(transaction, at, success) } else { Ok(None) }
+        .execute(params![at, mach, key, kept.event.is_success(), body])?;
+    Ok(added == 1)
 }
 
 /// Marks a span as read; spans that touch become one.
@@ -278,10 +299,6 @@ fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusq
     transaction.prepare_cached("DELETE FROM spans WHERE last < ?1")?.execute([cutoff])?;
     transaction.prepare_cached("UPDATE spans SET first = ?1 WHERE first < ?1")?.execute([cutoff])?;
     Ok(())
-}
-
-fn is_success(event: &Event) -> bool {
-    matches!(event.what, What::ResponseReceived { status: 200, .. } | What::DeclarativeResponse { status: 200 })
 }
 
 fn moment(micros: i64) -> Option<Time> {
