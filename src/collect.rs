@@ -73,6 +73,13 @@ impl Collector {
         }
     }
 
+    /// Reads what is new now, however fresh the findings are, unless a reading is under way.
+    pub fn refresh(&self) {
+        if !std::mem::replace(&mut self.lock().reading, true) {
+            self.read();
+        }
+    }
+
     fn read(&self) {
         // Whatever happens in a reading, the next caller may start another one.
         struct Done<'c>(&'c Collector);
