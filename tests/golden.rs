@@ -8,8 +8,11 @@ use mdm_health::tables;
 use std::sync::Arc;
 use support::{findings, fixture};
 
-const QUERIES: [&str; 3] = [
-    "SELECT state, reason, mdm_client_stuck, mdm_software_updates_stuck, last_command_type FROM mdm_watchdog",
+const QUERIES: [&str; 5] = [
+    "SELECT state, reason, mdm_identity_error, mdm_client_stuck, mdm_software_updates_stuck, last_command_type FROM mdm_watchdog",
+    "SELECT enrolled, state, reason, enrolled_via_dep, user_approved, supervised, server_url, sources_agree FROM mdm_enrollment",
+    "SELECT common_name, issuer, date(not_after, 'unixepoch') AS ends, has_private_key, is_mdm_identity, matched_by, state, \
+     reason FROM mdm_identity",
     "SELECT command_uuid, request_type, channel, user_id, status, reason, attempts, http_status, duration_ms, error_domain, \
      error_code, error_message, power_nap, os_update FROM mdm_commands_recent",
     "SELECT time(started_at, 'unixepoch') AS started, time(finished_at, 'unixepoch') AS finished, message_type, \
@@ -44,5 +47,11 @@ golden! {
     the_user_channel_does_not_mix_with_the_device: "user-channel-beside-device",
     an_old_log_without_tokens_is_paired_by_thread_and_order: "old-log-without-tokens",
     a_command_that_never_got_its_answer_is_pending: "update-command-never-answered",
+    an_identity_expired: "identity-expired",
+    an_identity_expires_tomorrow: "identity-expiring-tomorrow",
+    an_identity_was_deleted: "identity-deleted",
+    two_identities_could_be_the_one: "identity-two-candidates",
     not_enrolled: "not-enrolled",
+    enrolled_by_hand_without_approval: "enrolled-by-hand-without-approval",
+    enrolled_by_automated_device_enrollment: "enrolled-by-ade",
 }
