@@ -2,6 +2,7 @@
 
 pub mod cli;
 mod layout;
+pub mod osquery;
 pub mod shell;
 pub mod source;
 mod vtab;

@@ -8,6 +8,7 @@ mod recorded;
 
 pub use command::Command;
 pub use live::Live;
+pub use process::kill_all;
 pub use recorded::Recorded;
 
 use crate::Time;
