@@ -1,5 +1,7 @@
 //! The way of the data, walked once: from a host to evidence, from evidence to findings, kept as long as they are fresh.
 
+mod live_log;
+
 use crate::Time;
 use crate::event;
 use crate::facts::{Fact, awake, enrollment};
@@ -8,12 +10,14 @@ use crate::host::{Host, HostError, LogSource, Span};
 use crate::journal::Journal;
 use crate::log::{self, LogError, LogSummary, ReadOptions};
 use chrono::{TimeDelta, Utc};
+use live_log::LiveLog;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How far back the live log is read.
-const LIVE_SPAN: TimeDelta = TimeDelta::hours(3);
+/// How far back a log is read by a program that keeps no journal of it.
+const SPAN: TimeDelta = TimeDelta::hours(3);
 
 /// How long findings of a live host are served before it is read again.
 const MAX_AGE: Duration = Duration::from_secs(60);
@@ -22,6 +26,9 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 pub struct Collector {
     host: Box<dyn Host>,
     options: ReadOptions,
+    /// Where the journal lies; `None` keeps it in memory.
+    state_dir: Option<PathBuf>,
+    log: Mutex<Option<LiveLog>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -34,8 +41,14 @@ struct State {
 
 impl Collector {
     /// Nothing is read before it is asked for.
-    pub fn new(host: Box<dyn Host>, options: ReadOptions) -> Arc<Self> {
-        Arc::new(Self { host, options, state: Mutex::default(), changed: Condvar::new() })
+    pub fn new(host: Box<dyn Host>, options: ReadOptions, state_dir: Option<PathBuf>) -> Arc<Self> {
+        let (log, state) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { host, options, state_dir, log, state, changed: Condvar::new() })
+    }
+
+    /// The host that is read.
+    pub fn host(&self) -> &dyn Host {
+        self.host.as_ref()
     }
 
     /// The findings, at most a minute old. When reading takes longer than `patience`, the older ones are given; before
@@ -60,6 +73,13 @@ impl Collector {
         }
     }
 
+    /// Reads what is new now, however fresh the findings are, unless a reading is under way.
+    pub fn refresh(&self) {
+        if !std::mem::replace(&mut self.lock().reading, true) {
+            self.read();
+        }
+    }
+
     fn read(&self) {
         // Whatever happens in a reading, the next caller may start another one.
         struct Done<'c>(&'c Collector);
@@ -70,8 +90,26 @@ impl Collector {
             }
         }
         let _done = Done(self);
-        let findings = Arc::new(Findings::new(evidence(self.host.as_ref(), &self.options)));
-        self.lock().findings = Some((findings, Instant::now()));
+        if !self.host.is_live() {
+            return self.publish(evidence(self.host.as_ref(), &self.options));
+        }
+        let now = self.host.now().unwrap_or_else(Utc::now);
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = log.get_or_insert_with(|| LiveLog::open(self.state_dir.as_deref(), now));
+        log.refresh(self.host.as_ref(), &self.options, now);
+        self.publish(with_facts(self.host.as_ref(), log.journal(), log.statuses(now).into(), now));
+        if log.look_back(self.host.as_ref(), &self.options, now) {
+            self.publish(with_facts(self.host.as_ref(), log.journal(), log.statuses(now).into(), now));
+        }
+    }
+
+    /// Lets the callers have what was found, though reading may go on.
+    fn publish(&self, evidence: Evidence) {
+        let findings = Arc::new(Findings::new(evidence));
+        let mut state = self.lock();
+        state.findings = Some((findings, Instant::now()));
+        state.reading = false;
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -79,25 +117,31 @@ impl Collector {
     }
 }
 
-/// Reads everything once.
+/// Reads everything once, the whole log that a recorded host has or the last hours of a live one.
 pub fn evidence(host: &dyn Host, options: &ReadOptions) -> Evidence {
     let asked_at = host.now();
     let asked_to = asked_at.unwrap_or_else(Utc::now);
-    let (log, log_ms) = timed(|| read_log(host, options, Span { from: asked_to - LIVE_SPAN, to: asked_to }));
-    let (mut journal, summary, error) = log;
+    let start = Instant::now();
+    let (mut journal, summary, trouble) = read_log(host, options, Span { from: asked_to - SPAN, to: asked_to });
     let now = asked_at.or(summary.as_ref().and_then(|summary| summary.last)).unwrap_or(asked_to);
     // Records that lie in the future say nothing of the time before now.
     if summary.as_ref().and_then(|summary| summary.first).is_some_and(|first| first > now) {
         journal.records = 0;
     }
+    let trouble = trouble.or_else(|| journal_trouble(&journal, now));
+    let status = log_status(&journal, summary.as_ref(), trouble, now, milliseconds(start));
+    with_facts(host, journal, vec![status], now)
+}
+
+/// Asks for what the Mac says beside its log.
+fn with_facts(host: &dyn Host, journal: Journal, mut sources: Vec<SourceStatus>, now: Time) -> Evidence {
     let (profiles_status, profiles_ms) = timed(|| enrollment::profiles_status(host));
     let (awake_since, awake_ms) = timed(|| awake::awake_since(host));
-    let sources = vec![
-        log_status(&journal, summary.as_ref(), error, now, log_ms),
+    sources.extend([
         fact_status("profiles_status", &profiles_status, now, profiles_ms),
         fact_status("awake", &awake_since, now, awake_ms),
         heal_status(),
-    ];
+    ]);
     Evidence { now, journal, profiles_status, awake_since, sources }
 }
 
@@ -116,16 +160,17 @@ fn nothing_yet(now: Time) -> Evidence {
     Evidence { now, journal: Journal::empty(unknown()), profiles_status: unknown(), awake_since: unknown(), sources }
 }
 
-/// Why the log was not read to its end.
-enum LogTrouble {
-    Host(HostError),
-    Text(LogError),
-}
+/// How a source failed, in the terms of `mdm_health_status`.
+type Trouble = (SourceState, &'static str, String);
 
-fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Option<LogSummary>, Option<LogTrouble>) {
+fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Option<LogSummary>, Option<Trouble>) {
+    let nothing = |(state, reason, why): Trouble| {
+        let covers = Fact::unknown(reason, why.clone());
+        (Journal::empty(covers), None, Some((state, reason, why)))
+    };
     let mut source = match host.open_log(span) {
         Ok(source) => source,
-        Err(error) => return (Journal::empty(unreadable(&error)), None, Some(LogTrouble::Host(error))),
+        Err(error) => return nothing(refused(&error)),
     };
     let asked = source.span();
     let mut journal = Journal::empty(Fact::unknown("not_read", "the log was not read."));
@@ -135,24 +180,54 @@ fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Opt
         }
     });
     let ended = LogSource::finish(source);
-    journal.sort();
-    match (read, ended) {
-        (Ok(summary), ended) => {
+    let trouble = log_trouble(read.as_ref(), ended.as_ref().err());
+    match (read, trouble) {
+        (Ok(summary), trouble) => {
+            journal.settle();
             journal.records = summary.records;
             journal.covers = covers(&summary, asked, ended.is_ok(), &journal);
-            (journal, Some(summary), ended.err().map(LogTrouble::Host))
+            (journal, Some(summary), trouble)
         }
-        // The command's own words say more than that it printed nothing.
-        (Err(_), Err(error)) => (Journal::empty(unreadable(&error)), None, Some(LogTrouble::Host(error))),
-        (Err(error), Ok(())) => {
-            let covers = Fact::unknown("not_a_log", format!("{error}."));
-            (Journal::empty(covers), None, Some(LogTrouble::Text(error)))
-        }
+        (Err(_), Some(trouble)) => nothing(trouble),
+        (Err(error), None) => nothing((SourceState::Error, "not_a_log", format!("{error}."))),
     }
 }
 
-fn unreadable(error: &HostError) -> Fact<Span> {
-    Fact::unknown(error.reason(), format!("{error}."))
+/// What went wrong while a log was read. A command's own words say more than that it printed nothing.
+fn log_trouble(read: Result<&LogSummary, &LogError>, ended: Option<&HostError>) -> Option<Trouble> {
+    match (read, ended) {
+        (Err(_), Some(error)) => Some(refused(error)),
+        (Ok(_), Some(error)) => Some((SourceState::Partial, refused(error).1, refused(error).2)),
+        (Err(error), None) => Some((SourceState::Error, "not_a_log", format!("{error}."))),
+        (Ok(LogSummary { broken: Some(why), .. }), None) => {
+            Some((SourceState::Partial, "cut_off", format!("Reading the log broke off: {why}.")))
+        }
+        (Ok(LogSummary { complete: Some(false), .. }), None) => {
+            let detail = "The log ends without its trailer: it was cut off and counts only up to its last record.";
+            Some((SourceState::Partial, "cut_off", detail.to_owned()))
+        }
+        (Ok(_), None) => None,
+    }
+}
+
+/// Why the host gave no log, and what to grant where `log` says so.
+///
+/// `log: Could not open local log store: Operation not permitted` and `Must be admin`: not root, or no Full Disk Access;
+/// `log: Could not open local log store: The specified URL did not refer to a valid log archive`: the store is missing.
+fn refused(error: &HostError) -> Trouble {
+    let HostError::Failed { stderr, .. } = error else {
+        return (SourceState::Error, error.reason(), format!("{error}."));
+    };
+    let (reason, advice) = if stderr.contains("Operation not permitted") || stderr.contains("Must be admin") {
+        let advice =
+            "Run mdm-health as root; where macOS still refuses, give the program that starts it Full Disk Access";
+        ("log_access_denied", advice)
+    } else if stderr.contains("did not refer to a valid log archive") {
+        ("log_store_missing", "The Mac's log store is missing; it comes back with the next restart")
+    } else {
+        return (SourceState::Error, error.reason(), format!("{error}."));
+    };
+    (SourceState::Error, reason, format!("{error}. {advice}."))
 }
 
 /// The span for which the events are all there are: what was asked for if the log was read to its end, else only up to
@@ -169,45 +244,34 @@ fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journal: 
     }
 }
 
+/// What is wrong with a log that was read well.
+fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
+    let future = journal.events().filter(|event| event.at > now).count();
+    if journal.dropped > 0 {
+        let dropped = journal.dropped;
+        let detail = format!("{dropped} old events were let go; the log counts from the oldest that was kept.");
+        Some((SourceState::Partial, "too_many_events", detail))
+    } else if future > 0 {
+        let detail = format!("{future} events lie in the future and were left out. Was the clock set back?");
+        Some((SourceState::Partial, "future_records", detail))
+    } else {
+        None
+    }
+}
+
 fn log_status(
     journal: &Journal,
     summary: Option<&LogSummary>,
-    error: Option<LogTrouble>,
+    trouble: Option<Trouble>,
     now: Time,
     duration_ms: u64,
 ) -> SourceStatus {
-    let future = journal.events().filter(|event| event.at > now).count();
-    let (state, reason, detail) = match (&error, summary) {
-        (Some(LogTrouble::Host(error)), Some(_)) => {
-            (SourceState::Partial, Some(error.reason()), Some(format!("{error}.")))
-        }
-        (Some(LogTrouble::Host(error)), None) => (SourceState::Error, Some(error.reason()), Some(format!("{error}."))),
-        (Some(LogTrouble::Text(error)), _) => (SourceState::Error, Some("not_a_log"), Some(format!("{error}."))),
-        (None, Some(LogSummary { broken: Some(why), .. })) => {
-            (SourceState::Partial, Some("cut_off"), Some(format!("Reading the log broke off: {why}.")))
-        }
-        (None, Some(summary)) if summary.complete == Some(false) => (
-            SourceState::Partial,
-            Some("cut_off"),
-            Some("The log ends without its trailer: it was cut off and counts only up to its last record.".to_owned()),
-        ),
-        (None, _) if journal.dropped > 0 => (
-            SourceState::Partial,
-            Some("too_many_events"),
-            Some(format!("{} old events were let go; the log counts from the oldest that was kept.", journal.dropped)),
-        ),
-        (None, _) if future > 0 => (
-            SourceState::Partial,
-            Some("future_records"),
-            Some(format!("{future} events lie in the future and were left out. Was the clock set back?")),
-        ),
-        (None, _) => (SourceState::Ok, None, None),
-    };
+    let state = trouble.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
     SourceStatus {
         source: "unified_log",
         state,
-        reason,
-        detail,
+        reason: trouble.as_ref().map(|(_, reason, _)| *reason),
+        detail: trouble.map(|(.., detail)| detail),
         last_ok_at: (state == SourceState::Ok).then_some(now),
         last_error_at: (state != SourceState::Ok).then_some(now),
         covers: journal.covers.known().copied(),
@@ -259,5 +323,9 @@ fn heal_status() -> SourceStatus {
 fn timed<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let start = Instant::now();
     let result = work();
-    (result, u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    (result, milliseconds(start))
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -109,7 +109,7 @@ fn a_log_that_may_not_be_read_says_so_in_its_own_words() {
     mac.command(PROFILES, ENROLLED).command(SYSCTL, "");
     let findings = Findings::new(collect::evidence(&live(&mac), &ReadOptions::default()));
     let status = &rows(&findings, "mdm_health_status")[0];
-    assert_eq!((status.text("state"), status.text("reason")), (Some("error"), Some("command_failed")));
+    assert_eq!((status.text("state"), status.text("reason")), (Some("error"), Some("log_access_denied")));
     assert!(status.text("detail").unwrap().contains("Operation not permitted"));
     assert_eq!(rows(&findings, "mdm_watchdog")[0].text("reason"), Some("log_unreadable"));
 }

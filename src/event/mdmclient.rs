@@ -167,3 +167,143 @@ fn identity_trouble(said: &str) -> Option<What> {
     };
     Some(What::IdentityTrouble(trouble))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Speaker;
+    use std::borrow::Cow;
+
+    fn event(message: &str) -> Option<Event> {
+        recognise(&LogRecord {
+            at: chrono::DateTime::UNIX_EPOCH,
+            speaker: Speaker::Image(IMAGE.into()),
+            pid: 300,
+            thread: 0,
+            subsystem: Cow::Borrowed("com.apple.ManagedClient"),
+            category: Cow::Borrowed("HTTPUtil"),
+            message: Cow::Borrowed(message),
+            boot: Cow::Borrowed(""),
+            mach_time: 0,
+        })
+    }
+
+    fn what(message: &str) -> What {
+        event(message).unwrap_or_else(|| panic!("not recognised: {message}")).what
+    }
+
+    fn answer(status: &str, request_type: &str, token: Option<&str>) -> Message {
+        Message::Answer { status: status.into(), request_type: request_type.into(), token: token.map(Into::into) }
+    }
+
+    #[test]
+    fn every_shape_of_bracket_is_told_apart() {
+        for (bracket, expected) in [
+            ("Idle", Message::Idle),
+            ("Acknowledged(SecurityInfo):7a00a5a1-84de", answer("Acknowledged", "SecurityInfo", Some("7a00a5a1-84de"))),
+            ("NotNow(ProfileList):13277315", answer("NotNow", "ProfileList", Some("13277315"))),
+            ("Error(InstallProfile):0001_a:b(c)", answer("Error", "InstallProfile", Some("0001_a:b(c)"))),
+            ("Acknowledged(ProfileList)", answer("Acknowledged", "ProfileList", None)),
+            ("MDM_GetBootstrapToken", Message::CheckIn("GetBootstrapToken".into())),
+            ("Something else", Message::Other("Something else".into())),
+        ] {
+            let sent = format!("[0:MDMDaemon:HTTPUtil:<0x6c0d>] >>>>> Sending HTTP request (PUT) [{bracket}] >>>>>");
+            assert_eq!(what(&sent), What::RequestSent { method: "PUT".into(), message: expected.clone() });
+            let received =
+                format!("[0:MDMDaemon:HTTPUtil:<0x6c0d>] <<<<< Received HTTP response (401) [{bracket}] <<<<<");
+            assert_eq!(what(&received), What::ResponseReceived { status: 401, message: expected });
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_read_in_its_old_and_new_shapes_and_on_both_channels() {
+        let received = |request_type: &str, token: Option<&str>, power_nap| What::CommandReceived {
+            request_type: request_type.into(),
+            token: token.map(Into::into),
+            power_nap,
+        };
+        for (line, channel, expected) in [
+            (
+                "[*] [0:MDMDaemon:<0x4d0d>] Processing server request: DeclarativeManagement for: <Device> (3fb48527-9aaa) PowerNap: no",
+                Channel::Device,
+                received("DeclarativeManagement", Some("3fb48527-9aaa"), Some(false)),
+            ),
+            (
+                "[0:MDMDaemon:<0x1>] Processing server request: InstallApplication  for: <Device>",
+                Channel::Device,
+                received("InstallApplication", None, None),
+            ),
+            (
+                "[501:MDMAgent:<0x1>] Processing server request: ProfileList for: <User: 501> (a (b) c) PowerNap: yes",
+                Channel::User(501),
+                received("ProfileList", Some("a (b) c"), Some(true)),
+            ),
+        ] {
+            let event = event(line).unwrap();
+            assert_eq!((event.channel, event.what), (Some(channel), expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_thread_of_the_prefix_serves_where_the_style_has_none() {
+        let event = event("[0:MDMDaemon:HTTPUtil:<0x6c0d>] >>>>> Sending HTTP request (PUT) [Idle] >>>>>").unwrap();
+        assert_eq!((event.thread, event.channel), (0x6c0d, Some(Channel::Device)));
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_reason_and_an_error_its_domain_and_code() {
+        assert_eq!(
+            what(
+                "[0:MDMDaemon:<0x464d>] Responding 'NotNow' to server request: ProfileList for: <Device> reason: Not supported during DarkWake"
+            ),
+            What::NotNow { request_type: "ProfileList".into(), reason: "Not supported during DarkWake".into() }
+        );
+        assert_eq!(
+            what(
+                "[0:MDMDaemon:<0x3>] [ErrorChain.0] (RemoveProfile) [MDMClientError:89] Profile with identifier 'ident' not found.>"
+            ),
+            What::CommandError {
+                request_type: Some("RemoveProfile".into()),
+                token: None,
+                domain: Some("MDMClientError".into()),
+                code: Some(89),
+                text: Some("Profile with identifier 'ident' not found.".into()),
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_quoted_inside_other_text_is_no_event() {
+        for line in [
+            "profile named >>>>> Sending HTTP request (PUT) [Idle] >>>>>",
+            "[0:MDMDaemon:<0x1>] said: <<<<< Received HTTP response (200) [Idle] <<<<<",
+            "<<<<< Received HTTP response (abc) [Idle] <<<<<",
+            "<<<<< Received HTTP response (200) Idle <<<<<",
+            "",
+        ] {
+            assert_eq!(event(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_text_without_end_is_cut() {
+        let long = format!("<<<<< Received HTTP response (200) [Acknowledged(X):{}] <<<<<", "é".repeat(100_000));
+        let What::ResponseReceived { message: Message::Answer { token: Some(token), .. }, .. } = what(&long) else {
+            panic!("not an answer");
+        };
+        assert_eq!(token.len(), 1024);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_message_panics(
+            start in proptest::sample::select(vec![
+                "", "[", "[0:M:<0x", "[ErrorChain.0] (", ">>>>> Sending HTTP request (", "Processing server request: ",
+                "Responding 'NotNow' to server request: ", "<<<<< Received HTTP response (200) [",
+            ]),
+            rest in "\\PC{0,40}",
+        ) {
+            let _ = event(&format!("{start}{rest}"));
+        }
+    }
+}

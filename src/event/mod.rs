@@ -25,6 +25,13 @@ pub struct Event {
     pub what: What,
 }
 
+impl Event {
+    /// Whether the server answered 200: the proof that the Mac and its server talk.
+    pub fn is_success(&self) -> bool {
+        matches!(self.what, What::ResponseReceived { status: 200, .. } | What::DeclarativeResponse { status: 200 })
+    }
+}
+
 /// The two channels of an enrolled Mac.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {

@@ -1,5 +1,6 @@
 //! The command line: which front end to start, and mdm-watchdog's outputs.
 
+use super::progress;
 use super::shell::{self, Format};
 use super::source::SourceOptions;
 use crate::collect::Collector;
@@ -90,7 +91,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
 
 fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
     let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
-    Ok(Collector::new(host, arguments.source.read_options()))
+    Ok(Collector::new(progress::watched(host), arguments.source.read_options(), Some(arguments.source.state_dir())))
 }
 
 /// The README's list of tables.

@@ -3,6 +3,7 @@
 pub mod cli;
 mod layout;
 pub mod osquery;
+mod progress;
 pub mod shell;
 pub mod source;
 mod vtab;

@@ -6,6 +6,7 @@ use super::{Evidence, Findings};
 use crate::Time;
 use crate::event::{Event, IdentityTrouble, What};
 use crate::facts::Fact;
+use crate::journal::Day;
 use chrono::{SecondsFormat, TimeDelta};
 
 /// Within this time a success counts as recent.
@@ -21,7 +22,7 @@ const PATIENCE: TimeDelta = TimeDelta::minutes(5);
 const HISTORY: TimeDelta = TimeDelta::days(14);
 
 /// How many successes, over how long, make a history.
-const HISTORY_SUCCESSES: usize = 20;
+const HISTORY_SUCCESSES: u64 = 20;
 const HISTORY_SPAN: TimeDelta = TimeDelta::days(3);
 
 /// The verdict in one word.
@@ -147,14 +148,9 @@ impl<'e> Case<'e> {
         commands: &'e [Command],
         exchanges: &'e [Exchange],
     ) -> Self {
-        let mut successes: Vec<Time> = exchanges
-            .iter()
-            .filter(|exchange| exchange.succeeded())
-            .filter_map(|exchange| exchange.finished_at)
-            .collect();
-        successes.sort();
-        let usual_gap = usual_gap(&successes, evidence.now);
-        Self { evidence, events, commands, exchanges, last_success: successes.last().copied(), usual_gap }
+        let last_success = events.iter().rev().find(|event| event.is_success()).map(|event| event.at);
+        let usual_gap = usual_gap(&evidence.journal.days, evidence.now);
+        Self { evidence, events, commands, exchanges, last_success, usual_gap }
     }
 
     /// Rules 1 and 2.
@@ -317,13 +313,17 @@ impl Findings {
 }
 
 /// The longest silence between two successes, if there is a history to tell it from.
-fn usual_gap(successes: &[Time], now: Time) -> Option<TimeDelta> {
-    let recent: Vec<Time> = successes.iter().copied().filter(|success| now - *success <= HISTORY).collect();
+fn usual_gap(days: &[Day], now: Time) -> Option<TimeDelta> {
+    let (oldest, newest) = ((now - HISTORY).timestamp_micros(), now.timestamp_micros());
+    let recent: Vec<&Day> = days.iter().filter(|day| day.last >= oldest && day.first <= newest).collect();
     let (first, last) = (recent.first()?, recent.last()?);
-    if recent.len() < HISTORY_SUCCESSES || *last - *first < HISTORY_SPAN {
+    let successes: u64 = recent.iter().map(|day| day.successes).sum();
+    if successes < HISTORY_SUCCESSES || last.last - first.first < HISTORY_SPAN.num_microseconds()? {
         return None;
     }
-    recent.iter().zip(recent.iter().skip(1)).map(|(earlier, later)| *later - *earlier).max()
+    let within = recent.iter().map(|day| day.longest_gap);
+    let between = recent.iter().zip(recent.iter().skip(1)).map(|(earlier, later)| later.first - earlier.last);
+    within.chain(between).max().map(TimeDelta::microseconds)
 }
 
 fn unknown(reason: &'static str, detail: String) -> Finding {

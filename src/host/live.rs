@@ -3,7 +3,7 @@
 use super::process::{self, Running};
 use super::{Command, Host, HostError, LogSource, Output, Span};
 use crate::Time;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +11,11 @@ use std::time::Duration;
 /// Every Mac has this file; nothing else does.
 const MARK_OF_A_MAC: &str = "/System/Library/CoreServices/SystemVersion.plist";
 
-/// How long `log show` may take.
+/// How long `log show` may take unless told otherwise.
 const LOG_LIMIT: Duration = Duration::from_secs(60);
+
+/// A reading that ends so long ago is given an end; one up to now is not, so that nothing of the last second is lost.
+const LONG_AGO: TimeDelta = TimeDelta::minutes(1);
 
 /// The processes and messages that are read. Their image paths are checked afterwards.
 const LOG_PREDICATE: &str =
@@ -22,12 +25,18 @@ const LOG_PREDICATE: &str =
 pub struct Live {
     root: PathBuf,
     now: Option<Time>,
+    log_limit: Duration,
 }
 
 impl Live {
     /// The Mac below that folder. `now` replaces the clock.
     pub fn new(root: PathBuf, now: Option<Time>) -> Self {
-        Self { root, now }
+        Self { root, now, log_limit: LOG_LIMIT }
+    }
+
+    /// The same Mac, whose `log show` may take so long.
+    pub fn with_log_limit(self, log_limit: Duration) -> Self {
+        Self { log_limit, ..self }
     }
 
     /// Whether there is a Mac below that folder.
@@ -42,10 +51,14 @@ impl Host for Live {
     }
 
     fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
-        let start = span.from.format("%Y-%m-%d %H:%M:%S+0000").to_string();
-        let arguments =
-            ["show", "--style", "ndjson", "--info", "--debug", "--start", &start, "--predicate", LOG_PREDICATE];
-        let running = process::start(below(&self.root, "/usr/bin/log"), &arguments, LOG_LIMIT)?;
+        let moment = |at: Time| at.format("%Y-%m-%d %H:%M:%S+0000").to_string();
+        let (start, end) = (moment(span.from), moment(span.to));
+        let mut arguments = vec!["show", "--style", "ndjson", "--info", "--debug", "--start", &start];
+        if span.to < self.now.unwrap_or_else(Utc::now) - LONG_AGO {
+            arguments.extend(["--end", &end]);
+        }
+        arguments.extend(["--predicate", LOG_PREDICATE]);
+        let running = process::start(below(&self.root, "/usr/bin/log"), &arguments, self.log_limit)?;
         Ok(Box::new(LogShow { running, span }))
     }
 

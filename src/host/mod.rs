@@ -5,11 +5,13 @@ mod command;
 mod live;
 mod process;
 mod recorded;
+mod state_folder;
 
 pub use command::Command;
 pub use live::Live;
 pub use process::kill_all;
 pub use recorded::Recorded;
+pub use state_folder::{StateError, private_file, private_folder};
 
 use crate::Time;
 use std::io::Read;
@@ -41,6 +43,10 @@ pub struct Span {
 pub trait LogSource: Read + Send {
     /// The span that was asked of the log; `None` if it is whatever the log holds.
     fn span(&self) -> Option<Span>;
+    /// How many bytes there are to read, where that is known beforehand.
+    fn size(&self) -> Option<u64> {
+        None
+    }
     /// Ends the reading and says whether the log could be read to its end.
     fn finish(self: Box<Self>) -> Result<(), HostError>;
 }

@@ -116,6 +116,10 @@ impl LogSource for LogFile {
         self.asked
     }
 
+    fn size(&self) -> Option<u64> {
+        self.file.metadata().ok().filter(|file| file.is_file()).map(|file| file.len())
+    }
+
     fn finish(self: Box<Self>) -> Result<(), HostError> {
         Ok(())
     }

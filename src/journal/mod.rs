@@ -1,10 +1,16 @@
 //! The events that were kept, in order, and the span of time for which they are all there are.
 
+mod days;
+pub mod store;
+
+pub use days::{Day, of as days_of};
+
 use crate::Time;
 use crate::event::Event;
 use crate::facts::Fact;
 use crate::host::Span;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// How many events are kept; beyond it the oldest go, and the span begins later.
 pub const MAX_EVENTS: usize = 40_000;
@@ -12,19 +18,26 @@ pub const MAX_EVENTS: usize = 40_000;
 /// Events in order, and how far to trust that there were no others.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    events: VecDeque<Event>,
+    events: VecDeque<Arc<Event>>,
     /// How many old events were let go.
     pub dropped: u64,
     /// Records that were read, of any process, not later than the moment of the verdict.
     pub records: u64,
     /// The span that the log evidence covers without a hole; unknown if the log could not be read.
     pub covers: Fact<Span>,
+    /// The days on which the server answered, oldest first, as far back as they are kept.
+    pub days: Vec<Day>,
 }
 
 impl Journal {
     /// A journal without events, before anything was read.
     pub fn empty(covers: Fact<Span>) -> Self {
-        Self { events: VecDeque::new(), dropped: 0, records: 0, covers }
+        Self { events: VecDeque::new(), dropped: 0, records: 0, covers, days: Vec::new() }
+    }
+
+    /// A journal of events that are in order already.
+    pub fn new(events: VecDeque<Arc<Event>>, days: Vec<Day>, records: u64, covers: Fact<Span>) -> Self {
+        Self { events, dropped: 0, records, covers, days }
     }
 
     /// Adds an event behind the others.
@@ -33,17 +46,18 @@ impl Journal {
             self.events.pop_front();
             self.dropped += 1;
         }
-        self.events.push_back(event);
+        self.events.push_back(Arc::new(event));
     }
 
-    /// Puts the events in the order of their times; equal times keep the order of the log.
-    pub fn sort(&mut self) {
+    /// Puts the events in the order of their times, equal times in the order of the log, and counts their days.
+    pub fn settle(&mut self) {
         self.events.make_contiguous().sort_by_key(|event| event.at);
+        self.days = days::of(self.events.iter().map(AsRef::as_ref));
     }
 
     /// The events, oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator + Clone {
-        self.events.iter()
+        self.events.iter().map(AsRef::as_ref)
     }
 
     /// The time of the oldest event kept.

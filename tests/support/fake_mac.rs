@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -38,8 +39,24 @@ impl FakeMac {
 
     /// A command that prints `output` and ends well.
     pub fn command(&self, absolute: &str, output: &str) -> &Self {
-        self.file(&format!("{absolute}.out"), output);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_mac/command.sh");
+        self.file(&format!("{absolute}.out"), output).link(absolute, "command.sh")
+    }
+
+    /// A `log` that shows those records, by their times.
+    pub fn log(&self, records: &str) -> &Self {
+        self.file("/usr/bin/log.records", records).link("/usr/bin/log", "log.sh")
+    }
+
+    /// More records for it.
+    pub fn log_more(&self, records: &str) -> &Self {
+        let path = self.path("/usr/bin/log.records");
+        let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(records.as_bytes()).unwrap();
+        self
+    }
+
+    fn link(&self, absolute: &str, script: &str) -> &Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_mac").join(script);
         let link = self.path(absolute);
         if fs::symlink_metadata(&link).is_err() {
             symlink(script, link).unwrap();

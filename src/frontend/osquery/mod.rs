@@ -36,6 +36,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
@@ -49,6 +50,9 @@ const NAME: &str = "mdm_health";
 
 /// How long a table waits for a reading of the Mac before it answers with the one before.
 const BUDGET: Duration = Duration::from_secs(5);
+
+/// How often a live Mac is read when nobody asks.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(270);
 
 /// How long a call of a table may take in all.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
@@ -117,7 +121,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Err(error) => return fail(2, format!("{error}.")),
     };
     let collector = match arguments.source.open() {
-        Ok(host) => Collector::new(host, arguments.source.read_options()),
+        Ok(host) => Collector::new(host, arguments.source.read_options(), Some(arguments.source.state_dir())),
         Err(error) => return fail(2, format!("{error}.")),
     };
     let ended = serve(&arguments, collector);
@@ -155,8 +159,7 @@ fn serve(arguments: &Arguments, collector: Arc<Collector>) -> Result<Ending, Sta
         }
     };
     note(arguments, &format!("is registered at {}.", path.display()));
-    // The first query finds the first reading done, or at least begun.
-    collector.findings(Duration::ZERO);
+    thread::Builder::new().name("refresh".to_owned()).spawn(move || refresh(&collector))?;
     let (watched, interval) = (Watched { manager, path, uuid }, arguments.interval);
     thread::Builder::new().name("watch".to_owned()).spawn(move || {
         let _ = send.send(Ending::Lost(watched.until_lost(interval)));
@@ -171,6 +174,20 @@ fn tables(collector: &Arc<Collector>) -> Vec<TablePlugin> {
     let ask: Ask = Arc::new(move || collector.findings(BUDGET));
     let guard = Guard::new(CALL_LIMIT);
     crate::tables::all().into_iter().map(|table| TablePlugin::new(table, ask.clone(), guard.clone())).collect()
+}
+
+/// Reads at once, so that the first query finds it done or at least begun, and a live Mac again now and then, so that
+/// nothing leaves its log unread.
+fn refresh(collector: &Collector) {
+    loop {
+        // A reading that panics has said so on standard error, and must not be the last.
+        let _ = catch_unwind(AssertUnwindSafe(|| collector.refresh()));
+        if !collector.host().is_live() {
+            return;
+        }
+        // The number of the process is as good as a die: what Macs do at the same minute is felt together.
+        thread::sleep(REFRESH_INTERVAL + Duration::from_secs((process::id() % 60).into()));
+    }
 }
 
 /// Gives the folder of osquery's socket, if there is room behind its path for what is made beside it.

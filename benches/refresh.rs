@@ -1,0 +1,178 @@
+//! What a refresh costs: 1,000 new lines with nothing, 10,000 and 100,000 events in the journal, and the warm tables.
+//!
+//! Run it with `cargo bench --bench refresh`. The ratio to an empty journal is the result.
+
+use chrono::{DateTime, TimeDelta};
+use mdm_health::Time;
+use mdm_health::collect::Collector;
+use mdm_health::host::{Command, Host, HostError, LogSource, Output, Span};
+use mdm_health::log::ReadOptions;
+use mdm_health::tables;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::io::{self, Cursor, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const NEW: usize = 1_000;
+const ROUNDS: usize = 15;
+
+fn main() {
+    println!("a refresh of {NEW} new lines, {ROUNDS} rounds in turn, medians");
+    let kept = [0usize, 10_000, 100_000];
+    let mut macs: Vec<Mac> = kept.iter().map(|events| Mac::with(*events)).collect();
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); kept.len()];
+    for _ in 0..ROUNDS {
+        // The empty one begins anew each time, the others grow by little.
+        if let Some(first) = macs.first_mut() {
+            *first = Mac::with(0);
+        }
+        for (mac, times) in macs.iter().zip(&mut times) {
+            mac.says(NEW);
+            times.push(timed(|| mac.collector.refresh()));
+        }
+    }
+    let empty = times.first_mut().map_or(Duration::ZERO, |times| median(times));
+    for (events, times) in kept.iter().zip(&mut times) {
+        let time = median(times);
+        let ratio = time.as_secs_f64() / empty.as_secs_f64();
+        println!("{events:>7} events kept: {:.2} ms, {ratio:.2} times that of an empty journal", milliseconds(time));
+    }
+    for (events, mac) in kept.iter().zip(&macs) {
+        for table in tables::all() {
+            let findings = mac.collector.findings(Duration::from_secs(5));
+            let mut times: Vec<Duration> =
+                (0..ROUNDS).map(|_| timed(|| drop(black_box(table.rows(&findings))))).collect();
+            let rows = table.rows(&findings).len();
+            let time = milliseconds(median(&mut times));
+            println!("{events:>7} events kept: {} gives {rows} rows in {time:.3} ms", table.definition().name);
+        }
+    }
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// A Mac in memory, with its journal on disk.
+struct Mac {
+    log: Arc<Mutex<Log>>,
+    collector: Arc<Collector>,
+    _folder: tempfile::TempDir,
+}
+
+/// What `log show` will print next, and when.
+struct Log {
+    text: String,
+    now: Time,
+    said: usize,
+}
+
+impl Mac {
+    #[allow(clippy::expect_used, reason = "a bench without a folder has nothing to measure")]
+    fn with(events: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
+        let log = Arc::new(Mutex::new(Log { text: String::new(), now, said: 0 }));
+        let host = Box::new(InMemory(log.clone()));
+        let collector = Collector::new(host, ReadOptions::default(), Some(folder.path().join("state")));
+        let mac = Self { log, collector, _folder: folder };
+        // The first refresh and its look back, then the history.
+        mac.collector.refresh();
+        for _ in 0..events / NEW {
+            mac.says(NEW);
+            mac.collector.refresh();
+        }
+        mac
+    }
+
+    fn says(&self, lines: usize) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.text.clear();
+        for _ in 0..lines {
+            log.said += 1;
+            log.now += TimeDelta::milliseconds(250);
+            let (at, number) = (log.now.format("%F %T%.6f%z").to_string(), log.said);
+            let message = match number % 5 {
+                0 => ">>>>> Sending HTTP request (PUT) [Idle] >>>>>".to_owned(),
+                1 => "<<<<< Received HTTP response (200) [Idle] <<<<<".to_owned(),
+                2 => {
+                    format!("Processing server request: ProfileList for: <Device> (token-{}) PowerNap: no", number / 5)
+                }
+                3 => format!(">>>>> Sending HTTP request (PUT) [Acknowledged(ProfileList):token-{}] >>>>>", number / 5),
+                _ => {
+                    format!("<<<<< Received HTTP response (200) [Acknowledged(ProfileList):token-{}] <<<<<", number / 5)
+                }
+            };
+            let _ = writeln!(
+                log.text,
+                "{{\"timezoneName\":\"\",\"messageType\":\"Default\",\"eventType\":\"logEvent\",\"source\":null,\
+                 \"subsystem\":\"com.apple.ManagedClient\",\"category\":\"HTTPUtil\",\"threadID\":27661,\
+                 \"bootUUID\":\"0D7C8C3B-52F1-4A7E-8B43-9B0A6B0E5F11\",\"processImagePath\":\"\\/usr\\/libexec\\/mdmclient\",\
+                 \"timestamp\":\"{at}\",\"machTimestamp\":{number},\
+                 \"eventMessage\":\"[0:MDMDaemon:HTTPUtil:<0x6c0d>] {message}\",\"processID\":300}}"
+            );
+        }
+        let _ = writeln!(log.text, "{{\"count\":{lines},\"finished\":1}}");
+    }
+}
+
+struct InMemory(Arc<Mutex<Log>>);
+
+impl Host for InMemory {
+    fn run(&self, command: Command) -> Result<Output, HostError> {
+        let stdout = match command {
+            Command::Awake => "{ sec = 1794000000, usec = 0 } then\n{ sec = 0, usec = 0 } then\n",
+            _ => "Enrolled via DEP: Yes\nMDM enrollment: Yes (User Approved)\n",
+        };
+        Ok(Output { code: Some(0), stdout: stdout.into(), stderr: String::new() })
+    }
+
+    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
+        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A look back finds nothing.
+        let text = if span.to < log.now { "{\"count\":0,\"finished\":1}\n".to_owned() } else { log.text.clone() };
+        Ok(Box::new(Text(Cursor::new(text), span)))
+    }
+
+    fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
+        Err(HostError::Unreadable { path: path.into(), why: io::ErrorKind::NotFound.into() })
+    }
+
+    fn now(&self) -> Option<Time> {
+        Some(self.0.lock().unwrap_or_else(PoisonError::into_inner).now)
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+struct Text(Cursor<String>, Span);
+
+impl Read for Text {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl LogSource for Text {
+    fn span(&self) -> Option<Span> {
+        Some(self.1)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), HostError> {
+        Ok(())
+    }
+}

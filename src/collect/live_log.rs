@@ -1,0 +1,290 @@
+//! The live log, kept up with: each refresh reads what is new since the last one, and no more.
+//!
+//! The first refresh reads the watchdog's window, so that a verdict is there soon; what lies before it, up to a day, is
+//! read afterwards. What was read before `log show` died or was stopped counts; the rest is not covered.
+
+use super::{log_trouble, refused};
+use crate::Time;
+use crate::event;
+use crate::facts::Fact;
+use crate::health::watchdog::WINDOW;
+use crate::health::{LogCounts, SourceState, SourceStatus};
+use crate::host::{Host, HostError, LogSource, Span, private_file, private_folder};
+use crate::journal::store::{Kept, Retention, Store};
+use crate::journal::{Day, Journal};
+use crate::log::{self, LogSummary, ReadOptions};
+use chrono::TimeDelta;
+use std::collections::{HashSet, VecDeque};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How many events the rules and tables look at; older ones stay on disk, and the days tell of them.
+const IN_MEMORY: usize = 5_000;
+
+/// How many events are written at once.
+const CHUNK: usize = 1_000;
+
+/// How much is read again, so that no record falls between two refreshes.
+const OVERLAP: TimeDelta = TimeDelta::seconds(2);
+
+/// How much more than the window the first refresh reads.
+const MARGIN: TimeDelta = TimeDelta::minutes(5);
+
+/// How far back the log is read once there is time for it.
+const BACK: TimeDelta = TimeDelta::hours(24);
+
+/// How long after a failed look back the next is tried.
+const BACK_AGAIN: Duration = Duration::from_secs(3600);
+
+/// The journal of a live Mac, on disk where possible and in memory always.
+pub struct LiveLog {
+    store: Option<Store>,
+    /// Why there is none on disk.
+    store_trouble: Option<String>,
+    /// The newest events, in order.
+    kept: VecDeque<Kept>,
+    span: Option<Span>,
+    days: Vec<Day>,
+    status: SourceStatus,
+    no_look_back_before: Option<Instant>,
+}
+
+impl LiveLog {
+    /// Opens the journal in a folder. Without one, or where it cannot be used, memory serves.
+    pub fn open(folder: Option<&Path>, now: Time) -> Self {
+        let opened = folder.map(|folder| open_store(folder, now));
+        let (store, store_trouble) = match opened {
+            Some(Ok(store)) => (Some(store), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
+        let unread: Fact<()> = Fact::unknown("not_read", "the log was not read yet.");
+        let status = super::fact_status("unified_log", &unread, now, 0);
+        let mut log = Self {
+            store,
+            store_trouble,
+            kept: VecDeque::new(),
+            span: None,
+            days: Vec::new(),
+            status,
+            no_look_back_before: None,
+        };
+        log.load();
+        log
+    }
+
+    /// Reads what is new.
+    pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) {
+        if self.store.as_mut().is_some_and(Store::changed_elsewhere) {
+            self.load();
+        }
+        // A log read up to a time that has not come yet: the clock was set back, and the spans mean nothing any more.
+        if self.span.is_some_and(|span| span.to > now) {
+            self.span = None;
+            self.on_disk(Store::forget_spans);
+        }
+        let window = now - WINDOW - MARGIN;
+        let from = self.span.map_or(window, |span| (span.to - OVERLAP).max(window));
+        self.read(host, options, Span { from, to: now }, now);
+    }
+
+    /// Reads what lies before the covered span, up to a day, if that was not done yet. Says whether it read anything.
+    pub fn look_back(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) -> bool {
+        let Some(span) = self.span.filter(|span| span.from > now - BACK) else { return false };
+        if self.no_look_back_before.is_some_and(|at| Instant::now() < at) {
+            return false;
+        }
+        self.no_look_back_before = Some(Instant::now() + BACK_AGAIN);
+        let status = self.status.clone();
+        self.read(host, options, Span { from: now - BACK, to: span.from + OVERLAP }, now);
+        // The verdict rests on the refresh; how this went shows in the span.
+        self.status = SourceStatus { covers: self.span, ..status };
+        true
+    }
+
+    /// The events and what they cover.
+    pub fn journal(&self) -> Journal {
+        let covers = match (self.span, &self.status) {
+            (Some(span), _) => Fact::Known(span),
+            (None, SourceStatus { reason: Some(reason), detail: Some(why), .. }) => Fact::unknown(reason, why.clone()),
+            (None, _) => Fact::unknown("not_read", "the log was not read yet."),
+        };
+        let events = self.kept.iter().map(|kept| kept.event.clone()).collect();
+        Journal::new(events, self.days.clone(), self.records(), covers)
+    }
+
+    /// What the covered span is known to hold: a log store that was emptied looks like one that holds nothing at all.
+    fn records(&self) -> u64 {
+        let read = self.status.counts.map_or(0, |counts| counts.records_read);
+        let within = |at: Time| self.span.is_some_and(|span| span.from <= at && at <= span.to);
+        let kept = self.kept.iter().filter(|kept| within(kept.event.at)).count();
+        read.max(u64::try_from(kept).unwrap_or(u64::MAX))
+    }
+
+    /// How reading went: the log, and the journal on disk.
+    pub fn statuses(&self, now: Time) -> [SourceStatus; 2] {
+        let counts = self
+            .store
+            .as_ref()
+            .and_then(|store| store.count().ok())
+            .map(|events_kept| LogCounts { events_kept, ..LogCounts::default() });
+        let aside = self.store.as_ref().and_then(|store| store.set_aside.as_ref());
+        let (state, reason, detail) = match (&self.store_trouble, aside) {
+            (Some(why), _) => (SourceState::Error, Some("memory_only"), Some(why.clone())),
+            (None, Some(aside)) => (
+                SourceState::Partial,
+                Some("set_aside"),
+                Some(format!("The journal was damaged. It is now {}, and a new one was begun.", aside.display())),
+            ),
+            (None, None) if self.store.is_none() => {
+                (SourceState::Unavailable, Some("no_state_dir"), Some("No journal is kept on disk.".to_owned()))
+            }
+            (None, None) => (SourceState::Ok, None, None),
+        };
+        let journal = SourceStatus {
+            source: "journal",
+            state,
+            reason,
+            detail,
+            last_ok_at: (state == SourceState::Ok).then_some(now),
+            last_error_at: (state == SourceState::Error).then_some(now),
+            covers: self.span,
+            counts,
+            duration_ms: None,
+        };
+        [self.status.clone(), journal]
+    }
+
+    /// Takes over what is on disk.
+    fn load(&mut self) {
+        let loaded = self.on_disk(|store| Ok((store.newest(IN_MEMORY)?, store.latest_span()?, store.days()?)));
+        if let Some((kept, span, days)) = loaded {
+            (self.kept, self.span, self.days) = (kept.into(), span, days);
+        }
+    }
+
+    fn read(&mut self, host: &dyn Host, options: &ReadOptions, span: Span, now: Time) {
+        let start = Instant::now();
+        let mut source = match host.open_log(span) {
+            Ok(source) => source,
+            Err(error) => return self.note(None, Some(refused(&error)), now, start),
+        };
+        let mut chunk = Vec::new();
+        let mut known = self.known_since(span.from);
+        let read = log::read_log(&mut source, options, |record| {
+            if let Some(event) = event::recognise(record) {
+                chunk.push(Kept::new(event, record));
+                if chunk.len() == CHUNK {
+                    // Up to the last record of the chunk everything has been read.
+                    let so_far = Span { from: span.from, to: record.at.min(span.to) };
+                    self.keep(std::mem::take(&mut chunk), Some(so_far), &mut known, now);
+                }
+            }
+        });
+        let ended = LogSource::finish(source);
+        let covered = covered(read.as_ref().ok(), ended.as_ref().err(), span);
+        self.keep(chunk, covered, &mut known, now);
+        let trouble = log_trouble(read.as_ref(), ended.as_ref().err());
+        self.note(read.ok(), trouble, now, start);
+    }
+
+    /// Keeps events, each once, on disk and in memory.
+    fn keep(&mut self, chunk: Vec<Kept>, span: Option<Span>, known: &mut HashSet<(i64, i64, i64)>, now: Time) {
+        if chunk.is_empty() && span.is_none() {
+            return;
+        }
+        let mut memory = Some(chunk);
+        let on_disk = self.on_disk(|store| store.append(memory.take().unwrap_or_default(), span, now));
+        let new = match (on_disk, memory) {
+            (Some(new), _) => new,
+            (None, chunk) => chunk.unwrap_or_default(),
+        };
+        let mut in_order = true;
+        for kept in new.into_iter().filter(|kept| known.insert(kept.place())) {
+            in_order &= self.kept.back().is_none_or(|last| last.place() <= kept.place());
+            self.kept.push_back(kept);
+        }
+        if !in_order {
+            self.kept.make_contiguous().sort_by_key(Kept::place);
+        }
+        while self.kept.len() > IN_MEMORY {
+            self.kept.pop_front();
+        }
+        if let Some(span) = span {
+            let touches = |old: &Span| old.from <= span.to && span.from <= old.to;
+            self.span = Some(match self.span {
+                Some(old) if touches(&old) => Span { from: old.from.min(span.from), to: old.to.max(span.to) },
+                Some(old) if old.to > span.to => old,
+                _ => span,
+            });
+        }
+        match self.on_disk(|store| Ok((store.latest_span()?, store.days()?))) {
+            Some((span, days)) => (self.span, self.days) = (span.or(self.span), days),
+            None => self.days = crate::journal::days_of(self.kept.iter().map(|kept| kept.event.as_ref())),
+        }
+    }
+
+    /// The places of the events in memory that a reading from that moment on may bring again.
+    fn known_since(&self, from: Time) -> HashSet<(i64, i64, i64)> {
+        self.kept.iter().filter(|kept| kept.event.at >= from).map(Kept::place).collect()
+    }
+
+    /// Does something with the journal on disk. When that fails, memory serves from then on.
+    fn on_disk<T>(
+        &mut self,
+        work: impl FnOnce(&mut Store) -> Result<T, crate::journal::store::StoreError>,
+    ) -> Option<T> {
+        let store = self.store.as_mut()?;
+        match work(store) {
+            Ok(result) => Some(result),
+            Err(error) => {
+                self.store_trouble = Some(format!("{error}."));
+                self.store = None;
+                None
+            }
+        }
+    }
+
+    fn note(
+        &mut self,
+        summary: Option<LogSummary>,
+        trouble: Option<(SourceState, &'static str, String)>,
+        now: Time,
+        start: Instant,
+    ) {
+        let state = trouble.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
+        let events_kept = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
+        self.status = SourceStatus {
+            source: "unified_log",
+            state,
+            reason: trouble.as_ref().map(|(_, reason, _)| *reason),
+            detail: trouble.map(|(.., detail)| detail),
+            last_ok_at: if state == SourceState::Ok { Some(now) } else { self.status.last_ok_at },
+            last_error_at: if state == SourceState::Ok { self.status.last_error_at } else { Some(now) },
+            covers: self.span,
+            counts: summary.map(|summary| LogCounts {
+                records_read: summary.records,
+                events_kept,
+                lines_skipped: summary.lines_skipped,
+                lines_not_understood: summary.lines_not_understood,
+            }),
+            duration_ms: u64::try_from(start.elapsed().as_millis()).ok(),
+        };
+    }
+}
+
+fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
+    private_folder(folder)
+        .and_then(|()| private_file(&folder.join("journal.db")))
+        .map_err(|error| format!("{error}."))
+        .and_then(|()| Store::open(folder, Retention::default(), now).map_err(|error| format!("{error}.")))
+}
+
+/// What a reading covers: all that was asked for if it came to its end, else up to its last record.
+fn covered(summary: Option<&LogSummary>, ended: Option<&HostError>, asked: Span) -> Option<Span> {
+    let summary = summary?;
+    if ended.is_none() && summary.complete == Some(true) && summary.broken.is_none() {
+        return Some(asked);
+    }
+    summary.last.filter(|last| *last >= asked.from).map(|last| Span { from: asked.from, to: last.min(asked.to) })
+}

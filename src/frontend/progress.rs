@@ -1,0 +1,68 @@
+//! A progress bar for people who wait for a long log; nothing where nobody looks.
+
+use crate::Time;
+use crate::host::{Command, Host, HostError, LogSource, Output, Span};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, IsTerminal, Read};
+
+/// The same host, with a progress bar on standard error if that is a terminal.
+pub fn watched(host: Box<dyn Host>) -> Box<dyn Host> {
+    if io::stderr().is_terminal() { Box::new(Watched(host)) } else { host }
+}
+
+struct Watched(Box<dyn Host>);
+
+impl Host for Watched {
+    fn run(&self, command: Command) -> Result<Output, HostError> {
+        self.0.run(command)
+    }
+
+    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
+        let source = self.0.open_log(span)?;
+        let (bar, template) = match source.size() {
+            Some(size) => {
+                (ProgressBar::new(size), "reading the log {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+            }
+            None => (ProgressBar::new_spinner(), "reading the log {spinner} {bytes} {bytes_per_sec} for {elapsed}"),
+        };
+        // A template that indicatif does not like leaves its own in place.
+        let style = ProgressStyle::with_template(template);
+        Ok(Box::new(WatchedLog { source, bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())) }))
+    }
+
+    fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
+        self.0.read_file(path)
+    }
+
+    fn now(&self) -> Option<Time> {
+        self.0.now()
+    }
+
+    fn is_live(&self) -> bool {
+        self.0.is_live()
+    }
+}
+
+struct WatchedLog {
+    source: Box<dyn LogSource>,
+    bar: ProgressBar,
+}
+
+impl Read for WatchedLog {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.bar.inc(u64::try_from(read).unwrap_or(0));
+        Ok(read)
+    }
+}
+
+impl LogSource for WatchedLog {
+    fn span(&self) -> Option<Span> {
+        self.source.span()
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), HostError> {
+        self.bar.finish_and_clear();
+        self.source.finish()
+    }
+}

@@ -1,0 +1,331 @@
+//! The journal on disk: recognised events, the spans of the log that were read, and how often the server answered.
+//!
+//! It is a cache in SQLite, shared by several processes. A damaged or foreign file is set aside and built again. Events
+//! are keyed by their time first, so that new ones always land at the end of the tree and a refresh costs the same
+//! whatever is kept; a record that is read twice has the same key and is kept once.
+
+use super::days::{self, Day};
+use crate::Time;
+use crate::event::Event;
+use crate::host::Span;
+use crate::log::LogRecord;
+use chrono::{DateTime, TimeDelta};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Marks a file as ours: "mdmh".
+const APPLICATION_ID: i32 = 0x6d64_6d68;
+
+/// The version of the tables below.
+const SCHEMA_VERSION: i32 = 1;
+
+/// How long another process's write is waited for.
+const BUSY: Duration = Duration::from_secs(3);
+
+const SCHEMA: &str = "
+    CREATE TABLE events (
+        at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
+        success INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (at, mach, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE spans (first INTEGER NOT NULL, last INTEGER NOT NULL);
+    CREATE TABLE days (
+        day INTEGER PRIMARY KEY, events INTEGER NOT NULL, successes INTEGER NOT NULL,
+        first INTEGER, last INTEGER, longest_gap INTEGER NOT NULL
+    );";
+
+/// What is kept at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// How long an event is kept.
+    pub age: TimeDelta,
+    /// How many events are kept; whole days go, the oldest first.
+    pub events: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { age: TimeDelta::days(30), events: 200_000 }
+    }
+}
+
+/// An event with what tells it from the same record read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What was said.
+    pub event: Arc<Event>,
+    mach: i64,
+    key: i64,
+}
+
+impl Kept {
+    /// The event of a record.
+    pub fn new(event: Event, record: &LogRecord<'_>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(record.boot.as_bytes());
+        hash.update(record.thread.to_le_bytes());
+        hash.update(record.message.as_bytes());
+        let mut key = [0; 8];
+        key.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        Self { event: Arc::new(event), mach: record.mach_time.cast_signed(), key: i64::from_le_bytes(key) }
+    }
+
+    /// Where it stands among the others: by time, then by the ticks since boot.
+    pub fn place(&self) -> (i64, i64, i64) {
+        (self.event.at.timestamp_micros(), self.mach, self.key)
+    }
+}
+
+/// Why the journal on disk is of no use.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// SQLite or the disk refuses.
+    #[error("the journal {path} cannot be used: {why}. Until then only what is in memory answers")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's words.
+        why: rusqlite::Error,
+    },
+    /// A later version of the program made it.
+    #[error("the journal {path} was made by a later version of mdm-health and is left alone; update this one")]
+    Later {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A damaged file cannot be moved away.
+    #[error("the damaged journal {path} cannot be set aside: {why}. Remove it")]
+    CannotSetAside {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        why: std::io::Error,
+    },
+}
+
+/// The journal on disk.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    retention: Retention,
+    /// The name that a damaged file was given.
+    pub set_aside: Option<PathBuf>,
+    seen_version: i64,
+}
+
+impl Store {
+    /// Opens `journal.db` in a folder that is there, or makes it.
+    pub fn open(folder: &Path, retention: Retention, now: Time) -> Result<Self, StoreError> {
+        let path = folder.join("journal.db");
+        match Self::try_open(&path, retention) {
+            Err(StoreError::Unusable { why, .. }) if is_damage(&why) => {
+                let aside = set_aside(&path, now)?;
+                let mut store = Self::try_open(&path, retention)?;
+                store.set_aside = Some(aside);
+                Ok(store)
+            }
+            other => other,
+        }
+    }
+
+    fn try_open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
+        let unusable = |why| StoreError::Unusable { path: path.to_owned(), why };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(unusable)?;
+        prepare(&mut connection).map_err(unusable)?;
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(unusable);
+        let (application, version) = (number("application_id")?, number("user_version")?);
+        if application != i64::from(APPLICATION_ID) || version < i64::from(SCHEMA_VERSION) {
+            return Err(unusable(damage("it is no journal of mdm-health")));
+        }
+        if version > i64::from(SCHEMA_VERSION) {
+            return Err(StoreError::Later { path: path.to_owned() });
+        }
+        Ok(Self { connection, path: path.to_owned(), retention, set_aside: None, seen_version: -1 })
+    }
+
+    /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards. Gives those that
+    /// were not there before.
+    pub fn append(&mut self, kept: Vec<Kept>, span: Option<Span>, now: Time) -> Result<Vec<Kept>, StoreError> {
+        let retention = self.retention;
+        let work = |transaction: &Transaction<'_>| -> rusqlite::Result<Vec<bool>> {
+            let (mut new, mut late) = (Vec::new(), BTreeSet::new());
+            for kept in &kept {
+                let added = insert(transaction, kept)?;
+                new.push(added);
+                if added && let Some(day) = days::add(transaction, &kept.event)? {
+                    late.insert(day);
+                }
+            }
+            for day in late {
+                days::count_again(transaction, day)?;
+            }
+            if let Some(span) = span {
+                cover(transaction, span)?;
+            }
+            prune(transaction, retention, now)?;
+            Ok(new)
+        };
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let new = transaction
+            .and_then(|transaction| {
+                let new = work(&transaction)?;
+                transaction.commit().map(|()| new)
+            })
+            .map_err(|why| StoreError::Unusable { path: self.path.clone(), why })?;
+        Ok(kept.into_iter().zip(new).filter_map(|(kept, new)| new.then_some(kept)).collect())
+    }
+
+    /// The newest events, oldest first.
+    pub fn newest(&self, most: usize) -> Result<Vec<Kept>, StoreError> {
+        let read = || {
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT mach, key, body FROM events ORDER BY at DESC, mach DESC, key DESC LIMIT ?1")?;
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let rows = statement.query_map([most], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        let rows = read().map_err(|why| self.unusable(why))?;
+        // A body that this version does not know was written by another one, which reads it.
+        let kept = rows.into_iter().rev().filter_map(|(mach, key, body)| {
+            serde_json::from_str(&body).ok().map(|event| Kept { event: Arc::new(event), mach, key })
+        });
+        Ok(kept.collect())
+    }
+
+    /// The span of the log that was read without a hole up to the latest moment.
+    pub fn latest_span(&self) -> Result<Option<Span>, StoreError> {
+        let found = self
+            .connection
+            .query_row("SELECT first, last FROM spans ORDER BY last DESC LIMIT 1", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })
+            .optional()
+            .map_err(|why| self.unusable(why))?;
+        Ok(found.and_then(|(first, last)| Some(Span { from: moment(first)?, to: moment(last)? })))
+    }
+
+    /// Forgets which spans were read, as when the clock was set back; the events stay.
+    pub fn forget_spans(&mut self) -> Result<(), StoreError> {
+        self.connection.execute("DELETE FROM spans", []).map(|_| ()).map_err(|why| self.unusable(why))
+    }
+
+    /// The days that hold successes, oldest first.
+    pub fn days(&self) -> Result<Vec<Day>, StoreError> {
+        days::all(&self.connection).map_err(|why| self.unusable(why))
+    }
+
+    /// How many events are kept.
+    pub fn count(&self) -> Result<u64, StoreError> {
+        let count =
+            self.connection.query_row("SELECT COALESCE(SUM(events), 0) FROM days", [], |row| row.get::<_, i64>(0));
+        count.map(i64::cast_unsigned).map_err(|why| self.unusable(why))
+    }
+
+    /// Whether another process wrote since this was asked last.
+    pub fn changed_elsewhere(&mut self) -> bool {
+        let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).unwrap_or(-1);
+        std::mem::replace(&mut self.seen_version, version) != version || version == -1
+    }
+
+    fn unusable(&self, why: rusqlite::Error) -> StoreError {
+        StoreError::Unusable { path: self.path.clone(), why }
+    }
+}
+
+impl StoreError {
+    /// Whether the file itself is damaged, so that it should be set aside.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Unusable { why, .. } if is_damage(why))
+    }
+}
+
+/// Makes a new file ours, and any file fit for several processes.
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // A cache need not survive a power cut to the last second; after one, a refresh reads the log again.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let tables: i64 = transaction.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()
+}
+
+/// Adds an event, if it is not there yet, and says whether it was not.
+fn insert(transaction: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<bool> {
+    let Ok(body) = serde_json::to_string(kept.event.as_ref()) else { return Ok(false) };
+    let (at, mach, key) = kept.place();
+    let added = transaction
+        .prepare_cached("INSERT OR IGNORE INTO events (at, mach, key, success, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![at, mach, key, kept.event.is_success(), body])?;
+    Ok(added == 1)
+}
+
+/// Marks a span as read; spans that touch become one.
+fn cover(transaction: &Transaction<'_>, span: Span) -> rusqlite::Result<()> {
+    let (from, to) = (span.from.timestamp_micros(), span.to.timestamp_micros());
+    let (first, last): (Option<i64>, Option<i64>) = transaction.query_row(
+        "SELECT MIN(first), MAX(last) FROM spans WHERE first <= ?2 AND last >= ?1",
+        [from, to],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    transaction.execute("DELETE FROM spans WHERE first <= ?2 AND last >= ?1", [from, to])?;
+    let joined = [first.unwrap_or(from).min(from), last.unwrap_or(to).max(to)];
+    transaction.execute("INSERT INTO spans (first, last) VALUES (?1, ?2)", joined).map(|_| ())
+}
+
+fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusqlite::Result<()> {
+    let by_age = (now - retention.age).timestamp_micros();
+    let by_count = days::oldest_kept(transaction, retention.events)?.unwrap_or(i64::MIN);
+    let cutoff = days::start_of_day(by_age.max(by_count));
+    days::forget_before(transaction, cutoff)?;
+    transaction.prepare_cached("DELETE FROM events WHERE at < ?1")?.execute([cutoff])?;
+    transaction.prepare_cached("DELETE FROM spans WHERE last < ?1")?.execute([cutoff])?;
+    transaction.prepare_cached("UPDATE spans SET first = ?1 WHERE first < ?1")?.execute([cutoff])?;
+    Ok(())
+}
+
+fn moment(micros: i64) -> Option<Time> {
+    DateTime::from_timestamp_micros(micros)
+}
+
+fn damage(words: &str) -> rusqlite::Error {
+    let error = rusqlite::ffi::Error { code: ErrorCode::NotADatabase, extended_code: rusqlite::ffi::SQLITE_NOTADB };
+    rusqlite::Error::SqliteFailure(error, Some(words.to_owned()))
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// Moves a damaged file and its companions out of the way, and gives its new name.
+fn set_aside(path: &Path, now: Time) -> Result<PathBuf, StoreError> {
+    let named = |path: &Path, ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let aside = named(path, &format!(".damaged-{}", now.timestamp()));
+    fs::rename(path, &aside).map_err(|why| StoreError::CannotSetAside { path: path.to_owned(), why })?;
+    for companion in ["-wal", "-shm"] {
+        // Without its database a companion is worth nothing, and beside a new one it would do harm.
+        let _ = fs::remove_file(named(path, companion));
+    }
+    Ok(aside)
+}

@@ -1,0 +1,33 @@
+#!/bin/sh
+# `log show` of the fake Mac: the records of log.records between --start and --end, then the trailer. With log.do it
+# behaves otherwise: hang and die come after the records, denied before them.
+echo "$*" >> "$0.calls"
+start=0 end=9
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --start) start=${2%+*} ;;
+        --end) end=${2%+*} ;;
+    esac
+    shift
+done
+behaviour=plain
+[ -f "$0.do" ] && read -r behaviour < "$0.do"
+if [ "$behaviour" = denied ]; then
+    echo "log: Could not open local log store: Operation not permitted" >&2
+    exit 64
+fi
+/usr/bin/awk -v start="$start" -v end="$end" '
+    { match($0, /"timestamp":"/); at = substr($0, RSTART + 13, 19) }
+    at >= start && at <= end' "$0.records"
+case "$behaviour" in
+    hang) exec /bin/sleep 600 ;;
+    die) kill -9 $$ ;;
+    garbage)
+        count=0
+        while [ $count -lt 2000 ]; do
+            echo "garbage $count {{{"
+            count=$((count + 1))
+        done
+        ;;
+esac
+echo '{"count":1,"finished":1}'

@@ -1,0 +1,218 @@
+//! The live log kept up with: what a refresh asks for, what is kept, and what happens when the log or the disk fails.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+
+#[path = "support/fake_mac.rs"]
+mod fake_mac;
+mod support;
+
+use fake_mac::FakeMac;
+use mdm_health::collect::Collector;
+use mdm_health::health::Findings;
+use mdm_health::host::Live;
+use mdm_health::log::ReadOptions;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use support::{ENROLLED, Row, rows, time};
+
+const LOG: &str = "/usr/bin/log";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn mac(records: &str) -> FakeMac {
+    let mac = FakeMac::new();
+    mac.command("/usr/bin/profiles", ENROLLED)
+        .command("/usr/sbin/sysctl", "{ sec = 1763300000, usec = 0 } then\n{ sec = 0, usec = 0 } then\n")
+        .log(&support::ndjson(records));
+    mac
+}
+
+fn state_dir(mac: &FakeMac) -> PathBuf {
+    mac.path("/var/lib/mdm-health")
+}
+
+fn collector(mac: &FakeMac, now: &str) -> Arc<Collector> {
+    let live = Live::new(mac.root().to_owned(), Some(time(now))).with_log_limit(Duration::from_secs(1));
+    Collector::new(Box::new(live), ReadOptions::default(), Some(state_dir(mac)))
+}
+
+/// A new process that asks once at that moment, and ends when its readings have.
+fn ask(mac: &FakeMac, now: &str) -> Arc<Findings> {
+    let collector = collector(mac, now);
+    let findings = collector.findings(PATIENCE);
+    while Arc::strong_count(&collector) > 1 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    findings
+}
+
+fn source(findings: &Findings, name: &str) -> Row {
+    rows(findings, "mdm_health_status").into_iter().find(|row| row.text("source") == Some(name)).unwrap()
+}
+
+/// The `--start` of each call of `log show`.
+fn starts(mac: &FakeMac) -> Vec<String> {
+    let after = |call: &String| call.split_once("--start ").unwrap().1[..19].to_owned();
+    mac.calls(LOG).iter().map(after).collect()
+}
+
+const SUCCESS_AT_5: &str = "2026-11-23 17:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<";
+
+#[test]
+fn the_first_refresh_reads_the_window_and_the_next_only_what_is_new() {
+    let mac = mac(SUCCESS_AT_5);
+    let first = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!(first.verdict.state.word(), "ok");
+    let second = ask(&mac, "2026-11-23T18:10:00Z");
+    assert_eq!(second.verdict.last_success_at, Some(time("2026-11-23T17:00:00Z")));
+    let starts = starts(&mac);
+    assert_eq!(starts[0], "2026-11-23 16:25:00");
+    assert!(starts.contains(&"2026-11-23 17:59:58".to_owned()), "{starts:?}");
+    assert_eq!(source(&second, "journal").number("events_kept"), Some(1));
+}
+
+#[test]
+fn an_event_that_is_read_twice_is_kept_once() {
+    let mac = mac("2026-11-23 17:59:59 <<<<< Received HTTP response (200) [Idle] <<<<<");
+    for minute in 0..4 {
+        let findings = ask(&mac, &format!("2026-11-23T18:00:0{minute}Z"));
+        assert_eq!(findings.exchanges.len(), 1);
+        assert_eq!(source(&findings, "journal").number("events_kept"), Some(1));
+    }
+}
+
+#[test]
+fn the_day_before_is_read_after_the_first_answer() {
+    let mac = mac(&format!("2026-11-22 20:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n{SUCCESS_AT_5}"));
+    let collector = collector(&mac, "2026-11-23T18:00:00Z");
+    collector.findings(PATIENCE);
+    while Arc::strong_count(&collector) > 1 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let findings = collector.findings(PATIENCE);
+    assert_eq!(findings.log_span().map(|span| span.from), Some(time("2026-11-22T18:00:00Z")));
+    assert_eq!(findings.exchanges.len(), 2);
+    assert!(mac.calls(LOG)[1].contains("--start 2026-11-22 18:00:00+0000 --end 2026-11-23 16:25:02+0000"));
+}
+
+#[test]
+fn a_log_that_hangs_is_stopped_and_what_was_read_counts() {
+    let mac = mac(SUCCESS_AT_5);
+    mac.behaves(LOG, "hang");
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    let log = source(&findings, "unified_log");
+    assert_eq!((log.text("state"), log.text("reason")), (Some("partial"), Some("timed_out")));
+    assert_eq!(log.number("covers_to"), Some(time("2026-11-23T17:00:00Z").timestamp()));
+    assert_eq!(findings.verdict.state.word(), "ok");
+    // Later, when the success is old, the hole in the evidence is no proof of anything.
+    let later = ask(&mac, "2026-11-23T19:00:00Z");
+    assert_eq!((later.verdict.state.word(), later.verdict.reason), ("unknown", "log_incomplete"));
+}
+
+#[test]
+fn a_log_that_dies_in_the_middle_loses_nothing_that_was_read() {
+    let mac = mac(SUCCESS_AT_5);
+    mac.behaves(LOG, "die");
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!(source(&findings, "unified_log").text("state"), Some("partial"));
+    assert_eq!(findings.exchanges.len(), 1);
+}
+
+#[test]
+fn a_log_that_prints_garbage_is_read_past_it() {
+    let mac = mac(SUCCESS_AT_5);
+    mac.behaves(LOG, "garbage");
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    let log = source(&findings, "unified_log");
+    assert_eq!((log.text("state"), log.number("lines_skipped")), (Some("ok"), Some(2000)));
+    assert_eq!(findings.verdict.state.word(), "ok");
+}
+
+#[test]
+fn a_denied_log_says_what_to_grant_and_the_last_good_reading_stays() {
+    let mac = mac(SUCCESS_AT_5);
+    ask(&mac, "2026-11-23T18:00:00Z");
+    mac.behaves(LOG, "denied");
+    let findings = ask(&mac, "2026-11-23T18:05:00Z");
+    let log = source(&findings, "unified_log");
+    assert_eq!((log.text("state"), log.text("reason")), (Some("error"), Some("log_access_denied")));
+    assert!(log.text("detail").unwrap().contains("Full Disk Access"));
+    assert_eq!(findings.verdict.last_success_at, Some(time("2026-11-23T17:00:00Z")));
+    assert_eq!(log.number("covers_to"), Some(time("2026-11-23T18:00:00Z").timestamp()));
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_the_log_be_read_anew() {
+    let mac = mac(SUCCESS_AT_5);
+    ask(&mac, "2026-11-24T18:00:00Z");
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!(starts(&mac)[2], "2026-11-23 16:25:00", "after the window and the look back of the first");
+    assert_eq!(findings.verdict.state.word(), "ok");
+    assert_eq!(findings.log_span().map(|span| span.to), Some(time("2026-11-23T18:00:00Z")));
+}
+
+#[test]
+fn a_damaged_journal_is_set_aside_by_name_and_built_again() {
+    let mac = mac(SUCCESS_AT_5);
+    ask(&mac, "2026-11-23T18:00:00Z");
+    let file = state_dir(&mac).join("journal.db");
+    fs::write(&file, "this is no database, but long enough to be looked at as one: ".repeat(20)).unwrap();
+    let findings = ask(&mac, "2026-11-23T18:05:00Z");
+    assert_eq!(findings.verdict.state.word(), "ok");
+    let journal = source(&findings, "journal");
+    assert_eq!((journal.text("state"), journal.text("reason")), (Some("partial"), Some("set_aside")));
+    let aside = state_dir(&mac).join("journal.db.damaged-1795457100");
+    assert!(journal.text("detail").unwrap().contains(aside.to_str().unwrap()));
+    assert!(aside.exists());
+}
+
+#[test]
+fn a_database_of_somebody_else_is_set_aside() {
+    let mac = mac(SUCCESS_AT_5);
+    mac.file("/var/lib/mdm-health/x", "");
+    let file = state_dir(&mac).join("journal.db");
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    drop(other);
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!(source(&findings, "journal").text("reason"), Some("set_aside"));
+    assert_eq!(findings.verdict.state.word(), "ok");
+}
+
+#[test]
+fn without_a_place_on_disk_memory_answers_and_says_so() {
+    let mac = mac(SUCCESS_AT_5);
+    mac.file("/var/lib/mdm-health", "a file where the folder should be");
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!(findings.verdict.state.word(), "ok");
+    let journal = source(&findings, "journal");
+    assert_eq!((journal.text("state"), journal.text("reason")), (Some("error"), Some("memory_only")));
+}
+
+#[test]
+fn an_emptied_log_store_proves_nothing_though_the_journal_remembers() {
+    let mac = mac(SUCCESS_AT_5);
+    ask(&mac, "2026-11-23T18:00:00Z");
+    // Four days later after an OS installation: the store begins anew, and nothing has been said yet.
+    mac.file("/usr/bin/log.records", "");
+    let findings = ask(&mac, "2026-11-27T18:00:00Z");
+    assert_eq!((findings.verdict.state.word(), findings.verdict.reason), ("unknown", "log_empty"));
+}
+
+#[test]
+fn the_usual_silence_is_told_from_the_journal() {
+    let mut records = String::new();
+    for day in 10..=22 {
+        for hour in [2, 10, 18] {
+            records += &format!("2026-11-{day} {hour:02}:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n");
+        }
+    }
+    let mac = mac(&records);
+    for day in 10..=22 {
+        for hour in [3, 11, 19] {
+            ask(&mac, &format!("2026-11-{day}T{hour:02}:00:00Z"));
+        }
+    }
+    let findings = ask(&mac, "2026-11-22T21:00:00Z");
+    assert_eq!(findings.verdict.usual_gap.map(|gap| gap.num_hours()), Some(8));
+}
