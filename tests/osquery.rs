@@ -11,9 +11,10 @@ use fake_mac::FakeMac;
 use manager::{LIMIT, Manager, Map, Peer, map, ping_over, until};
 use mdm_health::tables::{self, ColumnKind, Value};
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -37,10 +38,14 @@ impl Extension {
         Self::start(&manager.socket, &["--source", source.to_str().unwrap()])
     }
 
-    #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
     fn run(arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
-        command.args(arguments).env_remove("MDM_HEALTH_SOURCE").stderr(Stdio::piped());
+        Self::run_as(env!("CARGO_BIN_EXE_mdm-health"), arguments)
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+    fn run_as(program: impl AsRef<OsStr>, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).env_remove("MDM_HEALTH_SOURCE").stdout(Stdio::null()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
@@ -464,6 +469,17 @@ fn a_command_line_that_cannot_be_followed_is_said_to_be() {
         assert_eq!(code, Some(2), "{said}");
         assert!(said.starts_with("mdm-health: ") && said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn a_file_named_as_an_extension_is_one_when_it_is_started_with_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("mdm_health.ext");
+    symlink(env!("CARGO_BIN_EXE_mdm-health"), &program).unwrap();
+    let (code, said) = Extension::run_as(&program, &[]).end();
+    assert_eq!(code, Some(2));
+    assert!(said.contains("this is an osquery extension"), "{said}");
+    assert_eq!(Extension::run_as(&program, &["version"]).end().0, Some(0));
 }
 
 #[test]

@@ -136,6 +136,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// Waits for osquery, registers, stays as long as it is wanted, and leaves nothing behind.
 fn serve(arguments: &Arguments, collector: Arc<Collector>) -> Result<Ending, StartError> {
     let (send, endings) = mpsc::channel();
     end_on_signals(send.clone())?;
@@ -144,29 +145,35 @@ fn serve(arguments: &Arguments, collector: Arc<Collector>) -> Result<Ending, Sta
         return Ok(ending);
     }
     let folder = Folder::take(parent).map_err(|why| StartError::NoFolder { parent: parent.to_owned(), why })?;
-    let server = Arc::new(PrivateServer::start(tables(&collector), &folder, CALL_LIMIT + GRACE)?);
+    let server = PrivateServer::start(tables(&collector), &folder, CALL_LIMIT + GRACE)?;
     let manager = Manager::new(arguments.socket.clone(), MANAGER_LIMIT);
     let uuid = manager.register(server.registry())?;
-    let farewell = Manager::new(arguments.socket.clone(), FAREWELL_LIMIT);
     let mut path = arguments.socket.clone().into_os_string();
     path.push(format!(".{uuid}"));
-    let path = PathBuf::from(path);
-    let _relay = match Relay::listen(path.clone(), uuid, server, send.clone()) {
-        Ok(relay) => relay,
-        Err(why) => {
-            let _ = farewell.deregister(uuid);
-            return Err(StartError::NoSocket { path, why });
-        }
-    };
+    let registered = Registered { manager, path: path.into(), uuid };
+    let ended = stay(arguments, registered, server, collector, (send, endings));
+    let _ = Manager::new(arguments.socket.clone(), FAREWELL_LIMIT).deregister(uuid);
+    ended
+}
+
+/// Answers osquery until the process is to end.
+fn stay(
+    arguments: &Arguments,
+    registered: Registered,
+    server: PrivateServer,
+    collector: Arc<Collector>,
+    (send, endings): (Sender<Ending>, Receiver<Ending>),
+) -> Result<Ending, StartError> {
+    let path = registered.path.clone();
+    let relay = Relay::listen(path.clone(), registered.uuid, server, send.clone());
+    let _relay = relay.map_err(|why| StartError::NoSocket { path: path.clone(), why })?;
     note(arguments, &format!("is registered at {}.", path.display()));
     thread::Builder::new().name("refresh".to_owned()).spawn(move || refresh(&collector))?;
-    let (watched, interval) = (Watched { manager, path, uuid }, arguments.interval);
+    let interval = arguments.interval;
     thread::Builder::new().name("watch".to_owned()).spawn(move || {
-        let _ = send.send(Ending::Lost(watched.until_lost(interval)));
+        let _ = send.send(Ending::Lost(registered.until_lost(interval)));
     })?;
-    let ending = endings.recv().unwrap_or(Ending::Asked);
-    let _ = farewell.deregister(uuid);
-    Ok(ending)
+    Ok(endings.recv().unwrap_or(Ending::Asked))
 }
 
 fn tables(collector: &Arc<Collector>) -> Vec<TablePlugin> {
@@ -235,14 +242,14 @@ fn end_on_signals(endings: Sender<Ending>) -> io::Result<()> {
     Ok(())
 }
 
-/// What must hold for the tables to be there.
-struct Watched {
+/// A registration, as long as osquery keeps to it.
+struct Registered {
     manager: Manager,
     path: PathBuf,
     uuid: i64,
 }
 
-impl Watched {
+impl Registered {
     /// Looks now and then, and returns with a sentence when the tables are gone. A good ping says nothing: osquery
     /// answers an extension's pings also after it has let it go (seen with 5.23.1).
     fn until_lost(&self, interval: Duration) -> String {

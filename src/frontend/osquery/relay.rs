@@ -35,7 +35,7 @@ pub struct Relay {
 
 struct Shared {
     uuid: i64,
-    server: Arc<PrivateServer>,
+    server: PrivateServer,
     endings: Sender<Ending>,
     connections: Mutex<BTreeMap<u64, Connection>>,
 }
@@ -49,7 +49,7 @@ struct Connection {
 impl Relay {
     /// Listens at that path, where only we and root may connect. A stale socket there is removed: the uuid in its name
     /// is ours now.
-    pub fn listen(path: PathBuf, uuid: i64, server: Arc<PrivateServer>, endings: Sender<Ending>) -> io::Result<Self> {
+    pub fn listen(path: PathBuf, uuid: i64, server: PrivateServer, endings: Sender<Ending>) -> io::Result<Self> {
         match fs::remove_file(&path) {
             Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
             _ => {}
@@ -73,7 +73,8 @@ impl Shared {
     fn accept(self: &Arc<Self>, listener: &UnixListener) {
         for number in 0.. {
             let serving = listener.accept().and_then(|(stream, _)| {
-                stream.set_write_timeout(Some(WRITE_LIMIT))?;
+                // macOS refuses this of a connection that has ended meanwhile; then there is nothing to write either.
+                let _ = stream.set_write_timeout(Some(WRITE_LIMIT));
                 self.admit(number, stream.try_clone()?);
                 let shared = self.clone();
                 thread::Builder::new().spawn(move || {
