@@ -4,7 +4,8 @@ mod live_log;
 
 use crate::Time;
 use crate::event;
-use crate::facts::{Fact, awake, enrollment};
+use crate::facts::certificates::Certificate;
+use crate::facts::{Fact, awake, certificates, enrollment, identities, management_status, profiles_list};
 use crate::health::{Evidence, Findings, LogCounts, SourceState, SourceStatus};
 use crate::host::{Host, HostError, LogSource, Span};
 use crate::journal::Journal;
@@ -136,13 +137,31 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions) -> Evidence {
 /// Asks for what the Mac says beside its log.
 fn with_facts(host: &dyn Host, journal: Journal, mut sources: Vec<SourceStatus>, now: Time) -> Evidence {
     let (profiles_status, profiles_ms) = timed(|| enrollment::profiles_status(host));
+    let (profiles_list, profiles_list_ms) = timed(|| profiles_list::profiles_list(host));
+    let (management_status, management_ms) = timed(|| management_status::management_status(host));
+    let (identities, identities_ms) = timed(|| identities::identities(host));
+    let (certificates, certificates_ms) = timed(|| certificates::certificates(host));
     let (awake_since, awake_ms) = timed(|| awake::awake_since(host));
     sources.extend([
         fact_status("profiles_status", &profiles_status, now, profiles_ms),
         fact_status("awake", &awake_since, now, awake_ms),
+        fact_status("profiles_list", &profiles_list, now, profiles_list_ms),
+        fact_status("management_status", &management_status, now, management_ms),
+        fact_status("identities", &identities, now, identities_ms),
+        certificates_status(&certificates, now, certificates_ms),
         heal_status(),
     ]);
-    Evidence { now, journal, profiles_status, awake_since, sources }
+    Evidence {
+        now,
+        journal,
+        profiles_status,
+        profiles_list,
+        management_status,
+        identities,
+        certificates,
+        awake_since,
+        sources,
+    }
 }
 
 /// What stands in for evidence before the first reading has ended.
@@ -155,9 +174,23 @@ fn nothing_yet(now: Time) -> Evidence {
         fact_status("unified_log", &unknown::<()>(), now, 0),
         fact_status("profiles_status", &unknown::<()>(), now, 0),
         fact_status("awake", &unknown::<()>(), now, 0),
+        fact_status("profiles_list", &unknown::<()>(), now, 0),
+        fact_status("management_status", &unknown::<()>(), now, 0),
+        fact_status("identities", &unknown::<()>(), now, 0),
+        fact_status("certificates", &unknown::<()>(), now, 0),
         heal_status(),
     ];
-    Evidence { now, journal: Journal::empty(unknown()), profiles_status: unknown(), awake_since: unknown(), sources }
+    Evidence {
+        now,
+        journal: Journal::empty(unknown()),
+        profiles_status: unknown(),
+        profiles_list: unknown(),
+        management_status: unknown(),
+        identities: unknown(),
+        certificates: unknown(),
+        awake_since: unknown(),
+        sources,
+    }
 }
 
 /// How a source failed, in the terms of `mdm_health_status`.
@@ -303,6 +336,22 @@ fn fact_status<T>(source: &'static str, fact: &Fact<T>, now: Time, duration_ms: 
         covers: None,
         counts: None,
         duration_ms: Some(duration_ms),
+    }
+}
+
+/// Certificates that are listed but cannot be read make their source a part of what it should be.
+fn certificates_status(fact: &Fact<Vec<Certificate>>, now: Time, duration_ms: u64) -> SourceStatus {
+    let status = fact_status("certificates", fact, now, duration_ms);
+    let listed = fact.known().map(Vec::as_slice).unwrap_or_default();
+    let unread: Vec<&String> = listed.iter().filter_map(|certificate| certificate.content.as_ref().err()).collect();
+    let Some(first) = unread.first() else { return status };
+    SourceStatus {
+        state: SourceState::Partial,
+        reason: Some("not_understood"),
+        detail: Some(format!("{} of {} certificates cannot be read, the first: {first}.", unread.len(), listed.len())),
+        last_ok_at: None,
+        last_error_at: Some(now),
+        ..status
     }
 }
 

@@ -137,6 +137,21 @@ fn a_live_mac_that_answers_is_judged() {
 }
 
 #[test]
+fn the_mac_is_asked_with_these_arguments_and_apple_is_not_asked_at_all() {
+    let mac = FakeMac::new();
+    let (mdmclient, security) = ("/usr/libexec/mdmclient", "/usr/bin/security");
+    for command in [PROFILES, SYSCTL, LOG, mdmclient, security] {
+        mac.command(command, "");
+    }
+    collect::evidence(&live(&mac), &ReadOptions::default());
+    assert_eq!(mac.calls(PROFILES), ["3 status -type enrollment", "3 -C -o stdout-xml"]);
+    assert_eq!(mac.calls(mdmclient), ["1 DumpManagementStatus"]);
+    let keychain = "/Library/Keychains/System.keychain";
+    let calls = [format!("2 find-identity {keychain}"), format!("4 find-certificate -a -p {keychain}")];
+    assert_eq!(mac.calls(security), calls);
+}
+
+#[test]
 fn a_log_that_dies_in_the_middle_counts_only_as_far_as_it_came() {
     let mac = FakeMac::new();
     mac.command(PROFILES, ENROLLED);

@@ -5,6 +5,11 @@ mod support;
 
 use mdm_health::Time;
 use mdm_health::event::Message;
+use mdm_health::facts::Fact;
+use mdm_health::facts::old_plist::dictionary_after;
+use mdm_health::facts::profiles_list::{ProfilesList, read_profiles_list};
+use plist::Value;
+use regex::Regex;
 use support::{Mac, capture, findings, rows, time};
 
 const REAL_LOGS: [&str; 2] =
@@ -141,4 +146,51 @@ fn idle_requests_of_the_real_logs_are_idle() {
     let Some(log) = capture(REAL_LOGS[1]) else { return };
     let idle = findings(&log).exchanges.iter().filter(|exchange| exchange.message == Some(Message::Idle)).count();
     assert_eq!(idle, std::fs::read_to_string(&log).unwrap().matches("Sending HTTP request (PUT) [Idle]").count());
+}
+
+/// How many keys a value holds, at every depth.
+fn keys(value: &Value) -> usize {
+    match value {
+        Value::Dictionary(dictionary) => dictionary.values().map(|value| 1 + keys(value)).sum(),
+        Value::Array(values) => values.iter().map(keys).sum(),
+        _ => 0,
+    }
+}
+
+#[test]
+fn every_answer_of_a_real_mdmclient_is_read_whole() {
+    let Some(folder) = capture("mdmclient") else { return };
+    let a_key = Regex::new("(?m)^[ \t]*\"?[\\w-]+\"?[ \t]*=[ \t]").unwrap();
+    let mut read = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let heads = ["Management status", "Daemon response", "Agent response"];
+        let answers = heads.map(|head| dictionary_after(&text, head));
+        let found: usize = answers.iter().flatten().map(|answer| keys(&Value::Dictionary(answer.clone()))).sum();
+        assert_eq!(found, a_key.find_iter(&text).count(), "{}", path.display());
+        let failed: Vec<String> = answers.into_iter().filter_map(|answer| Some(answer.err()?.to_string())).collect();
+        assert!(failed.iter().all(|why| why.contains("no line begins") || why.contains("(null)")), "{failed:?}");
+        read += 1;
+    }
+    assert_eq!(read, 6);
+}
+
+#[test]
+fn a_real_management_status_says_how_the_mac_is_enrolled() {
+    let Some(path) = capture("mdmclient/DumpManagementStatus.enrolled-ade-jamf.2026-08.output") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let row = Mac::at("2026-11-23T18:00:00Z").without("profiles-status").command("management-status", &text);
+    let row = &row.rows("mdm_enrollment")[0];
+    let flags = ["enrolled", "enrolled_via_dep", "user_approved", "supervised"].map(|column| row.number(column));
+    assert_eq!(flags, [Some(1); 4]);
+    assert_eq!(row.text("server_url"), Some("https://FAKECO.jamfcloud.com/mdm/ServerURL"));
+    assert_eq!((row.text("organization"), row.number("sources_agree")), (Some("FakeCo"), None));
+}
+
+#[test]
+fn a_real_list_of_profiles_without_the_mdms_is_read() {
+    let Some(path) = capture("profiles/macadmins_profiles_stdout-xml.plist") else { return };
+    let list = read_profiles_list(&std::fs::read_to_string(path).unwrap());
+    assert_eq!(list, Fact::Known(ProfilesList { lists_computer: true, mdm: None }));
 }

@@ -1,7 +1,9 @@
 //! What mdmclient says. Its text is the same from macOS 11 to 27; each pattern quotes a line it was made from.
 
 use super::{Channel, Event, IdentityTrouble, Message, What, bounded};
+use crate::facts::old_plist;
 use crate::log::LogRecord;
+use plist::Value;
 
 /// The only program that speaks for the MDM client.
 pub const IMAGE: &str = "/usr/libexec/mdmclient";
@@ -61,6 +63,7 @@ fn what(said: &str) -> Option<(What, Option<Channel>)> {
     let what = request_sent(said)
         .or_else(|| response_received(said))
         .or_else(|| error_chain(said))
+        .or_else(|| pending_response(said))
         .or_else(|| identity_trouble(said))?;
     Some((what, None))
 }
@@ -153,6 +156,44 @@ fn error_chain(said: &str) -> Option<What> {
         code: code.parse().ok(),
         text: Some(bounded(text.strip_suffix('>').unwrap_or(text).trim())),
     })
+}
+
+/// A record of several lines, an old-style property list:
+///
+/// ```text
+/// Error in pending response: {
+///     CommandUUID = 13273055;
+///     ErrorChain =     (
+///                 {
+///             ErrorCode = 89;
+///             ErrorDomain = MDMClientError;
+///             LocalizedDescription = "Profile with identifier 'ident' not found.";
+///         }
+///     );
+///     RequestType = InstallProfile;
+///     Status = Error;
+/// }
+/// ```
+///
+/// The keys of a link are those of Apple's protocol.
+fn pending_response(said: &str) -> Option<What> {
+    const HEAD: &str = "Error in pending response";
+    said.starts_with(HEAD).then_some(())?;
+    let response = old_plist::dictionary_after(said, HEAD).ok()?;
+    let first = response.get("ErrorChain").and_then(Value::as_array).and_then(|chain| chain.first());
+    let link = |key: &str| first.and_then(Value::as_dictionary).and_then(|link| link.get(key)).and_then(text_of);
+    Some(What::CommandError {
+        request_type: response.get("RequestType").and_then(text_of).map(|text| bounded(&text)),
+        token: response.get("CommandUUID").and_then(text_of).map(|text| bounded(&text)),
+        domain: link("ErrorDomain").map(|text| bounded(&text)),
+        code: link("ErrorCode").and_then(|text| text.parse().ok()),
+        text: link("LocalizedDescription").or_else(|| link("USEnglishDescription")).map(|text| bounded(&text)),
+    })
+}
+
+/// A text, or a number as text.
+fn text_of(value: &Value) -> Option<String> {
+    value.as_string().map(str::to_owned).or_else(|| value.as_signed_integer().map(|number| number.to_string()))
 }
 
 /// Only these fragments are known, from scripts of administrators: "Unable to create MDM identity" and
@@ -270,6 +311,24 @@ mod tests {
                 text: Some("Profile with identifier 'ident' not found.".into()),
             }
         );
+    }
+
+    #[test]
+    fn a_dumped_response_gives_its_token_and_the_first_link_of_its_error_chain() {
+        let dump = "Error in pending response: {\n    CommandUUID = 13273055;\n    ErrorChain =     (\n                {\n            \
+                    ErrorCode = 89;\n            ErrorDomain = MDMClientError;\n            LocalizedDescription = \"Profile \
+                    'ident' not found.\";\n        }\n    );\n    RequestType = RemoveProfile;\n    Status = Error;\n}";
+        assert_eq!(
+            what(dump),
+            What::CommandError {
+                request_type: Some("RemoveProfile".into()),
+                token: Some("13273055".into()),
+                domain: Some("MDMClientError".into()),
+                code: Some(89),
+                text: Some("Profile 'ident' not found.".into()),
+            }
+        );
+        assert_eq!(event(&dump[..dump.len() - 20]), None, "cut off");
     }
 
     #[test]

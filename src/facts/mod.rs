@@ -1,7 +1,13 @@
 //! What the Mac says of itself beside the log: each fact is known, or it is known why not.
 
 pub mod awake;
+pub mod certificates;
 pub mod enrollment;
+pub mod identities;
+pub mod management_status;
+pub mod old_plist;
+pub mod profiles_list;
+mod xml_plist;
 
 use crate::host::{Command, Host, HostError, Output};
 

@@ -1,16 +1,25 @@
 //! What it means: pure rules over events, facts and a clock value.
 
 pub mod commands;
+pub mod enrollment;
 pub mod exchanges;
+pub mod identity;
+mod identity_search;
 pub mod watchdog;
 
 use crate::Time;
 use crate::event::Event;
 use crate::facts::Fact;
+use crate::facts::certificates::Certificate;
 use crate::facts::enrollment::ProfilesStatus;
+use crate::facts::identities::Identity;
+use crate::facts::management_status::ManagementStatus;
+use crate::facts::profiles_list::ProfilesList;
 use crate::journal::Journal;
 use commands::Command;
+use enrollment::Enrollment;
 use exchanges::Exchange;
+use identity::MdmIdentity;
 use watchdog::Verdict;
 
 /// All that was read: what the tables rest on.
@@ -22,6 +31,14 @@ pub struct Evidence {
     pub journal: Journal,
     /// What `profiles status` says.
     pub profiles_status: Fact<ProfilesStatus>,
+    /// What the list of profiles says.
+    pub profiles_list: Fact<ProfilesList>,
+    /// What mdmclient says of the Mac's management.
+    pub management_status: Fact<ManagementStatus>,
+    /// The identities of the System keychain.
+    pub identities: Fact<Vec<Identity>>,
+    /// The certificates of the System keychain.
+    pub certificates: Fact<Vec<Certificate>>,
     /// Since when the Mac has been awake.
     pub awake_since: Fact<Time>,
     /// How reading went, one entry a source.
@@ -98,6 +115,10 @@ pub struct Findings {
     pub commands: Vec<Command>,
     /// The HTTP requests, in the order in which they were sent.
     pub exchanges: Vec<Exchange>,
+    /// Whether the Mac is enrolled, in what and how.
+    pub enrollment: Enrollment,
+    /// The MDM's identity and the other candidates.
+    pub identity: MdmIdentity,
     /// Whether the MDM client is healthy.
     pub verdict: Verdict,
 }
@@ -108,7 +129,9 @@ impl Findings {
         let events: Vec<&Event> = evidence.journal.events().filter(|event| event.at <= evidence.now).collect();
         let commands = commands::assemble(&events);
         let exchanges = exchanges::pair(&events);
-        let verdict = watchdog::judge(&evidence, &events, &commands, &exchanges);
-        Self { commands, exchanges, verdict, evidence }
+        let enrollment = enrollment::decide(&evidence);
+        let identity = identity_search::find(&evidence, &enrollment);
+        let verdict = watchdog::judge(&evidence, &enrollment, &identity, &events, &commands, &exchanges);
+        Self { commands, exchanges, enrollment, identity, verdict, evidence }
     }
 }

@@ -1,7 +1,9 @@
 //! The watchdog's rules, in their order. Three-valued throughout: what the evidence does not say is unknown.
 
 use super::commands::Command;
+use super::enrollment::Enrollment;
 use super::exchanges::Exchange;
+use super::identity::MdmIdentity;
 use super::{Evidence, Findings};
 use crate::Time;
 use crate::event::{Event, IdentityTrouble, What};
@@ -97,28 +99,33 @@ struct Finding {
 }
 
 /// Judges by the rules of the watchdog. `events` are those not later than `evidence.now`, in the order of time.
-pub fn judge(evidence: &Evidence, events: &[&Event], commands: &[Command], exchanges: &[Exchange]) -> Verdict {
+pub fn judge(
+    evidence: &Evidence,
+    enrollment: &Enrollment,
+    identity: &MdmIdentity,
+    events: &[&Event],
+    commands: &[Command],
+    exchanges: &[Exchange],
+) -> Verdict {
     let case = Case::new(evidence, events, commands, exchanges);
     let contact = case.contact();
-    let identity = case.identity_trouble();
-    let enrolled = evidence.profiles_status.known().map(|status| status.enrolled);
-    let finding = case.by_enrollment().unwrap_or_else(|| match identity.clone() {
+    let trouble = identity.trouble(case.recent_success()).or_else(|| case.identity_trouble());
+    let finding = by_enrollment(enrollment).unwrap_or_else(|| match trouble.clone() {
         Some((reason, detail)) => Finding { state: State::IdentityError, reason, detail, stuck: contact.stuck },
         None => contact,
     });
     let (software_updates_stuck, software_updates_reason) = case.software_updates(&finding);
-    let recent_success = case.last_success.is_some_and(|success| evidence.now - success <= WINDOW);
-    let identity_error = match identity {
-        _ if enrolled == Some(false) => Some(false),
+    let identity_error = match trouble {
+        _ if enrollment.enrolled == Some(false) => Some(false),
         Some(_) => Some(true),
         // A server that answers 200 has just accepted the identity.
-        None => recent_success.then_some(false),
+        None => (case.recent_success().is_some() || identity.is_usable()).then_some(false),
     };
     Verdict {
         state: finding.state,
         reason: finding.reason,
         detail: finding.detail,
-        enrolled,
+        enrolled: enrollment.enrolled,
         identity_error,
         client_stuck: finding.stuck,
         software_updates_stuck,
@@ -153,23 +160,12 @@ impl<'e> Case<'e> {
         Self { evidence, events, commands, exchanges, last_success, usual_gap }
     }
 
-    /// Rules 1 and 2.
-    fn by_enrollment(&self) -> Option<Finding> {
-        match &self.evidence.profiles_status {
-            Fact::Known(status) if status.enrolled => None,
-            Fact::Known(_) => Some(Finding {
-                state: State::NotEnrolled,
-                reason: "not_enrolled",
-                detail: "This Mac is not enrolled in an MDM.".to_owned(),
-                stuck: Some(false),
-            }),
-            Fact::Unknown { why, .. } => {
-                Some(unknown("enrollment_unknown", format!("Whether this Mac is enrolled could not be told: {why}")))
-            }
-        }
+    /// The last success, if it came within the window.
+    fn recent_success(&self) -> Option<Time> {
+        self.last_success.filter(|success| self.evidence.now - *success <= WINDOW)
     }
 
-    /// Rule 3: mdmclient's own words, if no success came after them.
+    /// Rule 3, beside what the keychain shows: mdmclient's own words, if no success came after them.
     fn identity_trouble(&self) -> Option<(&'static str, String)> {
         let last = self.events.iter().rev().find_map(|event| match event.what {
             What::IdentityTrouble(trouble) => Some((event.at, trouble)),
@@ -185,7 +181,7 @@ impl<'e> Case<'e> {
 
     /// Rules 4 to 8.
     fn contact(&self) -> Finding {
-        if let Some(success) = self.last_success.filter(|success| self.evidence.now - *success <= WINDOW) {
+        if let Some(success) = self.recent_success() {
             return Finding {
                 state: State::Ok,
                 reason: "recent_success",
@@ -305,6 +301,20 @@ impl<'e> Case<'e> {
     }
 }
 
+/// Rules 1 and 2.
+fn by_enrollment(enrollment: &Enrollment) -> Option<Finding> {
+    match enrollment.enrolled {
+        Some(true) => None,
+        Some(false) => Some(Finding {
+            state: State::NotEnrolled,
+            reason: enrollment.reason,
+            detail: enrollment.detail.clone(),
+            stuck: Some(false),
+        }),
+        None => Some(unknown(enrollment.reason, enrollment.detail.clone())),
+    }
+}
+
 impl Findings {
     /// The end of the span that the log evidence covers, or why that is unknown.
     pub fn log_span(&self) -> Option<crate::host::Span> {
@@ -334,6 +344,6 @@ fn stuck(reason: &'static str, detail: String) -> Finding {
     Finding { state: State::Stuck, reason, detail, stuck: Some(true) }
 }
 
-fn clock(at: Time) -> String {
+pub(super) fn clock(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -2,11 +2,23 @@
 
 use std::time::Duration;
 
+/// Where a Mac keeps the identity of its MDM.
+const SYSTEM_KEYCHAIN: &str = "/Library/Keychains/System.keychain";
+
 /// A command on the allow-list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Whether the Mac is enrolled, by which way, and in which server.
     ProfilesStatus,
+    /// The profiles of the computer with their payloads, the MDM's among them.
+    ProfilesList,
+    /// What mdmclient itself says of the Mac's management.
+    ManagementStatus,
+    /// The identities of the System keychain: certificates whose private keys are there too. Without `-v`, which
+    /// would leave out those that are expired.
+    Identities,
+    /// The certificates of the System keychain.
+    Certificates,
     /// When the Mac last booted and last woke.
     Awake,
 }
@@ -15,7 +27,9 @@ impl Command {
     /// The absolute path on a Mac.
     pub fn path(self) -> &'static str {
         match self {
-            Self::ProfilesStatus => "/usr/bin/profiles",
+            Self::ProfilesStatus | Self::ProfilesList => "/usr/bin/profiles",
+            Self::ManagementStatus => "/usr/libexec/mdmclient",
+            Self::Identities | Self::Certificates => "/usr/bin/security",
             Self::Awake => "/usr/sbin/sysctl",
         }
     }
@@ -24,6 +38,10 @@ impl Command {
     pub fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::ProfilesStatus => &["status", "-type", "enrollment"],
+            Self::ProfilesList => &["-C", "-o", "stdout-xml"],
+            Self::ManagementStatus => &["DumpManagementStatus"],
+            Self::Identities => &["find-identity", SYSTEM_KEYCHAIN],
+            Self::Certificates => &["find-certificate", "-a", "-p", SYSTEM_KEYCHAIN],
             Self::Awake => &["-n", "kern.boottime", "kern.waketime"],
         }
     }
@@ -32,6 +50,10 @@ impl Command {
     pub fn name(self) -> &'static str {
         match self {
             Self::ProfilesStatus => "profiles-status",
+            Self::ProfilesList => "profiles-list",
+            Self::ManagementStatus => "management-status",
+            Self::Identities => "identities",
+            Self::Certificates => "certificates",
             Self::Awake => "awake",
         }
     }

@@ -1,8 +1,10 @@
 //! The tables: findings made into rows. Columns come from `tables/*.yml`; `build.rs` makes the row structs.
 
 mod mdm_commands_recent;
+mod mdm_enrollment;
 mod mdm_exchanges;
 mod mdm_health_status;
+mod mdm_identity;
 mod mdm_watchdog;
 
 use crate::Time;
@@ -141,6 +143,8 @@ pub fn all() -> Vec<Box<dyn Table>> {
         Box::new(ReadOnly(mdm_watchdog::rows)),
         Box::new(ReadOnly(mdm_commands_recent::rows)),
         Box::new(ReadOnly(mdm_exchanges::rows)),
+        Box::new(ReadOnly(mdm_enrollment::rows)),
+        Box::new(ReadOnly(mdm_identity::rows)),
         Box::new(ReadOnly(mdm_health_status::rows)),
     ]
 }

@@ -136,6 +136,15 @@ impl Row {
         }
     }
 
+    /// A value as a person would write it: `-` for NULL.
+    pub fn shown(&self, column: &str) -> String {
+        match self.0.get(column).unwrap_or_else(|| panic!("no column {column}")) {
+            Value::Text(text) => text.to_string(),
+            Value::Integer(number) => number.to_string(),
+            Value::Null => "-".to_owned(),
+        }
+    }
+
     pub fn number(&self, column: &str) -> Option<i64> {
         match self.0.get(column).unwrap_or_else(|| panic!("no column {column}")) {
             Value::Integer(number) => Some(*number),

@@ -1,0 +1,161 @@
+//! Whether the Mac is enrolled, in what and how: one answer of three sources.
+//!
+//! `profiles status` and mdmclient's `ManagedViaMDM` say yes or no. A listed profile with a `com.apple.mdm` payload says
+//! yes. A list of the computer's profiles without one speaks against a yes, but is no proof of a no by itself. What
+//! sources say differently is not decided here: it is unknown, and `disputes` tells who says what.
+
+use super::Evidence;
+use crate::facts::Fact;
+use crate::facts::profiles_list::MdmProfile;
+
+/// The sources, by their names in `mdm_health_status`.
+const STATUS: &str = "profiles_status";
+const MANAGEMENT: &str = "management_status";
+const LIST: &str = "profiles_list";
+
+/// The enrollment, as far as the sources tell. What they do not tell, or tell differently, is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrollment {
+    /// Whether the Mac is enrolled.
+    pub enrolled: Option<bool>,
+    /// A stable code for what decided that.
+    pub reason: &'static str,
+    /// A sentence for people.
+    pub detail: String,
+    /// Whether it came by Automated Device Enrollment.
+    pub enrolled_via_dep: Option<bool>,
+    /// Whether a user approved it.
+    pub user_approved: Option<bool>,
+    /// Whether the Mac is supervised.
+    pub supervised: Option<bool>,
+    /// The server's address.
+    pub server_url: Option<String>,
+    /// The organization that the profile names.
+    pub organization: Option<String>,
+    /// The profile that enrolled the Mac.
+    pub profile: Option<MdmProfile>,
+    /// Whether all say the same; `None` if no two sources speak of the same thing.
+    pub sources_agree: Option<bool>,
+}
+
+/// Makes one answer of the three sources.
+pub fn decide(evidence: &Evidence) -> Enrollment {
+    let status = evidence.profiles_status.known();
+    let management = evidence.management_status.known();
+    let list = evidence.profiles_list.known();
+    let profile = list.and_then(|list| list.mdm.clone());
+
+    let mut comparison = Comparison::default();
+    let by_status = status.map(|status| status.enrolled);
+    let by_management = management.and_then(|management| management.managed);
+    let listed = list.filter(|list| list.lists_computer).map(|list| list.mdm.is_some());
+    let enrolled = comparison.flag("enrolled", &[(STATUS, by_status), (MANAGEMENT, by_management), (LIST, listed)]);
+    let is_disputed = !comparison.disputes.is_empty();
+    let enrolled = enrolled.filter(|yes| *yes || by_status.or(by_management).is_some());
+    let enrolled_via_dep = comparison.flag(
+        "enrolled_via_dep",
+        &[
+            (STATUS, status.and_then(|status| status.enrolled_via_dep)),
+            (MANAGEMENT, management.and_then(|management| management.enrolled_via_dep)),
+        ],
+    );
+    let user_approved = comparison.flag(
+        "user_approved",
+        &[
+            (STATUS, status.and_then(|status| status.user_approved)),
+            (MANAGEMENT, management.and_then(|management| management.user_approved)),
+        ],
+    );
+    let server_url = comparison.url(
+        "server_url",
+        &[
+            (LIST, profile.as_ref().and_then(|profile| profile.server_url.clone())),
+            (MANAGEMENT, management.and_then(|management| management.server_url.clone())),
+            (STATUS, status.and_then(|status| status.server_url.clone())),
+        ],
+    );
+
+    let (reason, said) = match (enrolled, &evidence.profiles_status) {
+        (Some(true), _) => how(enrolled_via_dep, user_approved),
+        (Some(false), _) => ("not_enrolled", "This Mac is not enrolled in an MDM.".to_owned()),
+        (None, Fact::Unknown { why, .. }) if !is_disputed => {
+            ("enrollment_unknown", format!("Whether this Mac is enrolled could not be told: {why}"))
+        }
+        (None, _) => ("sources_disagree", "The sources do not agree on whether this Mac is enrolled.".to_owned()),
+    };
+    let detail = [&[said], comparison.disputes.as_slice()].concat().join(" ");
+    Enrollment {
+        enrolled,
+        reason,
+        detail,
+        enrolled_via_dep,
+        user_approved,
+        supervised: management.and_then(|management| management.supervised),
+        server_url,
+        organization: (profile.as_ref().and_then(|profile| profile.organization.clone()))
+            .or_else(|| management.and_then(|management| management.organization.clone())),
+        profile,
+        sources_agree: comparison.agreement(),
+    }
+}
+
+fn how(enrolled_via_dep: Option<bool>, user_approved: Option<bool>) -> (&'static str, String) {
+    let (reason, how) = match (enrolled_via_dep, user_approved) {
+        (Some(true), _) => ("automated", " by Automated Device Enrollment"),
+        (_, Some(true)) => ("user_approved", ", and a user approved that"),
+        (_, Some(false)) => ("not_user_approved", ", and no user approved that"),
+        (_, None) => ("approval_unknown", "; whether a user approved that is unknown"),
+    };
+    (reason, format!("This Mac is enrolled in an MDM{how}."))
+}
+
+/// Compares what sources say of the same things.
+#[derive(Default)]
+struct Comparison {
+    compared: bool,
+    disputes: Vec<String>,
+}
+
+impl Comparison {
+    fn flag(&mut self, what: &str, claims: &[(&str, Option<bool>)]) -> Option<bool> {
+        let words = |flag: &bool| if *flag { "yes" } else { "no" }.to_owned();
+        self.settle(what, claims, |flag| *flag, words)
+    }
+
+    /// Sources may differ in how much of the path they show, so only the servers are compared.
+    fn url(&mut self, what: &str, claims: &[(&str, Option<String>)]) -> Option<String> {
+        self.settle(what, claims, |url| server(url), Clone::clone)
+    }
+
+    /// What those that speak of a thing agree on, in the first one's words. `None` if nobody speaks or they differ.
+    fn settle<T: Clone, Key: PartialEq>(
+        &mut self,
+        what: &str,
+        claims: &[(&str, Option<T>)],
+        key: impl Fn(&T) -> Key,
+        words: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        let spoken: Vec<(&str, &T)> =
+            claims.iter().filter_map(|(source, claim)| Some((*source, claim.as_ref()?))).collect();
+        let (_, first) = spoken.first()?;
+        self.compared |= spoken.len() > 1;
+        if spoken.iter().all(|(_, claim)| key(claim) == key(first)) {
+            return Some((*first).clone());
+        }
+        let said: Vec<String> =
+            spoken.iter().map(|(source, claim)| format!("{source} says {}", words(claim))).collect();
+        self.disputes.push(format!("{what}: {}.", said.join(", ")));
+        None
+    }
+
+    fn agreement(&self) -> Option<bool> {
+        if self.disputes.is_empty() { self.compared.then_some(true) } else { Some(false) }
+    }
+}
+
+/// Scheme, host and port of an address.
+fn server(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    format!("{scheme}://{host}").to_lowercase()
+}

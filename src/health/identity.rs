@@ -1,0 +1,183 @@
+//! The MDM's identity: which it is, how that was decided, and whether it can be used. `identity_search` finds it.
+
+use super::watchdog::clock;
+use crate::Time;
+use crate::facts::certificates::{Certificate, Content};
+use chrono::TimeDelta;
+
+/// From so long before its end on, a certificate is expiring.
+pub const EXPIRING: TimeDelta = TimeDelta::days(30);
+
+/// What `security` holds against most MDM identities, since their authorities are private; it does not matter here.
+const NOT_TRUSTED: &str = "CSSMERR_TP_NOT_TRUSTED";
+
+/// Whether an identity can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is valid for more than the next 30 days.
+    Valid,
+    /// It is valid, but not for more than the next 30 days.
+    Expiring,
+    /// It was valid.
+    Expired,
+    /// It will be valid.
+    NotYetValid,
+    /// Its certificate is there, its private key is not.
+    NoPrivateKey,
+    /// There is none.
+    Missing,
+    /// It may be the MDM's or not.
+    Ambiguous,
+    /// It could not be told.
+    Unknown,
+}
+
+impl State {
+    /// The word in SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expiring => "expiring",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::NoPrivateKey => "no_private_key",
+            Self::Missing => "missing",
+            Self::Ambiguous => "ambiguous",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    pub(super) fn of(certificate: Option<&Certificate>, now: Time) -> Self {
+        match certificate.map(|certificate| &certificate.content) {
+            None | Some(Err(_)) => Self::Unknown,
+            Some(Ok(content)) if now > content.not_after => Self::Expired,
+            Some(Ok(content)) if now < content.not_before => Self::NotYetValid,
+            Some(Ok(content)) if content.not_after - now <= EXPIRING => Self::Expiring,
+            Some(Ok(_)) => Self::Valid,
+        }
+    }
+}
+
+/// What showed that an identity is the MDM's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchedBy {
+    /// The subject that the payload asks for.
+    Subject,
+    /// The payload names its issuer.
+    Issuer,
+    /// The payload gives its name.
+    Name,
+    /// No other identity is there but Apple's own.
+    OnlyIdentity,
+}
+
+impl MatchedBy {
+    /// The word in SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Issuer => "issuer",
+            Self::Name => "name",
+            Self::OnlyIdentity => "only_identity",
+        }
+    }
+}
+
+/// An identity that may be the MDM's, or what stands for it if there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name in the keychain.
+    pub name: Option<String>,
+    /// The SHA-1 of its certificate, in lower-case hexadecimal digits.
+    pub sha1: Option<String>,
+    /// Its certificate, if that is listed.
+    pub certificate: Option<Certificate>,
+    /// Whether its private key is there.
+    pub has_private_key: Option<bool>,
+    /// Whether it is the MDM's.
+    pub is_mdm_identity: Option<bool>,
+    /// What showed that.
+    pub matched_by: Option<MatchedBy>,
+    /// Whether it can be used.
+    pub state: State,
+    /// A stable code for why that is unknown.
+    pub reason: Option<&'static str>,
+    /// Sentences for people.
+    pub detail: String,
+    /// What `security` holds against it, such as `CSSMERR_TP_CERT_EXPIRED`.
+    pub error: Option<String>,
+}
+
+impl Candidate {
+    /// What its certificate says, if that could be read.
+    pub fn content(&self) -> Option<&Content> {
+        self.certificate.as_ref()?.content.as_ref().ok()
+    }
+
+    /// The name to show.
+    pub fn common_name(&self) -> Option<&str> {
+        self.content().and_then(|content| content.subject.common_name()).or(self.name.as_deref())
+    }
+}
+
+/// The candidates and what is known of the MDM's identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MdmIdentity {
+    /// The candidates. On an enrolled Mac there is at least one, which may stand for what is missing or unknown.
+    pub candidates: Vec<Candidate>,
+    pub(super) certainty: Certainty,
+}
+
+/// How sure it is which identity is the MDM's, or that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Certainty {
+    /// The profile says what to look for, and that is what was found or is missing.
+    Certain,
+    /// The profile does not say.
+    Guessed,
+    /// The profile asks for another subject than the one that was found.
+    Contradicted,
+}
+
+impl MdmIdentity {
+    fn found(&self) -> Option<&Candidate> {
+        self.candidates.iter().find(|candidate| candidate.is_mdm_identity == Some(true))
+    }
+
+    /// Why the MDM's identity cannot be used: a stable code and a sentence.
+    ///
+    /// What is certain counts even if the server answered within the window: an expired identity stays expired where a
+    /// server is lenient, and a deleted one is gone. A guess does not count against an answer that came when the
+    /// identity guessed at could no longer be used: then it is not the MDM's, or it does not matter.
+    pub fn trouble(&self, recent_success: Option<Time>) -> Option<(&'static str, String)> {
+        let identity = self.found()?;
+        let (reason, since, what) = match (identity.state, identity.content()) {
+            (State::Missing, _) => ("identity_missing", None, "is missing".to_owned()),
+            (State::NoPrivateKey, _) => ("identity_no_private_key", None, "has no private key".to_owned()),
+            (State::Expired, Some(Content { not_after, .. })) => {
+                ("identity_expired", Some(*not_after), format!("expired at {}", clock(*not_after)))
+            }
+            (State::NotYetValid, Some(Content { not_before, .. })) => {
+                ("identity_not_yet_valid", None, format!("is not valid before {}", clock(*not_before)))
+            }
+            _ => return None,
+        };
+        let remedy = match identity.state {
+            State::NotYetValid => "Is the Mac's clock right?",
+            _ => "The Mac has to be enrolled again.",
+        };
+        let name = identity.common_name().map(|name| format!(" {name:?}")).unwrap_or_default();
+        let sentence = format!("The MDM's identity{name} {what}. {} {remedy}", identity.detail);
+        let since_then = recent_success.filter(|success| since.is_none_or(|since| *success > since));
+        (self.certainty == Certainty::Certain || since_then.is_none()).then_some((reason, sentence))
+    }
+
+    /// Whether the MDM's identity was found and can be used, with nothing that speaks against it.
+    pub fn is_usable(&self) -> bool {
+        self.certainty != Certainty::Contradicted
+            && self.found().is_some_and(|identity| {
+                matches!(identity.state, State::Valid | State::Expiring)
+                    && identity.error.as_deref().is_none_or(|error| error == NOT_TRUSTED)
+            })
+    }
+}
