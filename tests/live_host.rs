@@ -11,6 +11,8 @@ use mdm_health::health::Findings;
 use mdm_health::host::{Command, Host, HostError, Live, Span};
 use mdm_health::log::ReadOptions;
 use std::io::Read;
+use std::thread;
+use std::time::{Duration, Instant};
 use support::{ENROLLED, rows, time};
 
 const PROFILES: &str = "/usr/bin/profiles";
@@ -79,10 +81,17 @@ fn a_command_that_hangs_is_stopped_at_its_deadline_and_its_children_with_it() {
     let error = live(&mac).run(Command::ProfilesStatus).unwrap_err();
     assert!(matches!(error, HostError::TimedOut { .. }), "{error}");
     let child: i32 = std::fs::read_to_string(mac.path("/usr/bin/profiles.child")).unwrap().trim().parse().unwrap();
-    // A killed child may remain as a zombie of whoever adopted it; it no longer runs.
-    let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-    let state = state.rsplit(") ").next().unwrap_or_default();
-    assert!(state.is_empty() || state.starts_with('Z'), "the child is still running: {state}");
+    // A killed child takes a moment to die, and may remain as a zombie of whoever adopted it; it no longer runs.
+    let runs = || {
+        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let state = state.rsplit(") ").next().unwrap_or_default();
+        !state.is_empty() && !state.starts_with('Z')
+    };
+    let start = Instant::now();
+    while runs() {
+        assert!(start.elapsed() < Duration::from_secs(60), "the child is still running");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

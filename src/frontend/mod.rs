@@ -2,6 +2,7 @@
 
 pub mod cli;
 mod layout;
+pub mod osquery;
 mod progress;
 pub mod shell;
 pub mod source;

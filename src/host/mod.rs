@@ -9,6 +9,7 @@ mod state_folder;
 
 pub use command::Command;
 pub use live::Live;
+pub use process::kill_all;
 pub use recorded::Recorded;
 pub use state_folder::{StateError, private_file, private_folder};
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ const STDERR_CAP: u64 = 64 << 10;
 
 /// How long after its deadline a process's output may still be under way.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// The leaders of the groups that are running.
+static LEADERS: Mutex<Vec<Weak<Mutex<Option<Pid>>>>> = Mutex::new(Vec::new());
 
 /// A running child.
 pub struct Running {
@@ -63,6 +66,14 @@ pub fn start(path: PathBuf, arguments: &[impl AsRef<OsStr>], limit: Duration) ->
         String::from_utf8_lossy(&kept).trim().to_owned()
     });
     Ok(Running { path, limit, stdout, stderr, group })
+}
+
+/// Kills whatever is running, for a process that is about to end: a child would outlive it.
+pub fn kill_all() {
+    let leaders = std::mem::take(&mut *LEADERS.lock().unwrap_or_else(PoisonError::into_inner));
+    for leader in leaders.iter().filter_map(Weak::upgrade) {
+        kill(&leader);
+    }
 }
 
 /// Runs a program to its end.
@@ -121,6 +132,10 @@ impl Running {
 impl Group {
     fn watch(child: Child, limit: Duration) -> Self {
         let leader = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
+        let mut leaders = LEADERS.lock().unwrap_or_else(PoisonError::into_inner);
+        leaders.retain(|leader| leader.strong_count() > 0);
+        leaders.push(Arc::downgrade(&leader));
+        drop(leaders);
         let expired = Arc::new(AtomicBool::new(false));
         let (done, wait) = mpsc::channel::<()>();
         let (watched, flag) = (leader.clone(), expired.clone());
