@@ -1,6 +1,7 @@
 //! The way of the data, walked once: from a host to evidence, from evidence to findings, kept as long as they are fresh.
 
 mod live_log;
+mod remembered;
 
 use crate::Time;
 use crate::event;
