@@ -44,7 +44,10 @@ fn main() {
     // The kernel counts in hundredths of a second.
     let spent = (ticks(extension.id()) - before) as f64 / 100.0;
     let percent = spent / start.elapsed().as_secs_f64() * 100.0;
-    println!("over {seconds} s: {:.1} MB resident at most, {spent:.2} s of processor time, {percent:.3} % of a core", most as f64 / 1024.0);
+    println!(
+        "over {seconds} s: {:.1} MB resident at most, {spent:.2} s of processor time, {percent:.3} % of a core",
+        most as f64 / 1024.0
+    );
     extension.kill().unwrap();
     extension.wait().unwrap();
 }

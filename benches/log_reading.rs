@@ -7,24 +7,66 @@ use mdm_health::log::ndjson::JsonRecord;
 use mdm_health::log::{ReadOptions, read_log};
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::io::{self, PipeReader, Read, Write};
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 const LINES: usize = 200_000;
+const MIXED_LINES: usize = 1_000_000;
 const ROUNDS: usize = 9;
 
 fn main() {
-    let log = all_wanted();
+    let log = log(LINES, 1);
     let megabytes = log.len() as f64 / 1e6;
-    println!("{LINES} ndjson records of mdmclient, {megabytes:.0} MB, {ROUNDS} rounds, medians");
-    let read = |with_events: bool| {
-        let mut kept = 0usize;
-        let summary = read_log(log.as_bytes(), &ReadOptions::default(), |record| {
-            kept += usize::from(with_events && event::recognise(record).is_some());
-        });
-        black_box((summary.map(|summary| summary.records).unwrap_or(0), kept));
+    println!("{LINES} ndjson records, all of mdmclient, {megabytes:.0} MB, {ROUNDS} rounds, medians");
+    let bare = "bare serde_json::from_str loop";
+    compare(megabytes, "reader", || read(log.as_bytes(), false), bare, || bare_loop(&log));
+    compare(megabytes, "reader and events", || read(log.as_bytes(), true), bare, || bare_loop(&log));
+    drop(log);
+    let log = self::log(MIXED_LINES, 25);
+    let megabytes = log.len() as f64 / 1e6;
+    println!("{MIXED_LINES} ndjson records, one in 25 of mdmclient, {megabytes:.0} MB");
+    let count = || drop(black_box(memchr::memchr_iter(b'\n', log.as_bytes()).count()));
+    compare(megabytes, "reader and events", || read(log.as_bytes(), true), "memchr newline count", count);
+    let log: Arc<[u8]> = log.into_bytes().into();
+    let through = |work: fn(PipeReader)| {
+        let log = log.clone();
+        move || piped(&log, work)
     };
-    compare(megabytes, "reader", || read(false), "bare serde_json::from_str loop", || bare_loop(&log));
-    compare(megabytes, "reader and events", || read(true), "bare serde_json::from_str loop", || bare_loop(&log));
+    compare(
+        megabytes,
+        "the same through a pipe",
+        through(|pipe| read(pipe, true)),
+        "read and count",
+        through(count_lines),
+    );
+}
+
+fn read(input: impl Read, with_events: bool) {
+    let options = ReadOptions { may_matter: Some(event::may_matter), ..ReadOptions::default() };
+    let mut kept = 0usize;
+    let summary = read_log(input, &options, |record| {
+        kept += usize::from(with_events && event::recognise(record).is_some());
+    });
+    black_box((summary.map(|summary| summary.records).unwrap_or(0), kept));
+}
+
+/// Writes the log into a pipe and has it read at the other end.
+fn piped(log: &Arc<[u8]>, work: fn(PipeReader)) {
+    let Ok((reader, mut writer)) = io::pipe() else { return };
+    let log = log.clone();
+    let writing = thread::spawn(move || writer.write_all(&log));
+    work(reader);
+    let _ = writing.join();
+}
+
+fn count_lines(mut pipe: PipeReader) {
+    let (mut buffer, mut lines) = (vec![0; 1 << 16], 0);
+    while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+        lines += memchr::memchr_iter(b'\n', buffer.get(..read).unwrap_or_default()).count();
+    }
+    black_box(lines);
 }
 
 /// Each line by itself, checked for UTF-8 and parsed into the reader's own struct.
@@ -58,10 +100,12 @@ fn timed(work: &mut impl FnMut()) -> Duration {
     start.elapsed()
 }
 
-/// A log as `log show --style ndjson` prints it on macOS 26, about a kilobyte a record, every one an exchange.
-fn all_wanted() -> String {
+/// A log as `log show --style ndjson` prints it on macOS 26, about a kilobyte a record, one in so many an exchange of
+/// mdmclient.
+fn log(lines: usize, one_in: usize) -> String {
     let mut log = String::new();
-    for number in 0..LINES {
+    for number in 0..lines {
+        let image = if number % one_in == 0 { "\\/usr\\/libexec\\/mdmclient" } else { "\\/usr\\/libexec\\/apsd" };
         let (hour, minute, second) = (number / 3600 % 24, number / 60 % 60, number % 60);
         let message = if number % 2 == 0 {
             ">>>>> Sending HTTP request (PUT) [Idle] >>>>>"
@@ -74,8 +118,8 @@ fn all_wanted() -> String {
              \"formatString\":\"%{{public}}@\",\"userID\":0,\"activityIdentifier\":0,\"subsystem\":\"com.apple.ManagedClient\",\
              \"category\":\"HTTPUtil\",\"threadID\":{},\"senderImageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\",\
              \"backtrace\":{{\"frames\":[{{\"imageOffset\":{},\"imageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\"}}]}},\
-             \"bootUUID\":\"0D7C8C3B-52F1-4A7E-8B43-9B0A6B0E5F11\",\"processImagePath\":\"\\/usr\\/libexec\\/mdmclient\",\
-             \"senderImagePath\":\"\\/usr\\/libexec\\/mdmclient\",\
+             \"bootUUID\":\"0D7C8C3B-52F1-4A7E-8B43-9B0A6B0E5F11\",\"processImagePath\":\"{image}\",\
+             \"senderImagePath\":\"{image}\",\
              \"timestamp\":\"2026-11-23 {hour:02}:{minute:02}:{second:02}.{:06}+0000\",\"machTimestamp\":{},\
              \"eventMessage\":\"[0:MDMDaemon:HTTPUtil:<0x{:x}>] {message}\",\
              \"processImageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\",\"traceID\":41979461356879876,\"processID\":{},\
@@ -88,6 +132,6 @@ fn all_wanted() -> String {
             300 + number % 7,
         );
     }
-    let _ = writeln!(log, "{{\"count\":{LINES},\"finished\":1}}");
+    let _ = writeln!(log, "{{\"count\":{lines},\"finished\":1}}");
     log
 }

@@ -7,6 +7,9 @@ use crate::Time;
 use crate::log::LogRecord;
 use serde::{Deserialize, Serialize};
 
+/// The programs that are listened to.
+const IMAGES: [&str; 2] = [mdmclient::IMAGE, remotemanagementd::IMAGE];
+
 /// The longest text of an event, in bytes; a longer one is cut.
 const MAX_TEXT: usize = 1024;
 
@@ -134,6 +137,12 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     } else {
         None
     }
+}
+
+/// Whether the process with that image path may be one that is listened to. Only the name is looked at, whatever way the
+/// slashes before it are written.
+pub fn may_matter(image: &[u8]) -> bool {
+    IMAGES.iter().filter_map(|image| image.rsplit('/').next()).any(|name| image.ends_with(name.as_bytes()))
 }
 
 /// A text of bounded length.

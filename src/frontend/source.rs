@@ -52,7 +52,7 @@ impl SourceOptions {
 
     /// How to read what a log leaves open.
     pub fn read_options(&self) -> ReadOptions {
-        ReadOptions { utc_offset: self.utc_offset }
+        ReadOptions { utc_offset: self.utc_offset, may_matter: Some(crate::event::may_matter) }
     }
 
     /// The folder that holds what mdm-health keeps.

@@ -4,6 +4,7 @@
 //! programs are skipped and counted; what should have been a record and cannot be read is counted too, so that
 //! no line is lost silently.
 
+mod glance;
 mod json_array;
 mod lines;
 pub mod ndjson;
@@ -84,6 +85,9 @@ pub enum Style {
 pub struct ReadOptions {
     /// The offset of times without one (compact style); the machine's own zone if `None`.
     pub utc_offset: Option<FixedOffset>,
+    /// Tells from an image path, with its slashes escaped or not, whether a process may matter. Where most records are
+    /// of processes that do not, theirs are counted and not parsed.
+    pub may_matter: Option<fn(&[u8]) -> bool>,
 }
 
 /// What reading a log came to.
@@ -136,7 +140,12 @@ pub fn read_log(
     mut on_record: impl FnMut(&LogRecord<'_>),
 ) -> Result<LogSummary, LogError> {
     let mut lines = Lines::new(input, MAX_RECORD);
-    let mut reader = Reader { options, summary: LogSummary::default(), text: text::Assembler::default() };
+    let mut reader = Reader {
+        options,
+        summary: LogSummary::default(),
+        text: text::Assembler::default(),
+        ndjson: ndjson::Reader::default(),
+    };
     let mut empty = true;
     loop {
         match lines.next_line() {
@@ -182,12 +191,13 @@ struct Reader<'o> {
     options: &'o ReadOptions,
     summary: LogSummary,
     text: text::Assembler,
+    ndjson: ndjson::Reader,
 }
 
 impl Reader<'_> {
     fn line(&mut self, line: &[u8], on_record: &mut impl FnMut(&LogRecord<'_>)) {
         match self.summary.style {
-            Some(Style::Ndjson) => ndjson::line(line, &mut self.summary, on_record),
+            Some(Style::Ndjson) => self.ndjson.line(line, self.options, &mut self.summary, on_record),
             Some(style) => self.text.line(style, line, self.options, &mut self.summary, on_record),
             None => self.first_line(line, on_record),
         }
@@ -197,7 +207,7 @@ impl Reader<'_> {
     fn first_line(&mut self, line: &[u8], on_record: &mut impl FnMut(&LogRecord<'_>)) {
         if line.first() == Some(&b'{') && ndjson::is_record_or_trailer(line) {
             self.summary.style = Some(Style::Ndjson);
-            return ndjson::line(line, &mut self.summary, on_record);
+            return self.ndjson.line(line, self.options, &mut self.summary, on_record);
         }
         match text::style_of(line, self.options) {
             Some(style) => {

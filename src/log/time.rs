@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_time_without_an_offset_takes_the_one_given() {
-        let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600) };
+        let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600), may_matter: None };
         let (at, rest) = parse("2023-05-04 05:12:03.617 Df mdmclient", &options).unwrap();
         assert_eq!((at.to_rfc3339().as_str(), rest), ("2023-05-04T10:12:03.617+00:00", " Df mdmclient"));
     }
