@@ -6,8 +6,8 @@
 //! 18:11:22.348728+1200","machTimestamp":20147685217463,"eventMessage":"…",…,"processID":99240,…}`
 //! and at the end `{"count":3335,"finished":1}`.
 
-use super::{LogRecord, LogSummary, Speaker, lossy, time};
-use crate::Time;
+use super::time::{self, Stamp};
+use super::{LogRecord, LogSummary, Speaker, lossy};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -85,15 +85,15 @@ pub(super) fn line(line: &[u8], summary: &mut LogSummary, on_record: &mut impl F
 /// Reads one object; whatever is no record counts as not understood.
 pub(super) fn object(text: &str, summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
     let record = serde_json::from_str::<JsonRecord<'_>>(text).ok();
-    let Some((record, at)) = record.and_then(|record| at(&record).map(|at| (record, at))) else {
+    let Some((record, stamp)) = record.and_then(|record| at(&record).map(|stamp| (record, stamp))) else {
         summary.lines_not_understood += 1;
         return;
     };
-    summary.count(at);
+    summary.count(stamp);
     // `log show` also lists activities, signposts and losses: they are records, but no messages.
     if record.event_type == "logEvent" {
         on_record(&LogRecord {
-            at,
+            at: stamp.at,
             speaker: Speaker::Image(record.process_image_path),
             pid: record.process_id,
             thread: record.thread_id,
@@ -106,7 +106,7 @@ pub(super) fn object(text: &str, summary: &mut LogSummary, on_record: &mut impl 
     }
 }
 
-fn at(record: &JsonRecord<'_>) -> Option<Time> {
+fn at(record: &JsonRecord<'_>) -> Option<Stamp> {
     time::parse_exact(&record.timestamp)
 }
 
