@@ -5,6 +5,7 @@
 //! no line is lost silently.
 
 mod glance;
+pub mod install_log;
 mod json_array;
 mod lines;
 pub mod ndjson;
@@ -17,6 +18,7 @@ use lines::{Line, Lines};
 use std::borrow::Cow;
 use std::io::Read;
 use thiserror::Error;
+use time::Stamp;
 
 /// The longest record that is read, in bytes; a longer one is counted as not understood.
 pub const MAX_RECORD: usize = 1 << 20;
@@ -83,7 +85,8 @@ pub enum Style {
 /// How to read what the text leaves open.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadOptions {
-    /// The offset of times without one (compact style); the machine's own zone if `None`.
+    /// The offset of the Mac's local time: of log times without one (compact style), for which the machine's own zone
+    /// serves if `None`, and of deadlines.
     pub utc_offset: Option<FixedOffset>,
     /// Tells from an image path, with its slashes escaped or not, whether a process may matter. Where most records are
     /// of processes that do not, theirs are counted and not parsed.
@@ -105,6 +108,8 @@ pub struct LogSummary {
     pub first: Option<Time>,
     /// The latest record's time.
     pub last: Option<Time>,
+    /// The offset of the latest record's time, which is that of the Mac then; `None` if the style carries none.
+    pub offset: Option<FixedOffset>,
     /// Whether the log was read to its end: `Some(false)` if its trailer is missing, `None` if the style has none.
     pub complete: Option<bool>,
     /// Why reading stopped early, if the input broke.
@@ -223,10 +228,12 @@ impl Reader<'_> {
 
 impl LogSummary {
     /// Counts a record and widens the span that the records cover.
-    fn count(&mut self, at: Time) {
+    fn count(&mut self, Stamp { at, offset }: Stamp) {
         self.records += 1;
         self.first = Some(self.first.map_or(at, |first| first.min(at)));
-        self.last = Some(self.last.map_or(at, |last| last.max(at)));
+        if self.last.is_none_or(|last| last <= at) {
+            (self.last, self.offset) = (Some(at), offset);
+        }
     }
 }
 

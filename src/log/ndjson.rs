@@ -7,8 +7,8 @@
 //! and at the end `{"count":3335,"finished":1}`.
 
 use super::glance::glance;
-use super::{LogRecord, LogSummary, ReadOptions, Speaker, lossy, time};
-use crate::Time;
+use super::time::{self, Stamp};
+use super::{LogRecord, LogSummary, ReadOptions, Speaker, lossy};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -97,14 +97,14 @@ impl Reader {
             summary.complete = None;
         }
         match options.may_matter.and_then(|may_matter| self.of_no_matter(line, may_matter)) {
-            Some(at) => summary.count(at),
+            Some(stamp) => summary.count(stamp),
             None => object(&lossy(line), summary, on_record),
         }
     }
 
     /// The time of a record of a process that does not matter. Where most do, as behind a narrow predicate, a look at
     /// each line would only cost.
-    fn of_no_matter(&mut self, line: &[u8], may_matter: fn(&[u8]) -> bool) -> Option<Time> {
+    fn of_no_matter(&mut self, line: &[u8], may_matter: fn(&[u8]) -> bool) -> Option<Stamp> {
         if self.sampled == SAMPLE && self.mattered > SAMPLE / 4 {
             return None;
         }
@@ -121,15 +121,15 @@ impl Reader {
 /// Reads one object; whatever is no record counts as not understood.
 pub(super) fn object(text: &str, summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
     let record = serde_json::from_str::<JsonRecord<'_>>(text).ok();
-    let Some((record, at)) = record.and_then(|record| at(&record).map(|at| (record, at))) else {
+    let Some((record, stamp)) = record.and_then(|record| at(&record).map(|stamp| (record, stamp))) else {
         summary.lines_not_understood += 1;
         return;
     };
-    summary.count(at);
+    summary.count(stamp);
     // `log show` also lists activities, signposts and losses: they are records, but no messages.
     if record.event_type == "logEvent" {
         on_record(&LogRecord {
-            at,
+            at: stamp.at,
             speaker: Speaker::Image(record.process_image_path),
             pid: record.process_id,
             thread: record.thread_id,
@@ -142,7 +142,7 @@ pub(super) fn object(text: &str, summary: &mut LogSummary, on_record: &mut impl 
     }
 }
 
-fn at(record: &JsonRecord<'_>) -> Option<Time> {
+fn at(record: &JsonRecord<'_>) -> Option<Stamp> {
     time::parse_exact(&record.timestamp)
 }
 
