@@ -393,7 +393,7 @@ mod tests {
         let What::ResponseReceived { message: Message::Answer { token: Some(token), .. }, .. } = what(&long) else {
             panic!("not an answer");
         };
-        assert_eq!(token.len(), 1024);
+        assert_eq!(token.len(), 512);
     }
 
     proptest::proptest! {

@@ -18,7 +18,7 @@ use update::{Said, UpdateEvent, UpdateLog};
 const IMAGES: [&str; 4] = [mdmclient::IMAGE, remotemanagementd::IMAGE, softwareupdated::IMAGE, update_brain::NAME];
 
 /// The longest text of an event, in bytes; a longer one is cut.
-const MAX_TEXT: usize = 1024;
+const MAX_TEXT: usize = 512;
 
 /// Something that a process said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
