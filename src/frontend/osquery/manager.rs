@@ -48,6 +48,14 @@ pub enum ManagerError {
     },
 }
 
+impl ManagerError {
+    /// Whether an extension of our name is registered already.
+    pub fn is_duplicate(&self) -> bool {
+        // "Duplicate extension registered" (seen with 5.23.1).
+        matches!(self, Self::Refused { message, .. } if message.starts_with("Duplicate extension"))
+    }
+}
+
 /// osquery's extension manager.
 #[derive(Debug, Clone)]
 pub struct Manager {

@@ -75,6 +75,10 @@ const POLL: Duration = Duration::from_millis(100);
 /// How many looks at osquery may fail in a row: a busy moment is not its end.
 const FAILURES: usize = 2;
 
+/// For how many intervals a predecessor may still be listed: osquery lets it go when it pings it the next time (3 to 8 s
+/// were seen with 5.23.1).
+const PREDECESSOR: u32 = 5;
+
 /// The longest path of a Unix socket on macOS, in bytes. Linux takes 107.
 const LONGEST_PATH: usize = 103;
 
@@ -147,7 +151,10 @@ fn serve(arguments: &Arguments, collector: Arc<Collector>) -> Result<Ending, Sta
     let folder = Folder::take(parent).map_err(|why| StartError::NoFolder { parent: parent.to_owned(), why })?;
     let server = PrivateServer::start(tables(&collector), &folder, CALL_LIMIT + GRACE)?;
     let manager = Manager::new(arguments.socket.clone(), MANAGER_LIMIT);
-    let uuid = manager.register(server.registry())?;
+    let uuid = match register(&manager, server.registry(), arguments, &endings)? {
+        Ok(uuid) => uuid,
+        Err(ending) => return Ok(ending),
+    };
     let mut path = arguments.socket.clone().into_os_string();
     path.push(format!(".{uuid}"));
     let registered = Registered { manager, path: path.into(), uuid };
@@ -226,6 +233,26 @@ fn wait_for_osquery(arguments: &Arguments, endings: &Receiver<Ending>) -> Result
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
     }
+}
+
+/// Registers, or gives the ending that came first. While a predecessor that has ended is still listed, osquery refuses
+/// every other.
+fn register(
+    manager: &Manager,
+    registry: &[u8],
+    arguments: &Arguments,
+    endings: &Receiver<Ending>,
+) -> Result<Result<i64, Ending>, StartError> {
+    for _ in 0..PREDECESSOR {
+        match manager.register(registry) {
+            Err(error) if error.is_duplicate() => note(arguments, &format!("waits, since {error}.")),
+            ended => return Ok(Ok(ended?)),
+        }
+        if let Ok(ending) = endings.recv_timeout(arguments.interval) {
+            return Ok(Err(ending));
+        }
+    }
+    Ok(Ok(manager.register(registry)?))
 }
 
 /// Ends the process on SIGTERM and SIGINT: in order, and if that takes too long, at once.
