@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -212,7 +212,9 @@ fn begin(
     method: &str,
     arguments: impl FnOnce(&mut dyn TOutputProtocol) -> thrift::Result<()>,
 ) -> thrift::Result<()> {
-    write(stream, &TMessageIdentifier::new(method, TMessageType::Call, 5), arguments)
+    let (mut call, mut stream) = (Vec::new(), stream);
+    write(&mut call, &TMessageIdentifier::new(method, TMessageType::Call, 5), arguments)?;
+    Ok(stream.write_all(&call)?)
 }
 
 fn write(
@@ -230,7 +232,7 @@ fn write(
 
 /// Reads a reply whose result, if it has one, is in the field 0.
 fn result(stream: &UnixStream, read: impl FnOnce(&mut dyn TInputProtocol) -> thrift::Result<()>) -> thrift::Result<()> {
-    let mut input = TBinaryInputProtocol::new(stream, true);
+    let mut input = TBinaryInputProtocol::new(BufReader::new(stream), true);
     let message = input.read_message_begin()?;
     assert_eq!(message.sequence_number, 5);
     if message.message_type == TMessageType::Exception {

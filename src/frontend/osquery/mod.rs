@@ -1,7 +1,7 @@
 //! The osquery extension: `mdm_health.ext --socket S --timeout T --interval I`, as osquery starts it.
 //!
 //! ```text
-//! osquery ── <socket>.<uuid> ── relay ── private connections ── osquery-rust-ng's Server ── plugin ── guard ── table
+//! osquery ── <socket>.<uuid> ── relay ── answers ── private connections ── osquery-rust-ng's Server ── plugin ── guard ── table
 //!    └────── <socket> ── manager (register, look whether we are still listed) ── mod.rs
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! Exit codes: 0 when osquery or a signal asked it to end, 1 when it could not begin, 2 for a command line that cannot
 //! be followed, 3 when osquery went away or let it go.
 
+mod answers;
 mod arguments;
 mod folder;
 mod guard;
@@ -18,6 +19,8 @@ mod manager;
 mod plugin;
 mod private;
 mod relay;
+#[cfg(test)]
+mod tests;
 mod thrift;
 
 use super::shell::printable;
@@ -186,8 +189,8 @@ fn stay(
 fn tables(collector: &Arc<Collector>) -> Vec<TablePlugin> {
     let collector = collector.clone();
     let ask: Ask = Arc::new(move || collector.findings(BUDGET));
-    let guard = Guard::new(CALL_LIMIT);
-    crate::tables::all().into_iter().map(|table| TablePlugin::new(table, ask.clone(), guard.clone())).collect()
+    let plugin = |table| TablePlugin::new(table, ask.clone(), Guard::new(CALL_LIMIT));
+    crate::tables::all().into_iter().map(plugin).collect()
 }
 
 /// Reads at once, so that the first query finds it done or at least begun, and a live Mac again now and then, so that

@@ -11,7 +11,7 @@ mod walk;
 pub use encode::{Encoder, call_failed, done, success, unknown_method};
 use std::io::{self, ErrorKind, Read};
 use thiserror::Error;
-use walk::{Walker, bytes_of, field, text};
+use walk::{Walker, bytes_of, entry, field, text};
 
 /// The types of Thrift's values, as they stand on the wire.
 mod kind {
@@ -127,6 +127,22 @@ impl Message {
     pub fn registry(&self) -> Result<Vec<u8>, ThriftError> {
         let registry = field(self.body(), 2, kind::MAP)?.ok_or(ThriftError::Malformed("it has no registry"))?;
         Ok(registry.to_vec())
+    }
+
+    /// What a `call(registry, item, request)` goes to: the registry, the item, and the request's action.
+    pub fn target(&self) -> Result<[String; 3], ThriftError> {
+        let named = |id| field(self.body(), id, kind::STRING)?.map_or(Ok(String::new()), text);
+        let request = field(self.body(), 3, kind::MAP)?.unwrap_or_default();
+        Ok([named(1)?, named(2)?, entry(request, "action")?.unwrap_or_default()])
+    }
+
+    /// The same answer to another call of the same method.
+    pub fn answer_to(&self, call: &Message) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        if let Some(sequence) = self.body.checked_sub(4).and_then(|start| bytes.get_mut(start..self.body)) {
+            sequence.copy_from_slice(&call.sequence.to_be_bytes());
+        }
+        bytes
     }
 
     /// The status that a reply consists of.
