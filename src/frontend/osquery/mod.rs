@@ -15,6 +15,8 @@ mod answers;
 mod arguments;
 mod folder;
 mod guard;
+#[doc(hidden)]
+pub mod hostile;
 mod manager;
 mod plugin;
 mod private;
