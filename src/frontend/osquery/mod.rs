@@ -183,7 +183,10 @@ fn stay(
     thread::Builder::new().name("refresh".to_owned()).spawn(move || refresh(&collector))?;
     let interval = arguments.interval;
     thread::Builder::new().name("watch".to_owned()).spawn(move || {
-        let _ = send.send(Ending::Lost(registered.until_lost(interval)));
+        // A process whose watch has failed would be one that nobody watches.
+        let lost = catch_unwind(AssertUnwindSafe(|| registered.until_lost(interval)));
+        let why = lost.unwrap_or_else(|_| "the watch over the registration has failed.".to_owned());
+        let _ = send.send(Ending::Lost(why));
     })?;
     Ok(endings.recv().unwrap_or(Ending::Asked))
 }
