@@ -29,6 +29,7 @@ use super::shell::printable;
 use super::vtab::Ask;
 use crate::collect::Collector;
 use crate::host;
+use crate::tables::DEFINITIONS;
 use arguments::Arguments;
 pub use arguments::are_of_osquery;
 use folder::Folder;
@@ -304,11 +305,15 @@ impl Registered {
         }
     }
 
-    /// Whether osquery still lists us. Our own socket must answer as well.
+    /// Whether osquery still lists us. Our own socket must answer as well, and so must the tables behind it.
     fn look(&self) -> Result<bool, String> {
         let listed = self.manager.extensions().map_err(|error| error.to_string())?;
         let own = Manager::new(self.path.clone(), MANAGER_LIMIT);
-        own.ping().map_err(|_| format!("the extension's own socket {} does not answer", self.path.display()))?;
+        let silent = |_| format!("the extension's own socket {} does not answer", self.path.display());
+        own.ping().map_err(silent)?;
+        if let Some(table) = DEFINITIONS.first() {
+            own.columns(table.name).map_err(|error| format!("the tables do not answer: {error}"))?;
+        }
         Ok(listed.contains(&self.uuid))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::folder::Folder;
 use super::guard::Guard;
+use super::manager::Manager;
 use super::plugin::TablePlugin;
 use super::private::PrivateServer;
 use super::relay::Relay;
@@ -100,6 +101,18 @@ fn a_table_that_panics_and_one_that_gives_too_much_tell_the_client_so_and_the_ot
         assert_eq!((answer.code, answer.message), (1, format!("{}: {words}", name(table))));
         assert_eq!(served.peer.generate(name(3), "{}").rows.len(), 1);
     }
+}
+
+#[test]
+fn the_look_at_itself_sees_whether_tables_answer_even_while_they_are_slow() {
+    let (_go_on, gate) = mpsc::channel();
+    let served = serve(vec![Does::Wait(Mutex::new(gate))], Duration::from_secs(60));
+    let peer = served.peer.clone();
+    thread::spawn(move || peer.generate(name(0), "{}"));
+    let own = Manager::new(served.peer.0.clone(), Duration::from_secs(10));
+    own.columns(name(0)).unwrap();
+    let error = own.columns("no_such_table").unwrap_err().to_string();
+    assert!(error.contains("no_such_table"), "{error}");
 }
 
 #[test]

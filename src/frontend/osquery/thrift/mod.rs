@@ -147,13 +147,13 @@ impl Message {
 
     /// The status that a reply consists of.
     pub fn status(&self) -> Result<Status, ThriftError> {
-        let status = self.result(kind::STRUCT)?;
-        // What is not set counts as 0: osquery reads it so.
-        Ok(Status {
-            code: field(status, 1, kind::I32)?.map_or(Ok([0; 4]), bytes_of).map(i32::from_be_bytes)?,
-            message: field(status, 2, kind::STRING)?.map_or(Ok(String::new()), text)?,
-            uuid: field(status, 3, kind::I64)?.map_or(Ok([0; 8]), bytes_of).map(i64::from_be_bytes)?,
-        })
+        Status::read(self.result(kind::STRUCT)?)
+    }
+
+    /// The status in a reply to `call`, before its rows.
+    pub fn status_of_call(&self) -> Result<Status, ThriftError> {
+        let status = field(self.result(kind::STRUCT)?, 1, kind::STRUCT)?;
+        Status::read(status.ok_or(ThriftError::Malformed("it has no status"))?)
     }
 
     /// The keys of a reply to `extensions()`: the uuids of those that are registered.
@@ -195,4 +195,15 @@ pub struct Status {
     pub message: String,
     /// The extension's number.
     pub uuid: i64,
+}
+
+impl Status {
+    /// Reads the raw struct. What is not set counts as 0: osquery reads it so.
+    fn read(status: &[u8]) -> Result<Self, ThriftError> {
+        Ok(Self {
+            code: field(status, 1, kind::I32)?.map_or(Ok([0; 4]), bytes_of).map(i32::from_be_bytes)?,
+            message: field(status, 2, kind::STRING)?.map_or(Ok(String::new()), text)?,
+            uuid: field(status, 3, kind::I64)?.map_or(Ok([0; 8]), bytes_of).map(i64::from_be_bytes)?,
+        })
+    }
 }
