@@ -31,7 +31,10 @@ pub struct Registration {
 /// What the manager knows and how it behaves.
 #[derive(Default)]
 pub struct State {
+    /// The number that the next extension gets, or that the latest one got. None is given twice: a question of the one
+    /// before may still be on its way.
     pub uuid: i64,
+    given: Vec<i64>,
     pub refusal: Option<&'static str>,
     /// Takes questions and answers none.
     pub mute: bool,
@@ -280,7 +283,11 @@ fn answer(state: &Mutex<State>, stream: &UnixStream) -> thrift::Result<()> {
             match state.refusal {
                 Some(refusal) => (code, words) = (1, refusal),
                 None => {
+                    while state.given.contains(&state.uuid) {
+                        state.uuid += 1;
+                    }
                     uuid = state.uuid;
+                    state.given.push(uuid);
                     state.listed.push(uuid);
                 }
             }
