@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta};
 use mdm_health::Time;
 use mdm_health::collect::Collector;
-use mdm_health::host::{Command, Host, HostError, LogSource, Output, Span};
+use mdm_health::host::{Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use mdm_health::log::ReadOptions;
 use mdm_health::tables;
 use std::fmt::Write as _;
@@ -147,6 +147,10 @@ impl Host for InMemory {
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
+        Err(HostError::Unreadable { path: path.into(), why: io::ErrorKind::NotFound.into() })
+    }
+
+    fn read_file_end(&self, path: &str, _: u64) -> Result<FileEnd, HostError> {
         Err(HostError::Unreadable { path: path.into(), why: io::ErrorKind::NotFound.into() })
     }
 

@@ -2,6 +2,7 @@
 
 mod live_log;
 mod remembered;
+mod updates;
 
 use crate::Time;
 use crate::event;
@@ -99,9 +100,12 @@ impl Collector {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let log = log.get_or_insert_with(|| LiveLog::open(self.state_dir.as_deref(), now));
         log.refresh(self.host.as_ref(), &self.options, now);
-        self.publish(with_facts(self.host.as_ref(), log.journal(), log.statuses(now).into(), now));
-        if log.look_back(self.host.as_ref(), &self.options, now) {
-            self.publish(with_facts(self.host.as_ref(), log.journal(), log.statuses(now).into(), now));
+        let host = self.host.as_ref();
+        // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
+        let facts = |log: &LiveLog| with_facts(host, &self.options, None, log.journal(), log.statuses(now).into(), now);
+        self.publish(facts(log));
+        if log.look_back(host, &self.options, now) {
+            self.publish(facts(log));
         }
     }
 
@@ -132,17 +136,25 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions) -> Evidence {
     }
     let trouble = trouble.or_else(|| journal_trouble(&journal, now));
     let status = log_status(&journal, summary.as_ref(), trouble, now, milliseconds(start));
-    with_facts(host, journal, vec![status], now)
+    with_facts(host, options, summary.as_ref(), journal, vec![status], now)
 }
 
 /// Asks for what the Mac says beside its log.
-fn with_facts(host: &dyn Host, journal: Journal, mut sources: Vec<SourceStatus>, now: Time) -> Evidence {
+fn with_facts(
+    host: &dyn Host,
+    options: &ReadOptions,
+    summary: Option<&LogSummary>,
+    journal: Journal,
+    mut sources: Vec<SourceStatus>,
+    now: Time,
+) -> Evidence {
     let (profiles_status, profiles_ms) = timed(|| enrollment::profiles_status(host));
     let (profiles_list, profiles_list_ms) = timed(|| profiles_list::profiles_list(host));
     let (management_status, management_ms) = timed(|| management_status::management_status(host));
     let (identities, identities_ms) = timed(|| identities::identities(host));
     let (certificates, certificates_ms) = timed(|| certificates::certificates(host));
     let (awake_since, awake_ms) = timed(|| awake::awake_since(host));
+    let (updates, update_sources) = updates::read(host, options, summary, now);
     sources.extend([
         fact_status("profiles_status", &profiles_status, now, profiles_ms),
         fact_status("awake", &awake_since, now, awake_ms),
@@ -152,6 +164,7 @@ fn with_facts(host: &dyn Host, journal: Journal, mut sources: Vec<SourceStatus>,
         certificates_status(&certificates, now, certificates_ms),
         heal_status(),
     ]);
+    sources.extend(update_sources);
     Evidence {
         now,
         journal,
@@ -161,6 +174,7 @@ fn with_facts(host: &dyn Host, journal: Journal, mut sources: Vec<SourceStatus>,
         identities,
         certificates,
         awake_since,
+        updates,
         sources,
     }
 }
@@ -171,7 +185,8 @@ fn nothing_yet(now: Time) -> Evidence {
     fn unknown<T>() -> Fact<T> {
         Fact::unknown("collecting", WHY)
     }
-    let sources = vec![
+    let (updates, update_sources) = updates::nothing_yet("collecting", WHY, now);
+    let mut sources = vec![
         fact_status("unified_log", &unknown::<()>(), now, 0),
         fact_status("profiles_status", &unknown::<()>(), now, 0),
         fact_status("awake", &unknown::<()>(), now, 0),
@@ -181,6 +196,7 @@ fn nothing_yet(now: Time) -> Evidence {
         fact_status("certificates", &unknown::<()>(), now, 0),
         heal_status(),
     ];
+    sources.extend(update_sources);
     Evidence {
         now,
         journal: Journal::empty(unknown()),
@@ -190,6 +206,7 @@ fn nothing_yet(now: Time) -> Evidence {
         identities: unknown(),
         certificates: unknown(),
         awake_since: unknown(),
+        updates,
         sources,
     }
 }
@@ -280,11 +297,15 @@ fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journal: 
 
 /// What is wrong with a log that was read well.
 fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
-    let future = journal.events().filter(|event| event.at > now).count();
+    let future = journal.events().chain(journal.updates()).filter(|event| event.at > now).count();
     if journal.dropped > 0 {
         let dropped = journal.dropped;
         let detail = format!("{dropped} old events were let go; the log counts from the oldest that was kept.");
         Some((SourceState::Partial, "too_many_events", detail))
+    } else if journal.dropped_updates > 0 {
+        let dropped = journal.dropped_updates;
+        let detail = format!("{dropped} old events about OS updates were let go; what was before them is not known.");
+        Some((SourceState::Partial, "too_many_update_events", detail))
     } else if future > 0 {
         let detail = format!("{future} events lie in the future and were left out. Was the clock set back?");
         Some((SourceState::Partial, "future_records", detail))
@@ -311,7 +332,7 @@ fn log_status(
         covers: journal.covers.known().copied(),
         counts: summary.map(|summary| LogCounts {
             records_read: summary.records,
-            events_kept: u64::try_from(journal.events().len()).unwrap_or(u64::MAX),
+            events_kept: u64::try_from(journal.events().len() + journal.updates().len()).unwrap_or(u64::MAX),
             lines_skipped: summary.lines_skipped,
             lines_not_understood: summary.lines_not_understood,
         }),

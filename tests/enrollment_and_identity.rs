@@ -424,5 +424,10 @@ fn every_source_has_its_row_and_a_failed_one_says_why() {
     identities unavailable not_captured
     certificates partial not_understood
     heal unavailable no_ledger
+    install_log unavailable not_captured
+    software_update_preferences unavailable not_captured
+    ddm_state unavailable not_captured
+    system_version unavailable not_captured
+    time_zone ok -
     ");
 }

@@ -12,7 +12,7 @@ type Seen = (mdm_health::Time, String, u64, String);
 
 fn read(text: &[u8]) -> Result<(LogSummary, Vec<Seen>), LogError> {
     let mut seen = Vec::new();
-    let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600) };
+    let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600), may_matter: None };
     let summary = read_log(text, &options, |record| {
         let who = format!("{:?}", record.speaker);
         seen.push((record.at, who, record.thread, record.message.to_string()));
@@ -163,6 +163,30 @@ fn an_activity_is_a_record_but_no_message() {
     let text = format!("{record}{}", record.replace("logEvent", "activityCreateEvent"));
     let (summary, seen) = read(text.as_bytes()).unwrap();
     assert_eq!((summary.records, seen.len()), (2, 1));
+}
+
+#[test]
+fn records_of_processes_that_do_not_matter_are_counted_though_not_parsed() {
+    let mut text = String::new();
+    for number in 0..2_000 {
+        let image = if number % 25 == 0 { support::MDMCLIENT } else { "/usr/sbin/cfprefsd" };
+        let at = format!("2026-11-23 {:02}:{:02}:00.000000+0000", number / 60 % 24, number % 60);
+        text += &(support::record(image, &at, 300, number, SENT) + "\n");
+    }
+    text += "{\"processImagePath\":\"\\/usr\\/sbin\\/cfprefsd\",\"timestamp\":\"cut\n{\"count\":2000,\"finished\":1}\n";
+    let read = |may_matter: Option<fn(&[u8]) -> bool>| {
+        let mut mattering = Vec::new();
+        let options = ReadOptions { may_matter, ..ReadOptions::default() };
+        let summary = read_log(text.as_bytes(), &options, |record| {
+            if record.speaker.is(support::MDMCLIENT) {
+                mattering.push(record.thread);
+            }
+        });
+        (summary.unwrap(), mattering)
+    };
+    let (all, mattering) = read(None);
+    assert_eq!((all.records, all.lines_not_understood, mattering.len()), (2_000, 1, 80));
+    assert_eq!(read(Some(mdm_health::event::may_matter)), (all, mattering));
 }
 
 #[test]

@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// How many events the rules and tables look at; older ones stay on disk, and the days tell of them.
 const IN_MEMORY: usize = 5_000;
 
+/// How many events about OS updates alone they look at.
+const UPDATES_IN_MEMORY: usize = 10_000;
+
 /// How many events are written at once.
 const CHUNK: usize = 1_000;
 
@@ -43,6 +46,8 @@ pub struct LiveLog {
     store_trouble: Option<String>,
     /// The newest events, in order.
     kept: VecDeque<Kept>,
+    /// The newest events about OS updates alone, in order.
+    updates: VecDeque<Kept>,
     span: Option<Span>,
     days: Vec<Day>,
     status: SourceStatus,
@@ -64,6 +69,7 @@ impl LiveLog {
             store,
             store_trouble,
             kept: VecDeque::new(),
+            updates: VecDeque::new(),
             span: None,
             days: Vec::new(),
             status,
@@ -104,20 +110,28 @@ impl LiveLog {
 
     /// The events and what they cover.
     pub fn journal(&self) -> Journal {
+        // What is on disk only is not looked at.
+        let from = |kept: &VecDeque<Kept>, most| kept.front().filter(|_| kept.len() >= most).map(|kept| kept.event.at);
         let covers = match (self.span, &self.status) {
-            (Some(span), _) => Fact::Known(span),
+            (Some(span), _) => Fact::Known(Span {
+                from: from(&self.kept, IN_MEMORY).map_or(span.from, |at| at.max(span.from)),
+                ..span
+            }),
             (None, SourceStatus { reason: Some(reason), detail: Some(why), .. }) => Fact::unknown(reason, why.clone()),
             (None, _) => Fact::unknown("not_read", "the log was not read yet."),
         };
-        let events = self.kept.iter().map(|kept| kept.event.clone()).collect();
-        Journal::new(events, self.days.clone(), self.records(), covers)
+        let events = |kept: &VecDeque<Kept>| kept.iter().map(|kept| kept.event.clone()).collect();
+        let days = self.days.clone();
+        let mut journal = Journal::new(events(&self.kept), events(&self.updates), days, self.records(), covers);
+        journal.updates_from = from(&self.updates, UPDATES_IN_MEMORY);
+        journal
     }
 
     /// What the covered span is known to hold: a log store that was emptied looks like one that holds nothing at all.
     fn records(&self) -> u64 {
         let read = self.status.counts.map_or(0, |counts| counts.records_read);
         let within = |at: Time| self.span.is_some_and(|span| span.from <= at && at <= span.to);
-        let kept = self.kept.iter().filter(|kept| within(kept.event.at)).count();
+        let kept = self.kept.iter().chain(&self.updates).filter(|kept| within(kept.event.at)).count();
         read.max(u64::try_from(kept).unwrap_or(u64::MAX))
     }
 
@@ -157,9 +171,10 @@ impl LiveLog {
 
     /// Takes over what is on disk.
     fn load(&mut self) {
-        let loaded = self.on_disk(|store| Ok((store.newest(IN_MEMORY)?, store.latest_span()?, store.days()?)));
-        if let Some((kept, span, days)) = loaded {
-            (self.kept, self.span, self.days) = (kept.into(), span, days);
+        let newest = |store: &Store| Ok((store.newest(false, IN_MEMORY)?, store.newest(true, UPDATES_IN_MEMORY)?));
+        let loaded = self.on_disk(|store| Ok((newest(store)?, store.latest_span()?, store.days()?)));
+        if let Some(((kept, updates), span, days)) = loaded {
+            (self.kept, self.updates, self.span, self.days) = (kept.into(), updates.into(), span, days);
         }
     }
 
@@ -199,17 +214,10 @@ impl LiveLog {
             (Some(new), _) => new,
             (None, chunk) => chunk.unwrap_or_default(),
         };
-        let mut in_order = true;
-        for kept in new.into_iter().filter(|kept| known.insert(kept.place())) {
-            in_order &= self.kept.back().is_none_or(|last| last.place() <= kept.place());
-            self.kept.push_back(kept);
-        }
-        if !in_order {
-            self.kept.make_contiguous().sort_by_key(Kept::place);
-        }
-        while self.kept.len() > IN_MEMORY {
-            self.kept.pop_front();
-        }
+        let new = new.into_iter().filter(|kept| known.insert(kept.place()));
+        let (updates, others) = new.partition(|kept| kept.event.is_update());
+        add(&mut self.kept, others, IN_MEMORY);
+        add(&mut self.updates, updates, UPDATES_IN_MEMORY);
         if let Some(span) = span {
             let touches = |old: &Span| old.from <= span.to && span.from <= old.to;
             self.span = Some(match self.span {
@@ -226,7 +234,7 @@ impl LiveLog {
 
     /// The places of the events in memory that a reading from that moment on may bring again.
     fn known_since(&self, from: Time) -> HashSet<(i64, i64, i64)> {
-        self.kept.iter().filter(|kept| kept.event.at >= from).map(Kept::place).collect()
+        self.kept.iter().chain(&self.updates).filter(|kept| kept.event.at >= from).map(Kept::place).collect()
     }
 
     /// Does something with the journal on disk. When that fails, memory serves from then on.
@@ -253,7 +261,7 @@ impl LiveLog {
         start: Instant,
     ) {
         let state = trouble.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
-        let events_kept = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
+        let events_kept = u64::try_from(self.kept.len() + self.updates.len()).unwrap_or(u64::MAX);
         self.status = SourceStatus {
             source: "unified_log",
             state,
@@ -270,6 +278,21 @@ impl LiveLog {
             }),
             duration_ms: u64::try_from(start.elapsed().as_millis()).ok(),
         };
+    }
+}
+
+/// Adds events to those in memory, in order, and lets the oldest go.
+fn add(kept: &mut VecDeque<Kept>, new: Vec<Kept>, most: usize) {
+    let mut in_order = true;
+    for one in new {
+        in_order &= kept.back().is_none_or(|last| last.place() <= one.place());
+        kept.push_back(one);
+    }
+    if !in_order {
+        kept.make_contiguous().sort_by_key(Kept::place);
+    }
+    while kept.len() > most {
+        kept.pop_front();
     }
 }
 

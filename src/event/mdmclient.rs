@@ -1,6 +1,6 @@
 //! What mdmclient says. Its text is the same from macOS 11 to 27; each pattern quotes a line it was made from.
 
-use super::{Channel, Event, IdentityTrouble, Message, What, bounded};
+use super::{Channel, Event, IdentityTrouble, Message, What, bounded, in_unified_log, os_update_item};
 use crate::facts::old_plist;
 use crate::log::LogRecord;
 use plist::Value;
@@ -11,7 +11,11 @@ pub const IMAGE: &str = "/usr/libexec/mdmclient";
 /// The event of a record of mdmclient.
 pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     let (prefix, said) = Prefix::split(&record.message);
-    let (what, target) = what(said)?;
+    let (what, target) = if prefix.os_update {
+        (os_update_item::recognise(said).map(|said| in_unified_log(said, "mdmclient"))?, None)
+    } else {
+        what(said)?
+    };
     Some(Event {
         at: record.at,
         pid: record.pid,
@@ -27,6 +31,8 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
 struct Prefix {
     channel: Option<Channel>,
     thread: Option<u64>,
+    /// The module `OSUpdate`: `[0:MDMDaemon:OSUpdate:<0xbc25>] ` (13.4).
+    os_update: bool,
 }
 
 impl Prefix {
@@ -42,6 +48,7 @@ impl Prefix {
                     prefix.thread = parts
                         .next_back()
                         .and_then(|last| u64::from_str_radix(last.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok());
+                    prefix.os_update = parts.any(|part| part == "OSUpdate");
                 }
                 _ if tag == "*" || tag == "ERROR" => {}
                 _ => break,

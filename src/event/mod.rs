@@ -1,11 +1,21 @@
 //! What was said: log records made into events. One file a speaker; a record that says nothing of MDM is no event.
 
+mod enforcement;
+pub mod install_log;
 mod mdmclient;
+mod os_update_item;
 mod remotemanagementd;
+mod softwareupdated;
+pub mod update;
+mod update_brain;
 
 use crate::Time;
 use crate::log::LogRecord;
 use serde::{Deserialize, Serialize};
+use update::{Said, UpdateEvent, UpdateLog};
+
+/// The programs that are listened to.
+const IMAGES: [&str; 4] = [mdmclient::IMAGE, remotemanagementd::IMAGE, softwareupdated::IMAGE, update_brain::NAME];
 
 /// The longest text of an event, in bytes; a longer one is cut.
 const MAX_TEXT: usize = 1024;
@@ -29,6 +39,11 @@ impl Event {
     /// Whether the server answered 200: the proof that the Mac and its server talk.
     pub fn is_success(&self) -> bool {
         matches!(self.what, What::ResponseReceived { status: 200, .. } | What::DeclarativeResponse { status: 200 })
+    }
+
+    /// Whether it is about OS updates alone. Such events are many, and are kept apart from the others.
+    pub fn is_update(&self) -> bool {
+        matches!(self.what, What::Update(_))
     }
 }
 
@@ -94,6 +109,8 @@ pub enum What {
         /// The HTTP status.
         status: u16,
     },
+    /// Something of OS updates.
+    Update(Box<UpdateEvent>),
 }
 
 /// What mdmclient says of an identity that it cannot use.
@@ -131,9 +148,28 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
         mdmclient::recognise(record)
     } else if record.speaker.is(remotemanagementd::IMAGE) {
         remotemanagementd::recognise(record)
+    } else if record.speaker.is(softwareupdated::IMAGE) {
+        softwareupdated::recognise(&record.message).map(|said| update_event(record, said, "softwareupdated"))
+    } else if update_brain::is_speaker(&record.speaker) {
+        update_brain::recognise(&record.message).map(|said| update_event(record, said, update_brain::NAME))
     } else {
         None
     }
+}
+
+/// Whether the process with that image path may be one that is listened to. Only the name is looked at, whatever way the
+/// slashes before it are written.
+pub fn may_matter(image: &[u8]) -> bool {
+    IMAGES.iter().filter_map(|image| image.rsplit('/').next()).any(|name| image.ends_with(name.as_bytes()))
+}
+
+fn update_event(record: &LogRecord<'_>, said: Said, process: &str) -> Event {
+    Event { at: record.at, pid: record.pid, thread: record.thread, channel: None, what: in_unified_log(said, process) }
+}
+
+/// Something of OS updates, said by that process in the unified log.
+fn in_unified_log(said: Said, process: &str) -> What {
+    What::Update(Box::new(UpdateEvent { said, log: UpdateLog::Unified, process: process.into() }))
 }
 
 /// A text of bounded length.

@@ -1,13 +1,19 @@
 //! What the Mac says of itself beside the log: each fact is known, or it is known why not.
 
 pub mod awake;
+mod binary_plist;
 pub mod certificates;
+pub mod ddm_state;
 pub mod enrollment;
 pub mod identities;
 pub mod management_status;
 pub mod old_plist;
 pub mod profiles_list;
+pub mod property_list;
+pub mod software_update_preferences;
+pub mod system_version;
 mod xml_plist;
+pub mod zone;
 
 use crate::host::{Command, Host, HostError, Output};
 

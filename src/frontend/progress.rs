@@ -1,7 +1,7 @@
 //! A progress bar for people who wait for a long log; nothing where nobody looks.
 
 use crate::Time;
-use crate::host::{Command, Host, HostError, LogSource, Output, Span};
+use crate::host::{Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
 
@@ -32,6 +32,10 @@ impl Host for Watched {
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
         self.0.read_file(path)
+    }
+
+    fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
+        self.0.read_file_end(path, limit)
     }
 
     fn now(&self) -> Option<Time> {

@@ -22,7 +22,7 @@ pub struct SourceOptions {
     /// The moment to judge for, instead of now; for a log file now is its last record
     #[arg(long, global = true, value_name = "RFC3339", value_parser = read_time)]
     pub now: Option<Time>,
-    /// The offset of a compact log's times, which carry none [default: this machine's]
+    /// The offset of the Mac's local time: of a compact log's times and of deadlines [default: this machine's for a compact log and a live Mac, else what the Mac's own lines carry]
     #[arg(long, global = true, allow_hyphen_values = true, value_name = "±HH:MM", value_parser = read_offset)]
     pub utc_offset: Option<FixedOffset>,
 }
@@ -52,7 +52,7 @@ impl SourceOptions {
 
     /// How to read what a log leaves open.
     pub fn read_options(&self) -> ReadOptions {
-        ReadOptions { utc_offset: self.utc_offset }
+        ReadOptions { utc_offset: self.utc_offset, may_matter: Some(crate::event::may_matter) }
     }
 
     /// The folder that holds what mdm-health keeps.

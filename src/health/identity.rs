@@ -1,6 +1,6 @@
 //! The MDM's identity: which it is, how that was decided, and whether it can be used. `identity_search` finds it.
 
-use super::watchdog::clock;
+use super::clock;
 use crate::Time;
 use crate::facts::certificates::{Certificate, Content};
 use chrono::TimeDelta;

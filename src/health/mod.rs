@@ -1,25 +1,42 @@
 //! What it means: pure rules over events, facts and a clock value.
 
 pub mod commands;
+pub mod enforcement;
 pub mod enrollment;
 pub mod exchanges;
 pub mod identity;
 mod identity_search;
+mod software_updates;
+mod update_fold;
+mod update_operation;
+mod update_status;
+pub mod update_timeline;
+pub mod updates;
+mod versions;
 pub mod watchdog;
 
 use crate::Time;
 use crate::event::Event;
 use crate::facts::Fact;
 use crate::facts::certificates::Certificate;
+use crate::facts::ddm_state::DdmState;
 use crate::facts::enrollment::ProfilesStatus;
 use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
 use crate::facts::profiles_list::ProfilesList;
+use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
+use crate::facts::system_version::SystemVersion;
+use crate::facts::zone::Zone;
 use crate::journal::Journal;
+use chrono::SecondsFormat;
 use commands::Command;
+use enforcement::Enforcement;
 use enrollment::Enrollment;
 use exchanges::Exchange;
 use identity::MdmIdentity;
+use software_updates::SoftwareUpdates;
+use update_timeline::Entry;
+use updates::Update;
 use watchdog::Verdict;
 
 /// All that was read: what the tables rest on.
@@ -41,8 +58,38 @@ pub struct Evidence {
     pub certificates: Fact<Vec<Certificate>>,
     /// Since when the Mac has been awake.
     pub awake_since: Fact<Time>,
+    /// What is known of OS updates beside the unified log.
+    pub updates: UpdateEvidence,
     /// How reading went, one entry a source.
     pub sources: Vec<SourceStatus>,
+}
+
+/// What is known of OS updates beside the unified log.
+#[derive(Debug, Clone)]
+pub struct UpdateEvidence {
+    /// What install.log says.
+    pub install_log: Fact<Vec<Event>>,
+    /// What softwareupdated's preferences say.
+    pub preferences: Fact<SoftwareUpdatePreferences>,
+    /// What softwareupdated keeps of declarative management.
+    pub ddm_state: Fact<DdmState>,
+    /// Which macOS runs.
+    pub system_version: Fact<SystemVersion>,
+    /// The Mac's time zone.
+    pub zone: Zone,
+}
+
+impl UpdateEvidence {
+    /// Nothing is known, for that reason.
+    pub fn unknown(reason: &'static str, why: &str) -> Self {
+        Self {
+            install_log: Fact::unknown(reason, why),
+            preferences: Fact::unknown(reason, why),
+            ddm_state: Fact::unknown(reason, why),
+            system_version: Fact::unknown(reason, why),
+            zone: Zone::Unknown,
+        }
+    }
 }
 
 /// How reading a source went: a row of `mdm_health_status`.
@@ -119,6 +166,12 @@ pub struct Findings {
     pub enrollment: Enrollment,
     /// The MDM's identity and the other candidates.
     pub identity: MdmIdentity,
+    /// The OS updates.
+    pub updates: Vec<Update>,
+    /// What happened around them, in order.
+    pub update_timeline: Vec<Entry>,
+    /// The updates that DDM enforces.
+    pub enforcements: Vec<Enforcement>,
     /// Whether the MDM client is healthy.
     pub verdict: Verdict,
 }
@@ -126,12 +179,25 @@ pub struct Findings {
 impl Findings {
     /// Applies the rules.
     pub fn new(evidence: Evidence) -> Self {
-        let events: Vec<&Event> = evidence.journal.events().filter(|event| event.at <= evidence.now).collect();
+        let now = evidence.now;
+        let events: Vec<&Event> = evidence.journal.events().filter(|event| event.at <= now).collect();
         let commands = commands::assemble(&events);
         let exchanges = exchanges::pair(&events);
         let enrollment = enrollment::decide(&evidence);
         let identity = identity_search::find(&evidence, &enrollment);
-        let verdict = watchdog::judge(&evidence, &enrollment, &identity, &events, &commands, &exchanges);
-        Self { commands, exchanges, enrollment, identity, verdict, evidence }
+        let installs = evidence.updates.install_log.known().into_iter().flatten().filter(|event| event.at <= now);
+        let updates = evidence.journal.updates().filter(|event| event.at <= now);
+        let mut update_timeline = update_timeline::timeline(updates.chain(installs));
+        let enforcements = enforcement::judge(&update_timeline, &evidence.updates, now);
+        let log = events.iter().copied();
+        let updates = updates::assemble(log, &mut update_timeline, &evidence.updates, &enforcements, now);
+        let software = SoftwareUpdates { timeline: &update_timeline, enforcements: &enforcements };
+        let verdict = watchdog::judge(&evidence, &enrollment, &identity, &events, &commands, &exchanges, &software);
+        Self { commands, exchanges, enrollment, identity, updates, update_timeline, enforcements, verdict, evidence }
     }
+}
+
+/// A moment in a sentence for people.
+pub fn clock(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -4,18 +4,19 @@ use super::commands::Command;
 use super::enrollment::Enrollment;
 use super::exchanges::Exchange;
 use super::identity::MdmIdentity;
-use super::{Evidence, Findings};
+use super::software_updates::{Client, SoftwareUpdates};
+use super::{Evidence, Findings, clock};
 use crate::Time;
 use crate::event::{Event, IdentityTrouble, What};
 use crate::facts::Fact;
 use crate::journal::Day;
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::TimeDelta;
 
 /// Within this time a success counts as recent.
 pub const WINDOW: TimeDelta = TimeDelta::minutes(90);
 
 /// How old the end of the log evidence may be: data is read anew after a minute, and reading takes time.
-const FRESHNESS: TimeDelta = TimeDelta::minutes(2);
+pub(super) const FRESHNESS: TimeDelta = TimeDelta::minutes(2);
 
 /// How long a request or a command may be under way before it counts as unanswered.
 const PATIENCE: TimeDelta = TimeDelta::minutes(5);
@@ -73,7 +74,7 @@ pub struct Verdict {
     pub identity_error: Option<bool>,
     /// mdm-watchdog's rule: no success within the window.
     pub client_stuck: Option<bool>,
-    /// mdm-watchdog's rule: stuck, and the last command was about OS updates.
+    /// Whether OS updates are stuck.
     pub software_updates_stuck: Option<bool>,
     /// A stable code for what decided that.
     pub software_updates_reason: &'static str,
@@ -106,6 +107,7 @@ pub fn judge(
     events: &[&Event],
     commands: &[Command],
     exchanges: &[Exchange],
+    updates: &SoftwareUpdates<'_>,
 ) -> Verdict {
     let case = Case::new(evidence, events, commands, exchanges);
     let contact = case.contact();
@@ -114,7 +116,12 @@ pub fn judge(
         Some((reason, detail)) => Finding { state: State::IdentityError, reason, detail, stuck: contact.stuck },
         None => contact,
     });
-    let (software_updates_stuck, software_updates_reason) = case.software_updates(&finding);
+    let client = Client {
+        not_enrolled: finding.state == State::NotEnrolled,
+        stuck: finding.stuck,
+        last_command: case.last_command(),
+    };
+    let (software_updates_stuck, software_updates_reason) = updates.judge(evidence, &client);
     let identity_error = match trouble {
         _ if enrollment.enrolled == Some(false) => Some(false),
         Some(_) => Some(true),
@@ -281,20 +288,6 @@ impl<'e> Case<'e> {
         }
     }
 
-    /// mdm-watchdog's rule for OS updates.
-    fn software_updates(&self, finding: &Finding) -> (Option<bool>, &'static str) {
-        match (finding.state, finding.stuck) {
-            (State::NotEnrolled, _) => (Some(false), "not_enrolled"),
-            (_, None) => (None, "client_unknown"),
-            (_, Some(false)) => (Some(false), "client_not_stuck"),
-            (_, Some(true)) => match self.last_command() {
-                None => (None, "no_command_seen"),
-                Some(command) if command.is_os_update() => (Some(true), "last_command_os_update"),
-                Some(_) => (Some(false), "last_command_other"),
-            },
-        }
-    }
-
     /// The command received last; of equal times the later in the log.
     fn last_command(&self) -> Option<&'e Command> {
         self.commands.iter().max_by_key(|command| command.last_seen_at())
@@ -342,8 +335,4 @@ fn unknown(reason: &'static str, detail: String) -> Finding {
 
 fn stuck(reason: &'static str, detail: String) -> Finding {
     Finding { state: State::Stuck, reason, detail, stuck: Some(true) }
-}
-
-pub(super) fn clock(at: Time) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -1,7 +1,7 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
 use super::process::{self, Running};
-use super::{Command, Host, HostError, LogSource, Output, Span};
+use super::{Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use crate::Time;
 use chrono::{TimeDelta, Utc};
 use std::io::{self, Read};
@@ -17,9 +17,20 @@ const LOG_LIMIT: Duration = Duration::from_secs(60);
 /// A reading that ends so long ago is given an end; one up to now is not, so that nothing of the last second is lost.
 const LONG_AGO: TimeDelta = TimeDelta::minutes(1);
 
-/// The processes and messages that are read. Their image paths are checked afterwards.
-const LOG_PREDICATE: &str =
-    r#"process == "mdmclient" OR (subsystem == "com.apple.remotemanagementd" AND category == "mdmConduit")"#;
+/// The processes and messages that are read. Their image paths are checked afterwards. softwareupdated writes tens of
+/// thousands of lines an hour, so of its messages, and of the update brain's, only those are asked for that are read.
+const LOG_PREDICATE: &str = concat!(
+    r#"process == "mdmclient" OR (subsystem == "com.apple.remotemanagementd" AND category == "mdmConduit")"#,
+    r#" OR (process == "softwareupdated" AND (eventMessage CONTAINS "] Reported progress (""#,
+    r#" OR eventMessage CONTAINS "[FSM(" OR eventMessage CONTAINS "] perform_prepare_command | PrepareUpdate | PROGRESS""#,
+    r#" OR eventMessage CONTAINS "] Querying for available updates with " OR eventMessage CONTAINS "] QueryNeRDUpdate completed ""#,
+    r#" OR eventMessage CONTAINS "] MacUpdateBrain catalog " OR eventMessage CONTAINS "Starting scan with options: ""#,
+    r#" OR eventMessage CONTAINS "Scan finished with error: " OR eventMessage CONTAINS "EnforcedInstallDate:""#,
+    r#" OR eventMessage CONTAINS "SUCoreDDMDeclaration (" OR eventMessage CONTAINS "Found DDM enforced install (""#,
+    r#" OR eventMessage CONTAINS "Failed to add declaration: " OR eventMessage CONTAINS "MADownloadNoMatchFound""#,
+    r#" OR eventMessage CONTAINS "pallasNoPMVMatchFound=true" OR eventMessage CONTAINS "No updates found for DDM to enforce"))"#,
+    r#" OR (process == "com.apple.MobileSoftwareUpdate.UpdateBrainService" AND eventMessage CONTAINS " progress: ")"#,
+);
 
 /// A Mac below a root folder, `/` for the real one.
 pub struct Live {
@@ -65,6 +76,11 @@ impl Host for Live {
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
         let path = below(&self.root, path);
         std::fs::read(&path).map_err(|why| HostError::Unreadable { path, why })
+    }
+
+    fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
+        let path = below(&self.root, path);
+        FileEnd::read(&path, limit).map_err(|why| HostError::Unreadable { path, why })
     }
 
     fn now(&self) -> Option<Time> {

@@ -14,8 +14,9 @@ pub use recorded::Recorded;
 pub use state_folder::{StateError, private_file, private_folder};
 
 use crate::Time;
-use std::io::Read;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -51,6 +52,32 @@ pub trait LogSource: Read + Send {
     fn finish(self: Box<Self>) -> Result<(), HostError>;
 }
 
+/// The end of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEnd {
+    /// The last bytes.
+    pub bytes: Vec<u8>,
+    /// How many bytes before them were left out.
+    pub left_out: u64,
+}
+
+impl FileEnd {
+    fn read(path: &Path, limit: u64) -> io::Result<Self> {
+        // Opening a pipe would wait for its writer.
+        let kind = fs::metadata(path)?;
+        if !kind.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        let mut file = File::open(path)?;
+        let left_out = kind.len().saturating_sub(limit);
+        file.seek(SeekFrom::Start(left_out))?;
+        let mut bytes = Vec::new();
+        // What is written meanwhile is for the next reading.
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(Self { bytes, left_out })
+    }
+}
+
 /// Where evidence comes from.
 pub trait Host: Send + Sync {
     /// Runs an allow-listed command to its end. A non-zero exit code is an answer, not an error.
@@ -59,6 +86,8 @@ pub trait Host: Send + Sync {
     fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError>;
     /// Reads a file by its absolute path on the Mac.
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
+    /// Reads at most the last `limit` bytes of a file that may be large, by its absolute path on the Mac.
+    fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError>;
     /// The moment for which a verdict is asked; `None` for a plain log file, whose last record then says it.
     fn now(&self) -> Option<Time>;
     /// Whether the evidence changes by itself, so that it must be read again after a while.

@@ -1,6 +1,6 @@
 //! A Mac as it was recorded: a capture folder, or a single log file.
 
-use super::{Command, Host, HostError, LogSource, Output, Span};
+use super::{Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use crate::Time;
 use serde::Deserialize;
 use std::fs::{self, File};
@@ -46,11 +46,15 @@ impl Recorded {
     }
 
     fn read(&self, within: String) -> Result<Vec<u8>, HostError> {
+        self.piece(within, |path| fs::read(path))
+    }
+
+    fn piece<T>(&self, within: String, read: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, HostError> {
         if self.description.is_none() {
             return Err(HostError::OnlyALog { path: self.path.clone(), missing: within });
         }
         let path = self.path.join(&within);
-        fs::read(&path).map_err(|why| match why.kind() {
+        read(&path).map_err(|why| match why.kind() {
             ErrorKind::NotFound => HostError::NotCaptured { capture: self.path.clone(), missing: within },
             _ => HostError::Unreadable { path, why },
         })
@@ -89,6 +93,10 @@ impl Host for Recorded {
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
         self.read(format!("root{path}"))
+    }
+
+    fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
+        self.piece(format!("root{path}"), |path| FileEnd::read(path, limit))
     }
 
     fn now(&self) -> Option<Time> {

@@ -56,12 +56,14 @@ pub fn all(connection: &Connection) -> Result<Vec<Day>> {
 pub fn add(connection: &Connection, event: &Event) -> Result<Option<i64>> {
     let at = event.at.timestamp_micros();
     let day = at.div_euclid(DAY);
+    let update = i64::from(event.is_update());
     connection
         .prepare_cached(
-            "INSERT INTO days (day, events, successes, first, last, longest_gap) VALUES (?1, 1, 0, NULL, NULL, 0)
-             ON CONFLICT (day) DO UPDATE SET events = events + 1",
+            "INSERT INTO days (day, events, updates, successes, first, last, longest_gap)
+                 VALUES (?1, ?2, ?3, 0, NULL, NULL, 0)
+             ON CONFLICT (day) DO UPDATE SET events = events + ?2, updates = updates + ?3",
         )?
-        .execute([day])?;
+        .execute([day, 1 - update, update])?;
     if !event.is_success() {
         return Ok(None);
     }
@@ -81,7 +83,7 @@ pub fn count_again(connection: &Connection, day: i64) -> Result<()> {
         .prepare_cached(
             "WITH answers AS (
                  SELECT at, at - LAG(at, 1, at) OVER (ORDER BY at) AS gap FROM events
-                 WHERE at >= ?2 AND at < ?3 AND success = 1
+                 WHERE subject = 0 AND at >= ?2 AND at < ?3 AND success = 1
              )
              UPDATE days SET (successes, first, last, longest_gap) =
                  (SELECT COUNT(*), MIN(at), MAX(at), COALESCE(MAX(gap), 0) FROM answers)
@@ -91,9 +93,22 @@ pub fn count_again(connection: &Connection, day: i64) -> Result<()> {
     Ok(())
 }
 
-/// The start of the oldest day that can be kept when no more than so many events may be. The newest day always can.
-pub fn oldest_kept(connection: &Connection, most: u64) -> Result<Option<i64>> {
-    let mut statement = connection.prepare_cached("SELECT day, events FROM days ORDER BY day DESC")?;
+/// What of a day is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// The events that are not about OS updates alone.
+    Events,
+    /// The others.
+    Updates,
+}
+
+/// The start of the oldest day that can be kept when no more than so many may be. The newest day always can.
+pub fn oldest_kept(connection: &Connection, counted: Counted, most: u64) -> Result<Option<i64>> {
+    let counts = match counted {
+        Counted::Events => "SELECT day, events FROM days ORDER BY day DESC",
+        Counted::Updates => "SELECT day, updates FROM days ORDER BY day DESC",
+    };
+    let mut statement = connection.prepare_cached(counts)?;
     let mut days = statement.query([])?;
     let (mut sum, mut oldest) = (0u64, None);
     while let Some(row) = days.next()? {
@@ -104,6 +119,14 @@ pub fn oldest_kept(connection: &Connection, most: u64) -> Result<Option<i64>> {
         oldest = Some(row.get::<_, i64>(0)? * DAY);
     }
     Ok(None)
+}
+
+/// Counts no events about OS updates before a moment any more.
+pub fn forget_updates_before(connection: &Connection, at: i64) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE days SET updates = 0 WHERE day < ?1 AND updates > 0")?
+        .execute([at.div_euclid(DAY)])
+        .map(|_| ())
 }
 
 /// Forgets the days before a moment.

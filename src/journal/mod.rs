@@ -12,15 +12,21 @@ use crate::host::Span;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How many events are kept; beyond it the oldest go, and the span begins later.
+/// How many events are kept, and how many about OS updates; beyond it the oldest go, and the span begins later.
 pub const MAX_EVENTS: usize = 40_000;
 
 /// Events in order, and how far to trust that there were no others.
 #[derive(Debug, Clone)]
 pub struct Journal {
     events: VecDeque<Arc<Event>>,
+    /// Those about OS updates alone: softwareupdated is chatty, and must not displace what was said of the MDM.
+    updates: VecDeque<Arc<Event>>,
     /// How many old events were let go.
     pub dropped: u64,
+    /// How many old events about OS updates were let go.
+    pub dropped_updates: u64,
+    /// From when on the events about OS updates are all there are; `None` if none were let go.
+    pub updates_from: Option<Time>,
     /// Records that were read, of any process, not later than the moment of the verdict.
     pub records: u64,
     /// The span that the log evidence covers without a hole; unknown if the log could not be read.
@@ -32,32 +38,50 @@ pub struct Journal {
 impl Journal {
     /// A journal without events, before anything was read.
     pub fn empty(covers: Fact<Span>) -> Self {
-        Self { events: VecDeque::new(), dropped: 0, records: 0, covers, days: Vec::new() }
+        Self::new(VecDeque::new(), VecDeque::new(), Vec::new(), 0, covers)
     }
 
     /// A journal of events that are in order already.
-    pub fn new(events: VecDeque<Arc<Event>>, days: Vec<Day>, records: u64, covers: Fact<Span>) -> Self {
-        Self { events, dropped: 0, records, covers, days }
+    pub fn new(
+        events: VecDeque<Arc<Event>>,
+        updates: VecDeque<Arc<Event>>,
+        days: Vec<Day>,
+        records: u64,
+        covers: Fact<Span>,
+    ) -> Self {
+        Self { events, updates, dropped: 0, dropped_updates: 0, updates_from: None, records, covers, days }
     }
 
     /// Adds an event behind the others.
     pub fn push(&mut self, event: Event) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-            self.dropped += 1;
+        let (events, dropped) = if event.is_update() {
+            (&mut self.updates, &mut self.dropped_updates)
+        } else {
+            (&mut self.events, &mut self.dropped)
+        };
+        if events.len() == MAX_EVENTS {
+            events.pop_front();
+            *dropped += 1;
         }
-        self.events.push_back(Arc::new(event));
+        events.push_back(Arc::new(event));
     }
 
     /// Puts the events in the order of their times, equal times in the order of the log, and counts their days.
     pub fn settle(&mut self) {
         self.events.make_contiguous().sort_by_key(|event| event.at);
+        self.updates.make_contiguous().sort_by_key(|event| event.at);
+        self.updates_from = self.updates.front().filter(|_| self.dropped_updates > 0).map(|event| event.at);
         self.days = days::of(self.events.iter().map(AsRef::as_ref));
     }
 
-    /// The events, oldest first.
+    /// The events, oldest first, without those about OS updates alone.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator + Clone {
         self.events.iter().map(AsRef::as_ref)
+    }
+
+    /// The events about OS updates alone, oldest first.
+    pub fn updates(&self) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator + Clone {
+        self.updates.iter().map(AsRef::as_ref)
     }
 
     /// The time of the oldest event kept.

@@ -4,7 +4,7 @@
 //! are keyed by their time first, so that new ones always land at the end of the tree and a refresh costs the same
 //! whatever is kept; a record that is read twice has the same key and is kept once.
 
-use super::days::{self, Day};
+use super::days::{self, Counted, Day};
 use crate::Time;
 use crate::event::Event;
 use crate::host::Span;
@@ -23,20 +23,20 @@ use thiserror::Error;
 const APPLICATION_ID: i32 = 0x6d64_6d68;
 
 /// The version of the tables below.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 /// How long another process's write is waited for.
 const BUSY: Duration = Duration::from_secs(3);
 
 const SCHEMA: &str = "
     CREATE TABLE events (
-        at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
+        subject INTEGER NOT NULL, at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
         success INTEGER NOT NULL, body TEXT NOT NULL,
-        PRIMARY KEY (at, mach, key)
+        PRIMARY KEY (subject, at, mach, key)
     ) WITHOUT ROWID;
     CREATE TABLE spans (first INTEGER NOT NULL, last INTEGER NOT NULL);
     CREATE TABLE days (
-        day INTEGER PRIMARY KEY, events INTEGER NOT NULL, successes INTEGER NOT NULL,
+        day INTEGER PRIMARY KEY, events INTEGER NOT NULL, updates INTEGER NOT NULL, successes INTEGER NOT NULL,
         first INTEGER, last INTEGER, longest_gap INTEGER NOT NULL
     );";
 
@@ -47,11 +47,13 @@ pub struct Retention {
     pub age: TimeDelta,
     /// How many events are kept; whole days go, the oldest first.
     pub events: u64,
+    /// How many events about OS updates alone are kept.
+    pub updates: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { age: TimeDelta::days(30), events: 200_000 }
+        Self { age: TimeDelta::days(30), events: 200_000, updates: 100_000 }
     }
 }
 
@@ -186,14 +188,15 @@ impl Store {
         Ok(kept.into_iter().zip(new).filter_map(|(kept, new)| new.then_some(kept)).collect())
     }
 
-    /// The newest events, oldest first.
-    pub fn newest(&self, most: usize) -> Result<Vec<Kept>, StoreError> {
+    /// The newest events, oldest first: those about OS updates alone, or the others.
+    pub fn newest(&self, updates: bool, most: usize) -> Result<Vec<Kept>, StoreError> {
         let read = || {
-            let mut statement = self
-                .connection
-                .prepare_cached("SELECT mach, key, body FROM events ORDER BY at DESC, mach DESC, key DESC LIMIT ?1")?;
+            let mut statement = self.connection.prepare_cached(
+                "SELECT mach, key, body FROM events WHERE subject = ?1 ORDER BY at DESC, mach DESC, key DESC LIMIT ?2",
+            )?;
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            let rows = statement.query_map([most], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?));
+            let rows = statement.query_map(params![updates, most], row)?;
             rows.collect::<Result<Vec<_>, _>>()
         };
         let rows = read().map_err(|why| self.unusable(why))?;
@@ -228,8 +231,9 @@ impl Store {
 
     /// How many events are kept.
     pub fn count(&self) -> Result<u64, StoreError> {
-        let count =
-            self.connection.query_row("SELECT COALESCE(SUM(events), 0) FROM days", [], |row| row.get::<_, i64>(0));
+        let count = self
+            .connection
+            .query_row("SELECT COALESCE(SUM(events + updates), 0) FROM days", [], |row| row.get::<_, i64>(0));
         count.map(i64::cast_unsigned).map_err(|why| self.unusable(why))
     }
 
@@ -272,8 +276,10 @@ fn insert(transaction: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<bool> 
     let Ok(body) = serde_json::to_string(kept.event.as_ref()) else { return Ok(false) };
     let (at, mach, key) = kept.place();
     let added = transaction
-        .prepare_cached("INSERT OR IGNORE INTO events (at, mach, key, success, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![at, mach, key, kept.event.is_success(), body])?;
+        .prepare_cached(
+            "INSERT OR IGNORE INTO events (subject, at, mach, key, success, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![kept.event.is_update(), at, mach, key, kept.event.is_success(), body])?;
     Ok(added == 1)
 }
 
@@ -292,10 +298,15 @@ fn cover(transaction: &Transaction<'_>, span: Span) -> rusqlite::Result<()> {
 
 fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusqlite::Result<()> {
     let by_age = (now - retention.age).timestamp_micros();
-    let by_count = days::oldest_kept(transaction, retention.events)?.unwrap_or(i64::MIN);
+    let by_count = days::oldest_kept(transaction, Counted::Events, retention.events)?.unwrap_or(i64::MIN);
     let cutoff = days::start_of_day(by_age.max(by_count));
     days::forget_before(transaction, cutoff)?;
-    transaction.prepare_cached("DELETE FROM events WHERE at < ?1")?.execute([cutoff])?;
+    let delete = "DELETE FROM events WHERE subject = ?1 AND at < ?2";
+    transaction.prepare_cached(delete)?.execute(params![false, cutoff])?;
+    let by_count = days::oldest_kept(transaction, Counted::Updates, retention.updates)?.unwrap_or(i64::MIN);
+    let updates_cutoff = days::start_of_day(by_count).max(cutoff);
+    days::forget_updates_before(transaction, updates_cutoff)?;
+    transaction.prepare_cached(delete)?.execute(params![true, updates_cutoff])?;
     transaction.prepare_cached("DELETE FROM spans WHERE last < ?1")?.execute([cutoff])?;
     transaction.prepare_cached("UPDATE spans SET first = ?1 WHERE first < ?1")?.execute([cutoff])?;
     Ok(())

@@ -4,6 +4,8 @@
 //! programs are skipped and counted; what should have been a record and cannot be read is counted too, so that
 //! no line is lost silently.
 
+mod glance;
+pub mod install_log;
 mod json_array;
 mod lines;
 pub mod ndjson;
@@ -16,6 +18,7 @@ use lines::{Line, Lines};
 use std::borrow::Cow;
 use std::io::Read;
 use thiserror::Error;
+use time::Stamp;
 
 /// The longest record that is read, in bytes; a longer one is counted as not understood.
 pub const MAX_RECORD: usize = 1 << 20;
@@ -82,8 +85,12 @@ pub enum Style {
 /// How to read what the text leaves open.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadOptions {
-    /// The offset of times without one (compact style); the machine's own zone if `None`.
+    /// The offset of the Mac's local time: of log times without one (compact style), for which the machine's own zone
+    /// serves if `None`, and of deadlines.
     pub utc_offset: Option<FixedOffset>,
+    /// Tells from an image path, with its slashes escaped or not, whether a process may matter. Where most records are
+    /// of processes that do not, theirs are counted and not parsed.
+    pub may_matter: Option<fn(&[u8]) -> bool>,
 }
 
 /// What reading a log came to.
@@ -101,6 +108,8 @@ pub struct LogSummary {
     pub first: Option<Time>,
     /// The latest record's time.
     pub last: Option<Time>,
+    /// The offset of the latest record's time, which is that of the Mac then; `None` if the style carries none.
+    pub offset: Option<FixedOffset>,
     /// Whether the log was read to its end: `Some(false)` if its trailer is missing, `None` if the style has none.
     pub complete: Option<bool>,
     /// Why reading stopped early, if the input broke.
@@ -136,7 +145,12 @@ pub fn read_log(
     mut on_record: impl FnMut(&LogRecord<'_>),
 ) -> Result<LogSummary, LogError> {
     let mut lines = Lines::new(input, MAX_RECORD);
-    let mut reader = Reader { options, summary: LogSummary::default(), text: text::Assembler::default() };
+    let mut reader = Reader {
+        options,
+        summary: LogSummary::default(),
+        text: text::Assembler::default(),
+        ndjson: ndjson::Reader::default(),
+    };
     let mut empty = true;
     loop {
         match lines.next_line() {
@@ -182,12 +196,13 @@ struct Reader<'o> {
     options: &'o ReadOptions,
     summary: LogSummary,
     text: text::Assembler,
+    ndjson: ndjson::Reader,
 }
 
 impl Reader<'_> {
     fn line(&mut self, line: &[u8], on_record: &mut impl FnMut(&LogRecord<'_>)) {
         match self.summary.style {
-            Some(Style::Ndjson) => ndjson::line(line, &mut self.summary, on_record),
+            Some(Style::Ndjson) => self.ndjson.line(line, self.options, &mut self.summary, on_record),
             Some(style) => self.text.line(style, line, self.options, &mut self.summary, on_record),
             None => self.first_line(line, on_record),
         }
@@ -197,7 +212,7 @@ impl Reader<'_> {
     fn first_line(&mut self, line: &[u8], on_record: &mut impl FnMut(&LogRecord<'_>)) {
         if line.first() == Some(&b'{') && ndjson::is_record_or_trailer(line) {
             self.summary.style = Some(Style::Ndjson);
-            return ndjson::line(line, &mut self.summary, on_record);
+            return self.ndjson.line(line, self.options, &mut self.summary, on_record);
         }
         match text::style_of(line, self.options) {
             Some(style) => {
@@ -213,10 +228,12 @@ impl Reader<'_> {
 
 impl LogSummary {
     /// Counts a record and widens the span that the records cover.
-    fn count(&mut self, at: Time) {
+    fn count(&mut self, Stamp { at, offset }: Stamp) {
         self.records += 1;
         self.first = Some(self.first.map_or(at, |first| first.min(at)));
-        self.last = Some(self.last.map_or(at, |last| last.max(at)));
+        if self.last.is_none_or(|last| last <= at) {
+            (self.last, self.offset) = (Some(at), offset);
+        }
     }
 }
 

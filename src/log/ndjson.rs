@@ -6,8 +6,9 @@
 //! 18:11:22.348728+1200","machTimestamp":20147685217463,"eventMessage":"…",…,"processID":99240,…}`
 //! and at the end `{"count":3335,"finished":1}`.
 
-use super::{LogRecord, LogSummary, Speaker, lossy, time};
-use crate::Time;
+use super::glance::glance;
+use super::time::{self, Stamp};
+use super::{LogRecord, LogSummary, ReadOptions, Speaker, lossy};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -59,41 +60,76 @@ struct Trailer {
 
 /// Whether the line can begin an ndjson log.
 pub(super) fn is_record_or_trailer(line: &[u8]) -> bool {
-    let text = lossy(line);
-    trailer(&text).is_some() || serde_json::from_str::<JsonRecord<'_>>(&text).is_ok_and(|record| at(&record).is_some())
+    trailer(line).is_some()
+        || serde_json::from_str::<JsonRecord<'_>>(&lossy(line)).is_ok_and(|record| at(&record).is_some())
 }
 
-/// Reads one line.
-pub(super) fn line(line: &[u8], summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
-    if line.first() != Some(&b'{') {
-        // A blank line or the banner of `log stream`: `Filtering the log data using "…"`; anything else is foreign.
-        summary.lines_skipped += u64::from(!line.is_empty() && !super::text::is_banner(line));
-        return;
+/// How many records are parsed before it is judged whether most of them matter.
+const SAMPLE: u32 = 256;
+
+/// What the lines so far tell.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    sampled: u32,
+    mattered: u32,
+}
+
+impl Reader {
+    /// Reads one line.
+    pub(super) fn line(
+        &mut self,
+        line: &[u8],
+        options: &ReadOptions,
+        summary: &mut LogSummary,
+        on_record: &mut impl FnMut(&LogRecord<'_>),
+    ) {
+        if line.first() != Some(&b'{') {
+            // A blank line or the banner of `log stream`: `Filtering the log data using "…"`; anything else is foreign.
+            summary.lines_skipped += u64::from(!line.is_empty() && !super::text::is_banner(line));
+            return;
+        }
+        if let Some(trailer) = trailer(line) {
+            summary.complete = Some(trailer.finished == 1);
+            return;
+        }
+        // More records behind a trailer are a second run, which needs a trailer of its own.
+        if summary.complete == Some(true) {
+            summary.complete = None;
+        }
+        match options.may_matter.and_then(|may_matter| self.of_no_matter(line, may_matter)) {
+            Some(stamp) => summary.count(stamp),
+            None => object(&lossy(line), summary, on_record),
+        }
     }
-    let text = lossy(line);
-    if let Some(trailer) = trailer(&text) {
-        summary.complete = Some(trailer.finished == 1);
-        return;
+
+    /// The time of a record of a process that does not matter. Where most do, as behind a narrow predicate, a look at
+    /// each line would only cost.
+    fn of_no_matter(&mut self, line: &[u8], may_matter: fn(&[u8]) -> bool) -> Option<Stamp> {
+        if self.sampled == SAMPLE && self.mattered > SAMPLE / 4 {
+            return None;
+        }
+        let seen = glance(line)?;
+        let matters = may_matter(seen.image);
+        if self.sampled < SAMPLE {
+            self.sampled += 1;
+            self.mattered += u32::from(matters);
+        }
+        if matters { None } else { time::parse_exact(seen.timestamp) }
     }
-    // More records behind a trailer are a second run, which needs a trailer of its own.
-    if summary.complete == Some(true) {
-        summary.complete = None;
-    }
-    object(&text, summary, on_record);
 }
 
 /// Reads one object; whatever is no record counts as not understood.
 pub(super) fn object(text: &str, summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
     let record = serde_json::from_str::<JsonRecord<'_>>(text).ok();
-    let Some((record, at)) = record.and_then(|record| at(&record).map(|at| (record, at))) else {
+    let Some((record, stamp)) = record.and_then(|record| at(&record).map(|stamp| (record, stamp))) else {
         summary.lines_not_understood += 1;
         return;
     };
-    summary.count(at);
+    summary.count(stamp);
     // `log show` also lists activities, signposts and losses: they are records, but no messages.
     if record.event_type == "logEvent" {
         on_record(&LogRecord {
-            at,
+            at: stamp.at,
             speaker: Speaker::Image(record.process_image_path),
             pid: record.process_id,
             thread: record.thread_id,
@@ -106,12 +142,12 @@ pub(super) fn object(text: &str, summary: &mut LogSummary, on_record: &mut impl 
     }
 }
 
-fn at(record: &JsonRecord<'_>) -> Option<Time> {
+fn at(record: &JsonRecord<'_>) -> Option<Stamp> {
     time::parse_exact(&record.timestamp)
 }
 
-fn trailer(text: &str) -> Option<Trailer> {
-    text.starts_with("{\"count\":").then(|| serde_json::from_str(text).ok()).flatten()
+fn trailer(line: &[u8]) -> Option<Trailer> {
+    line.starts_with(b"{\"count\":").then(|| serde_json::from_slice(line).ok()).flatten()
 }
 
 /// Text, borrowed where it has no escapes; `null` is the empty text.

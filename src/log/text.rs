@@ -1,7 +1,7 @@
 //! The text styles of `log show` and Console: header lines recognised, further lines joined to their record.
 
-use super::{LogRecord, LogSummary, MAX_RECORD, ReadOptions, Speaker, Style, lossy, time};
-use crate::Time;
+use super::time::{self, Stamp};
+use super::{LogRecord, LogSummary, MAX_RECORD, ReadOptions, Speaker, Style, lossy};
 use regex::{Captures, Regex};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -53,7 +53,7 @@ static FOREIGN: LazyLock<Regex> = pattern!(
 
 /// A header line, taken apart.
 struct Header {
-    at: Time,
+    stamp: Stamp,
     name: Range<usize>,
     pid: u32,
     thread: u64,
@@ -73,6 +73,11 @@ pub fn is_banner(line: &[u8]) -> bool {
     std::str::from_utf8(line).is_ok_and(|line| BANNER.is_match(line))
 }
 
+/// Whether another program wrote the line, with a date of its own that names no year or no offset.
+pub fn is_foreign(line: &str) -> bool {
+    FOREIGN.is_match(line)
+}
+
 fn header(style: Style, line: &str, options: &ReadOptions) -> Option<Header> {
     let before = match style {
         Style::Console => CONSOLE_LEVEL.find(line)?.end(),
@@ -80,7 +85,7 @@ fn header(style: Style, line: &str, options: &ReadOptions) -> Option<Header> {
     };
     // The cheap look first: every header has a digit where its time begins.
     line.as_bytes().get(before).filter(|byte| byte.is_ascii_digit())?;
-    let (at, rest) = time::parse(line.get(before..)?, options)?;
+    let (stamp, rest) = time::parse(line.get(before..)?, options)?;
     let pattern = match style {
         Style::Compact => &COMPACT,
         Style::Default => &DEFAULT,
@@ -92,7 +97,7 @@ fn header(style: Style, line: &str, options: &ReadOptions) -> Option<Header> {
     let behind = line.len() - rest.len();
     let name = found.name("name")?;
     Some(Header {
-        at,
+        stamp,
         name: behind + name.start()..behind + name.end(),
         pid: number(&found, "pid", 10).and_then(|pid| pid.try_into().ok()).unwrap_or(0),
         thread: number(&found, "thread", 16).unwrap_or(0),
@@ -131,7 +136,7 @@ impl Assembler {
                 summary.complete = Some(true);
             }
             self.close(summary, on_record);
-        } else if FOREIGN.is_match(&line) {
+        } else if is_foreign(&line) {
             self.close(summary, on_record);
             summary.lines_skipped += 1;
         } else if self.open.is_some() && self.text.len() + line.len() < MAX_RECORD {
@@ -147,7 +152,7 @@ impl Assembler {
     /// Ends the record in hand, if there is one.
     pub fn close(&mut self, summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
         if let Some(header) = self.open.take() {
-            summary.count(header.at);
+            summary.count(header.stamp);
             on_record(&record(&header, self.text.trim_end_matches('\n')));
         }
         self.text.clear();
@@ -160,7 +165,7 @@ fn record<'t>(header: &Header, text: &'t str) -> LogRecord<'t> {
     let tag = |group| tags.as_ref().and_then(|tags| tags.name(group)).map_or("", |tag| tag.as_str());
     let end = tags.as_ref().and_then(|tags| tags.get(0)).map_or(0, |tags| tags.end());
     LogRecord {
-        at: header.at,
+        at: header.stamp.at,
         speaker: Speaker::Name(Cow::Borrowed(text.get(header.name.clone()).unwrap_or_default())),
         pid: header.pid,
         thread: header.thread,

@@ -4,27 +4,40 @@ use super::ReadOptions;
 use crate::Time;
 use chrono::{FixedOffset, Local, NaiveDate, NaiveDateTime, TimeZone, Utc};
 
+/// A moment as a line carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The instant.
+    pub at: Time,
+    /// The offset that the line carries, which is that of the Mac at that moment; `None` if it carries none.
+    pub offset: Option<FixedOffset>,
+}
+
 /// Reads a timestamp at the start of `text` and gives the rest behind it. A blank may stand before the offset.
 /// Without an offset, `options` or the machine's zone says it.
-pub fn parse<'t>(text: &'t str, options: &ReadOptions) -> Option<(Time, &'t str)> {
-    let (local, rest) = local(text)?;
-    if let Some((offset, rest)) = offset(rest) {
-        return Some((offset.from_local_datetime(&local).single()?.to_utc(), rest));
+pub fn parse<'t>(text: &'t str, options: &ReadOptions) -> Option<(Stamp, &'t str)> {
+    if let Some(found) = parse_zoned(text) {
+        return Some(found);
     }
+    let (local, rest) = local(text)?;
     let at = match options.utc_offset {
         Some(offset) => offset.from_local_datetime(&local).single()?.to_utc(),
         // In the hour that a clock change repeats, the earlier instant; in the one that it skips, as if UTC.
         None => Local.from_local_datetime(&local).earliest().map_or_else(|| local.and_utc(), |time| time.to_utc()),
     };
-    Some((at, rest))
+    Some((Stamp { at, offset: None }, rest))
+}
+
+/// Reads a timestamp at the start of `text` that carries its offset, and gives the rest behind it.
+pub fn parse_zoned(text: &str) -> Option<(Stamp, &str)> {
+    let (local, rest) = local(text)?;
+    let (offset, rest) = offset(rest)?;
+    Some((Stamp { at: Utc.from_utc_datetime(&local.checked_sub_offset(offset)?), offset: Some(offset) }, rest))
 }
 
 /// Reads a timestamp that is the whole text and carries its offset.
-pub fn parse_exact(text: &str) -> Option<Time> {
-    let (local, rest) = local(text)?;
-    let (offset, rest) = offset(rest)?;
-    rest.is_empty().then_some(())?;
-    Some(Utc.from_utc_datetime(&local.checked_sub_offset(offset)?))
+pub fn parse_exact(text: &str) -> Option<Stamp> {
+    parse_zoned(text).filter(|(_, rest)| rest.is_empty()).map(|(stamp, _)| stamp)
 }
 
 fn local(text: &str) -> Option<(NaiveDateTime, &str)> {
@@ -81,7 +94,7 @@ mod tests {
     use super::*;
 
     fn utc(text: &str) -> String {
-        parse_exact(text).unwrap().to_rfc3339()
+        parse_exact(text).unwrap().at.to_rfc3339()
     }
 
     #[test]
@@ -94,9 +107,10 @@ mod tests {
 
     #[test]
     fn a_time_without_an_offset_takes_the_one_given() {
-        let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600) };
-        let (at, rest) = parse("2023-05-04 05:12:03.617 Df mdmclient", &options).unwrap();
-        assert_eq!((at.to_rfc3339().as_str(), rest), ("2023-05-04T10:12:03.617+00:00", " Df mdmclient"));
+        let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600), may_matter: None };
+        let (stamp, rest) = parse("2023-05-04 05:12:03.617 Df mdmclient", &options).unwrap();
+        assert_eq!((stamp.at.to_rfc3339().as_str(), rest), ("2023-05-04T10:12:03.617+00:00", " Df mdmclient"));
+        assert_eq!(stamp.offset, None, "it is not the line that says the offset");
     }
 
     #[test]

@@ -6,6 +6,10 @@ mod mdm_exchanges;
 mod mdm_health_status;
 mod mdm_identity;
 mod mdm_watchdog;
+mod os_update_enforcement;
+mod os_update_events;
+mod os_update_settings;
+mod os_update_status;
 
 use crate::Time;
 use crate::health::Findings;
@@ -145,6 +149,10 @@ pub fn all() -> Vec<Box<dyn Table>> {
         Box::new(ReadOnly(mdm_exchanges::rows)),
         Box::new(ReadOnly(mdm_enrollment::rows)),
         Box::new(ReadOnly(mdm_identity::rows)),
+        Box::new(ReadOnly(os_update_status::rows)),
+        Box::new(ReadOnly(os_update_events::rows)),
+        Box::new(ReadOnly(os_update_enforcement::rows)),
+        Box::new(ReadOnly(os_update_settings::rows)),
         Box::new(ReadOnly(mdm_health_status::rows)),
     ]
 }
@@ -167,6 +175,12 @@ fn word(value: &'static str) -> Option<Text> {
 /// A text from the evidence.
 fn text(value: impl Into<Option<String>>) -> Option<Text> {
     value.into().map(Cow::Owned)
+}
+
+/// Words with commas between; NULL without any.
+fn joined<'w>(words: impl IntoIterator<Item = &'w &'static str>) -> Option<Text> {
+    let words: Vec<&str> = words.into_iter().copied().collect();
+    text(Some(words.join(",")).filter(|joined| !joined.is_empty()))
 }
 
 /// A count, cut at what SQL can hold.

@@ -23,6 +23,7 @@ pub struct Mac {
     span: Option<(String, String)>,
     log: Option<String>,
     commands: BTreeMap<&'static str, String>,
+    files: BTreeMap<&'static str, String>,
 }
 
 impl Mac {
@@ -30,7 +31,13 @@ impl Mac {
     pub fn at(now: &'static str) -> Self {
         let week = 7 * 86_400;
         let (from, booted) = (time(now) - chrono::TimeDelta::hours(3), time(now).timestamp() - week);
-        let mac = Self { now, span: Some((from.to_rfc3339(), now.to_owned())), log: None, commands: BTreeMap::new() };
+        let mac = Self {
+            now,
+            span: Some((from.to_rfc3339(), now.to_owned())),
+            log: None,
+            commands: BTreeMap::new(),
+            files: BTreeMap::new(),
+        };
         let other = record("/usr/sbin/cfprefsd", &from.format("%F %T%.6f%z").to_string(), 0, 0, "nothing of ours");
         mac.log_text(&format!("{other}\n{{\"count\":1,\"finished\":1}}\n"))
             .command("profiles-status", ENROLLED)
@@ -73,6 +80,17 @@ impl Mac {
         self
     }
 
+    /// A file by its path on the Mac.
+    pub fn file(mut self, path: &'static str, text: &str) -> Self {
+        self.files.insert(path, text.to_owned());
+        self
+    }
+
+    pub fn without_file(mut self, path: &str) -> Self {
+        self.files.retain(|one, _| *one != path);
+        self
+    }
+
     pub fn without(mut self, command: &str) -> Self {
         self.commands.retain(|name, _| *name != command);
         self
@@ -99,6 +117,11 @@ impl Mac {
         fs::write(folder.path().join("capture.json"), description).unwrap();
         if let Some(log) = &self.log {
             fs::write(folder.path().join("log.ndjson"), log).unwrap();
+        }
+        for (path, text) in &self.files {
+            let path = folder.path().join("root").join(path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         }
         for (name, output) in &self.commands {
             fs::write(folder.path().join(format!("commands/{name}.out")), output).unwrap();

@@ -1,0 +1,39 @@
+//! Which macOS runs, as `SystemVersion.plist` says.
+
+use super::Fact;
+use super::property_list::{from_file, get, text};
+use crate::host::Host;
+
+/// The file that every Mac has.
+pub const PATH: &str = "/System/Library/CoreServices/SystemVersion.plist";
+
+/// The system that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemVersion {
+    /// Such as `15.6.1`.
+    pub version: String,
+    /// Such as `24G90`.
+    pub build: Option<String>,
+}
+
+impl SystemVersion {
+    /// The first number of the version.
+    pub fn major(&self) -> Option<u32> {
+        self.version.split('.').next()?.parse().ok()
+    }
+}
+
+/// Reads the file.
+pub fn system_version(host: &dyn Host) -> Fact<SystemVersion> {
+    let read = |root: &plist::Dictionary| {
+        Some(SystemVersion {
+            version: get(root, "ProductVersion", text)?,
+            build: get(root, "ProductBuildVersion", text),
+        })
+    };
+    match from_file(host, PATH, read) {
+        Fact::Known(Some(version)) => Fact::Known(version),
+        Fact::Known(None) => Fact::unknown("not_understood", format!("{PATH} names no ProductVersion.")),
+        Fact::Unknown { reason, why } => Fact::Unknown { reason, why },
+    }
+}

@@ -1,0 +1,63 @@
+//! A look at an ndjson line that tells who wrote it and when, without parsing the line.
+//!
+//! In a log of all processes one line in twenty-five is of a process that matters. Parsing the others takes most of the
+//! time; looking at two fields takes a tenth of that. Quotes within a text are escaped, so that no message can hold
+//! what is looked for here.
+
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
+/// `"processImagePath":"\/usr\/libexec\/mdmclient","senderImagePath":…,"timestamp":"2026-07-26 18:11:22.348728+1200"`
+/// (macOS 26): in this order, and near each other.
+static IMAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"processImagePath\":\""));
+static TIMESTAMP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"timestamp\":\""));
+
+/// Two fields of a record, as they stand in the line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Glance<'l> {
+    /// The writer's image path, with its slashes escaped or not.
+    pub image: &'l [u8],
+    /// When it was written.
+    pub timestamp: &'l str,
+}
+
+/// The fields of a whole line; `None` if they are not where they usually are.
+pub fn glance(line: &[u8]) -> Option<Glance<'_>> {
+    line.ends_with(b"}").then_some(())?;
+    let (image, rest) = text_after(line, &IMAGE)?;
+    let (timestamp, _) = text_after(rest, &TIMESTAMP)?;
+    Some(Glance { image, timestamp: std::str::from_utf8(timestamp).ok()? })
+}
+
+/// The text behind a key, up to the next quote, and what follows. A text with an escaped quote is cut there, and then is
+/// no path of a process that matters.
+fn text_after<'l>(line: &'l [u8], key: &Finder<'_>) -> Option<(&'l [u8], &'l [u8])> {
+    let text = line.get(key.find(line)? + key.needle().len()..)?;
+    text.split_at_checked(memchr::memchr(b'"', text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_and_the_time_are_seen() {
+        let line = br#"{"eventMessage":"\"processImagePath\":\"x\"","processImagePath":"\/usr\/libexec\/mdmclient","timestamp":"2026-07-26 18:11:22.348728+1200"}"#;
+        let seen = glance(line).unwrap();
+        assert_eq!(seen.image, br"\/usr\/libexec\/mdmclient");
+        assert_eq!(seen.timestamp, "2026-07-26 18:11:22.348728+1200");
+    }
+
+    #[test]
+    fn a_line_that_is_cut_off_or_otherwise_is_left_to_the_parser() {
+        for line in [
+            &br#"{"processImagePath":"\/x","timestamp":"2026"#[..],
+            br#"{"timestamp":"2026-07-26 18:11:22.348728+1200","processImagePath":"\/x"}"#,
+            br#"{"timestamp":"2026-07-26 18:11:22.348728+1200"}"#,
+            b"",
+            b"}",
+        ] {
+            assert_eq!(glance(line), None, "{}", String::from_utf8_lossy(line));
+        }
+    }
+}
