@@ -4,11 +4,15 @@
 
 use mdm_health::collect;
 use mdm_health::event;
-use mdm_health::facts::{certificates::read_certificates, old_plist};
+use mdm_health::facts::certificates::read_certificates;
+use mdm_health::facts::ddm_state::ddm_state;
+use mdm_health::facts::old_plist;
+use mdm_health::facts::software_update_preferences::software_update_preferences;
+use mdm_health::facts::system_version::system_version;
 use mdm_health::frontend::osquery::hostile;
 use mdm_health::health::Findings;
-use mdm_health::host::Recorded;
-use mdm_health::log::{ReadOptions, read_log};
+use mdm_health::host::{Command, FileEnd, Host, HostError, LogSource, Output, Recorded, Span};
+use mdm_health::log::{ReadOptions, install_log, read_log};
 use mdm_health::tables;
 use std::fs;
 use std::path::Path;
@@ -21,15 +25,17 @@ pub type Entry = (&'static str, fn(&[u8]));
 pub const ENTRIES: &[Entry] = &[
     ("captures", captures),
     ("certificates", certificates),
+    ("install_log", install_log),
     ("log", log),
     ("old_plist", old_plist),
     ("osquery_calls", osquery_calls),
+    ("property_list", property_list),
     ("thrift_messages", thrift_messages),
 ];
 
 /// A log in any style. Every record is counted, those that are no messages too, and lies within the span that is told.
 pub fn log(data: &[u8]) {
-    let options = ReadOptions { utc_offset: "+00:00".parse().ok() };
+    let options = ReadOptions { utc_offset: "+00:00".parse().ok(), ..ReadOptions::default() };
     let (mut records, mut times) = (0, Vec::new());
     let read = read_log(data, &options, |record| {
         records += 1;
@@ -39,6 +45,59 @@ pub fn log(data: &[u8]) {
     if let Ok(summary) = read {
         assert!(summary.records >= records);
         assert!(times.iter().all(|at| summary.first <= Some(*at) && Some(*at) <= summary.last));
+    }
+}
+
+/// install.log. Every record that is handed out is counted; a repetition is counted alone.
+pub fn install_log(data: &[u8]) {
+    let mut records = 0;
+    let read = install_log::read(data, |record| {
+        records += 1;
+        let _ = event::install_log::recognise(&record);
+    });
+    assert!(read.is_ok_and(|summary| summary.records >= records), "records were lost");
+}
+
+/// A file that softwareupdated keeps: a property list in any of its forms.
+pub fn property_list(data: &[u8]) {
+    let host = OneFile(data.to_vec());
+    let _ = software_update_preferences(&host);
+    let _ = ddm_state(&host);
+    let _ = system_version(&host);
+}
+
+/// A Mac all of whose files are the same.
+struct OneFile(Vec<u8>);
+
+impl OneFile {
+    fn has_no(&self, missing: &str) -> HostError {
+        HostError::NotCaptured { capture: "it".into(), missing: missing.to_owned() }
+    }
+}
+
+impl Host for OneFile {
+    fn run(&self, command: Command) -> Result<Output, HostError> {
+        Err(self.has_no(command.name()))
+    }
+
+    fn open_log(&self, _: Span) -> Result<Box<dyn LogSource>, HostError> {
+        Err(self.has_no("log"))
+    }
+
+    fn read_file(&self, _: &str) -> Result<Vec<u8>, HostError> {
+        Ok(self.0.clone())
+    }
+
+    fn read_file_end(&self, _: &str, _: u64) -> Result<FileEnd, HostError> {
+        Ok(FileEnd { bytes: self.0.clone(), left_out: 0 })
+    }
+
+    fn now(&self) -> Option<mdm_health::Time> {
+        None
+    }
+
+    fn is_live(&self) -> bool {
+        false
     }
 }
 
@@ -87,6 +146,17 @@ pub fn captures(data: &[u8]) {
     }
 }
 
+/// The files of a Mac that a capture may hold, by their last names.
+const FILES: &[(&str, &str)] = &[
+    ("install.log", "root/private/var/log/install.log"),
+    ("com.apple.SoftwareUpdate.plist", "root/Library/Preferences/com.apple.SoftwareUpdate.plist"),
+    (
+        "SoftwareUpdateDDMStatePersistence.plist",
+        "root/private/var/db/softwareupdate/SoftwareUpdateDDMStatePersistence.plist",
+    ),
+    ("SystemVersion.plist", "root/System/Library/CoreServices/SystemVersion.plist"),
+];
+
 /// What the rules make of a capture folder of those files. Names outside of a capture are left out; without a
 /// description, or with one that is refused, there is one that is not.
 fn findings(files: &[(&str, &str)]) -> Findings {
@@ -98,12 +168,19 @@ fn findings(files: &[(&str, &str)]) -> Findings {
         assert!(written.is_ok(), "{name} cannot be written");
     };
     assert!(fs::create_dir(folder.path().join("commands")).is_ok());
+    for (_, path) in FILES {
+        let parent = Path::new(path).parent().unwrap_or(Path::new(""));
+        assert!(fs::create_dir_all(folder.path().join(parent)).is_ok());
+    }
     for (name, text) in files {
         let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
         match (stem, ending) {
             ("capture", "json") | ("log", "ndjson") => write(name, text),
             (_, "out" | "err" | "code") if COMMANDS.contains(&stem) => write(&format!("commands/{name}"), text),
-            _ => {}
+            _ => {
+                let file = FILES.iter().find(|(file, _)| file == name);
+                file.into_iter().for_each(|(_, path)| write(path, text));
+            }
         }
     }
     let host = Recorded::open(folder.path(), None).or_else(|_| {
