@@ -56,6 +56,13 @@ fn diagnose_says_unknown_where_the_evidence_does_not_say() {
 }
 
 #[test]
+fn diagnose_tells_the_systems_log_as_well_whether_there_is_one_or_not() {
+    let folder = Mac::at("2026-11-23T18:00:00Z").folder();
+    let (with, without) = (on(folder.path(), &["diagnose", "--syslog"]), on(folder.path(), &["diagnose"]));
+    assert_eq!((with.status.code(), stdout(&with), stderr(&with)), (Some(0), stdout(&without), ""));
+}
+
+#[test]
 fn json_has_numbers_texts_and_null() {
     let sql = "SELECT state, mdm_client_stuck, usual_gap_seconds FROM mdm_watchdog";
     let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--json"]);

@@ -1,107 +1,34 @@
 //! The program as an osquery extension: a manager of the tests' own registers it, calls it, loses it and ends it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
+#[path = "support/extension.rs"]
+mod extension;
 #[path = "support/fake_mac.rs"]
 mod fake_mac;
 #[path = "support/manager.rs"]
 mod manager;
 mod support;
 
+use extension::Extension;
 use fake_mac::FakeMac;
 use manager::{LIMIT, Manager, Map, Peer, map, ping_over, until};
 use mdm_health::tables::{self, ColumnKind, Value};
-use rustix::process::{Pid, Signal, kill_process};
-use std::ffi::OsStr;
+use rustix::process::Signal;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::Mac;
+use support::three_commands;
 use tempfile::TempDir;
 
 const LOG: &str = "/usr/bin/log";
 
-/// The program, running as an extension. It is killed when this is dropped.
-struct Extension(Child);
-
-impl Extension {
-    fn start(socket: &Path, arguments: &[&str]) -> Self {
-        let socket = socket.to_str().unwrap();
-        Self::run(&[&["--verbose", "--socket", socket, "--timeout", "30", "--interval", "1"][..], arguments].concat())
-    }
-
-    fn on(manager: &Manager, source: &Path) -> Self {
-        Self::start(&manager.socket, &["--source", source.to_str().unwrap()])
-    }
-
-    fn run(arguments: &[&str]) -> Self {
-        Self::run_as(env!("CARGO_BIN_EXE_mdm-health"), arguments)
-    }
-
-    #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
-    fn run_as(program: impl AsRef<OsStr>, arguments: &[&str]) -> Self {
-        let mut command = Command::new(program);
-        command.args(arguments).env_remove("MDM_HEALTH_SOURCE").stdout(Stdio::null()).stderr(Stdio::piped());
-        Self(command.spawn().unwrap())
-    }
-
-    /// Reads what it says up to a line with those words.
-    fn said(&mut self, words: &str) {
-        // A byte at a time, so that the rest stays for the end.
-        let (stderr, mut line) = (self.0.stderr.as_mut().unwrap(), String::new());
-        while !line.contains(words) || !line.ends_with('\n') {
-            let mut letter = [0];
-            stderr.read_exact(&mut letter).unwrap_or_else(|_| panic!("it said only: {line}"));
-            line.push(letter[0].into());
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-
-    /// Waits for the end; gives the exit code and what was said.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut code = None;
-        until("the extension ends", || {
-            code = self.0.try_wait().unwrap();
-            code.is_some()
-        });
-        let mut said = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (code.unwrap().code(), said)
-    }
-}
-
-impl Drop for Extension {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A Mac with three commands, one of them never answered.
-fn capture() -> TempDir {
-    Mac::at("2026-11-23T18:00:00Z")
-        .said(
-            "2026-11-23 17:00:00 Processing server request: DeviceInformation for: <Device> (A-1) PowerNap: no
-             2026-11-23 17:00:01 >>>>> Sending HTTP request (PUT) [Acknowledged(DeviceInformation):A-1] >>>>>
-             2026-11-23 17:00:02 <<<<< Received HTTP response (200) [Acknowledged(DeviceInformation):A-1] <<<<<
-             2026-11-23 17:10:00 Processing server request: ProfileList for: <Device> (A-2) PowerNap: no
-             2026-11-23 17:10:01 >>>>> Sending HTTP request (PUT) [Acknowledged(ProfileList):A-2] >>>>>
-             2026-11-23 17:10:02 <<<<< Received HTTP response (200) [Acknowledged(ProfileList):A-2] <<<<<
-             2026-11-23 17:20:00 Processing server request: ScheduleOSUpdate for: <Device> (A-3) PowerNap: no",
-        )
-        .folder()
-}
-
 /// A manager and an extension on that capture.
 fn running() -> (TempDir, TempDir, Manager, Extension, Peer) {
-    let (folder, capture) = (tempfile::tempdir().unwrap(), capture());
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let manager = Manager::start(folder.path());
     let extension = Extension::on(&manager, capture.path());
     let peer = manager.extension();
@@ -263,18 +190,36 @@ fn a_refused_registration_ends_it_with_the_managers_own_words() {
         "Incompatible extension SDK version",
         "SQLITE_ERROR",
     ] {
-        let (folder, capture) = (tempfile::tempdir().unwrap(), capture());
+        let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
         let manager = Manager::refusing(folder.path(), words);
         let (code, said) = Extension::on(&manager, capture.path()).end();
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(&format!("osquery refused to register mdm_health: {words}")), "{said}");
-        assert_eq!((manager.state().registrations.len(), left(folder.path())), (1, Vec::new()));
+        let tries = if words == "Duplicate extension registered" { 6 } else { 1 };
+        assert_eq!((manager.state().registrations.len(), left(folder.path())), (tries, Vec::new()));
     }
 }
 
 #[test]
+fn a_predecessor_that_is_still_listed_is_waited_for() {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let manager = Manager::refusing(folder.path(), "Duplicate extension registered");
+    let mut extension = Extension::on(&manager, capture.path());
+    extension.said("osquery refused to register mdm_health: Duplicate");
+    manager.state().refusal = None;
+    assert_eq!(manager.extension().generate("mdm_watchdog", "{}").rows.len(), 1);
+
+    let (folder, capture) = (tempfile::tempdir().unwrap(), capture);
+    let manager = Manager::refusing(folder.path(), "Duplicate extension registered");
+    let mut extension = Extension::on(&manager, capture.path());
+    extension.said("osquery refused to register mdm_health: Duplicate");
+    extension.signal(Signal::TERM);
+    assert_eq!(extension.end().0, Some(0));
+}
+
+#[test]
 fn a_socket_that_never_comes_ends_it_and_one_that_comes_late_does_not() {
-    let (folder, capture) = (tempfile::tempdir().unwrap(), capture());
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let (socket, source) = (folder.path().join("osquery.em"), capture.path().to_str().unwrap());
     let start = Instant::now();
     let never = Extension::run(&["--socket", socket.to_str().unwrap(), "--timeout=1", "--source", source]);
@@ -310,7 +255,7 @@ fn a_signal_ends_it_well_and_takes_the_registration_back() {
 
 #[test]
 fn a_signal_ends_it_while_it_waits_and_while_osquery_is_mute() {
-    let (folder, capture) = (tempfile::tempdir().unwrap(), capture());
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let nobody = folder.path().join("nobody.em");
     let mut waiting = Extension::start(&nobody, &["--source", capture.path().to_str().unwrap()]);
     waiting.said("waits for osquery");
@@ -328,7 +273,7 @@ fn a_signal_ends_it_while_it_waits_and_while_osquery_is_mute() {
 
 #[test]
 fn a_stale_socket_at_its_path_is_replaced_and_the_new_one_is_its_own() {
-    let (folder, capture) = (tempfile::tempdir().unwrap(), capture());
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let manager = Manager::start(folder.path());
     drop(UnixListener::bind(manager.extension_socket()).unwrap());
     let _extension = Extension::on(&manager, capture.path());
@@ -340,7 +285,7 @@ fn a_stale_socket_at_its_path_is_replaced_and_the_new_one_is_its_own() {
 
 #[test]
 fn a_socket_that_cannot_be_made_ends_it_and_takes_the_registration_back() {
-    let (folder, capture) = (tempfile::tempdir().unwrap(), capture());
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let manager = Manager::start(folder.path());
     fs::create_dir(manager.extension_socket()).unwrap();
     let (code, said) = Extension::on(&manager, capture.path()).end();
@@ -351,7 +296,7 @@ fn a_socket_that_cannot_be_made_ends_it_and_takes_the_registration_back() {
 
 #[test]
 fn a_path_too_long_for_a_socket_is_said_before_anything_else() {
-    let (folder, capture) = (tempfile::tempdir().unwrap(), capture());
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let room = 103 - folder.path().as_os_str().len() - 1;
     let socket = folder.path().join("s".repeat(room - ".65535".len() + 1));
     let (code, said) = Extension::start(&socket, &["--source", capture.path().to_str().unwrap()]).end();
@@ -458,7 +403,7 @@ fn a_mac_whose_log_hangs_keeps_neither_the_others_waiting_nor_the_end() {
 
 #[test]
 fn a_command_line_that_cannot_be_followed_is_said_to_be() {
-    let capture = capture();
+    let capture = three_commands();
     for (arguments, words) in [
         (&["--socket", "/nowhere/osquery.em"][..], "pass --source"),
         (&["-socket=/nowhere/osquery.em", "--source", "/no/such/capture"], "/no/such/capture"),
@@ -484,7 +429,7 @@ fn a_file_named_as_an_extension_is_one_when_it_is_started_with_nothing() {
 
 #[test]
 fn flags_of_a_newer_osquery_are_left_alone() {
-    let (folder, capture) = (tempfile::tempdir().unwrap(), capture());
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let manager = Manager::start(folder.path());
     let joined = format!("-socket={}", manager.socket.display());
     let source = format!("--source={}", capture.path().display());

@@ -3,6 +3,7 @@
 use super::progress;
 use super::shell::{self, Format};
 use super::source::SourceOptions;
+use super::syslog;
 use crate::collect::Collector;
 use crate::health::Findings;
 use clap::{Parser, Subcommand};
@@ -42,7 +43,11 @@ enum Command {
         csv: bool,
     },
     /// Check for known MDM problems and print mdm-watchdog's outputs
-    Diagnose,
+    Diagnose {
+        /// Write them to the system's log as well
+        #[arg(long)]
+        syslog: bool,
+    },
     /// Print the tables and what they answer, in Markdown
     Tables,
     /// Print the version
@@ -71,7 +76,13 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     let printed = match &arguments.command {
         Command::Version => format!("{}\n", crate::VERSION),
         Command::Tables => table_list(),
-        Command::Diagnose => outputs(&collector(arguments)?.findings(PATIENCE)),
+        Command::Diagnose { syslog } => {
+            let printed = outputs(&collector(arguments)?.findings(PATIENCE));
+            if *syslog {
+                syslog::write(&printed);
+            }
+            printed
+        }
         Command::Query { sql, json, csv } => {
             let collector = collector(arguments)?;
             let format = match (json, csv) {

@@ -6,4 +6,5 @@ pub mod osquery;
 mod progress;
 pub mod shell;
 pub mod source;
+mod syslog;
 mod vtab;

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufReader, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,10 +31,15 @@ pub struct Registration {
 /// What the manager knows and how it behaves.
 #[derive(Default)]
 pub struct State {
+    /// The number that the next extension gets, or that the latest one got. None is given twice: a question of the one
+    /// before may still be on its way.
     pub uuid: i64,
+    given: Vec<i64>,
     pub refusal: Option<&'static str>,
     /// Takes questions and answers none.
     pub mute: bool,
+    /// How many of the next questions are answered by closing the connection, with a part of the answer or without.
+    pub breaks: usize,
     pub gone: bool,
     pub registrations: Vec<Registration>,
     pub listed: Vec<i64>,
@@ -48,9 +54,23 @@ pub struct Manager {
 impl Manager {
     /// A manager in that folder that gives the number 4242.
     pub fn start(folder: &Path) -> Self {
+        Self::with(folder, State { uuid: 4242, ..State::default() })
+    }
+
+    /// The next manager after one that was killed. As osquery does, it first removes what lies at its path and behind it.
+    pub fn restarted(folder: &Path) -> Self {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_name().to_string_lossy().starts_with("osquery.em") {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        Self::with(folder, State { uuid: 4243, ..State::default() })
+    }
+
+    fn with(folder: &Path, state: State) -> Self {
         let socket = folder.join("osquery.em");
         let listener = UnixListener::bind(&socket).unwrap();
-        let state = Arc::new(Mutex::new(State { uuid: 4242, ..State::default() }));
+        let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -76,7 +96,9 @@ impl Manager {
 
     /// Ends as a killed osquery does: nobody listens any more, the file stays.
     pub fn vanish(&self) {
-        self.state().gone = true;
+        let mut state = self.state();
+        (state.gone, state.listed) = (true, Vec::new());
+        drop(state);
         let _ = UnixStream::connect(&self.socket);
     }
 
@@ -193,11 +215,13 @@ fn begin(
     method: &str,
     arguments: impl FnOnce(&mut dyn TOutputProtocol) -> thrift::Result<()>,
 ) -> thrift::Result<()> {
-    write(stream, &TMessageIdentifier::new(method, TMessageType::Call, 5), arguments)
+    let (mut call, mut stream) = (Vec::new(), stream);
+    write(&mut call, &TMessageIdentifier::new(method, TMessageType::Call, 5), arguments)?;
+    Ok(stream.write_all(&call)?)
 }
 
 fn write(
-    stream: &UnixStream,
+    stream: impl Write,
     message: &TMessageIdentifier,
     body: impl FnOnce(&mut dyn TOutputProtocol) -> thrift::Result<()>,
 ) -> thrift::Result<()> {
@@ -211,7 +235,7 @@ fn write(
 
 /// Reads a reply whose result, if it has one, is in the field 0.
 fn result(stream: &UnixStream, read: impl FnOnce(&mut dyn TInputProtocol) -> thrift::Result<()>) -> thrift::Result<()> {
-    let mut input = TBinaryInputProtocol::new(stream, true);
+    let mut input = TBinaryInputProtocol::new(BufReader::new(stream), true);
     let message = input.read_message_begin()?;
     assert_eq!(message.sequence_number, 5);
     if message.message_type == TMessageType::Exception {
@@ -250,6 +274,8 @@ fn answer(state: &Mutex<State>, stream: &UnixStream) -> thrift::Result<()> {
         thread::sleep(Duration::from_millis(50));
     }
     let mut state = state.lock().unwrap();
+    let breaks = state.breaks;
+    state.breaks = breaks.saturating_sub(1);
     let (mut code, mut words) = (0, "OK");
     match message.name.as_str() {
         "registerExtension" => {
@@ -257,7 +283,11 @@ fn answer(state: &Mutex<State>, stream: &UnixStream) -> thrift::Result<()> {
             match state.refusal {
                 Some(refusal) => (code, words) = (1, refusal),
                 None => {
+                    while state.given.contains(&state.uuid) {
+                        state.uuid += 1;
+                    }
                     uuid = state.uuid;
+                    state.given.push(uuid);
                     state.listed.push(uuid);
                 }
             }
@@ -271,7 +301,8 @@ fn answer(state: &Mutex<State>, stream: &UnixStream) -> thrift::Result<()> {
     let reply = TMessageIdentifier::new(message.name.as_str(), TMessageType::Reply, message.sequence_number);
     let listed = state.listed.clone();
     drop(state);
-    write(stream, &reply, |out| {
+    let mut bytes = Vec::new();
+    write(&mut bytes, &reply, |out| {
         if message.name != "extensions" {
             out.write_field_begin(&TFieldIdentifier::new("status", TType::Struct, 0))?;
             return write_struct(out, |out| {
@@ -290,7 +321,14 @@ fn answer(state: &Mutex<State>, stream: &UnixStream) -> thrift::Result<()> {
             write_struct(out, |out| text_field(out, 1, "mdm_health"))?;
         }
         Ok(())
-    })
+    })?;
+    let mut stream = stream;
+    if breaks > 0 {
+        stream.write_all(bytes.get(..bytes.len() / 2 * (breaks % 2)).unwrap())?;
+        stream.shutdown(Shutdown::Both)?;
+        return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
+    }
+    Ok(stream.write_all(&bytes)?)
 }
 
 fn write_struct(

@@ -228,6 +228,21 @@ pub fn capture(name: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
+/// A capture with three commands, one of them never answered.
+pub fn three_commands() -> TempDir {
+    Mac::at("2026-11-23T18:00:00Z")
+        .said(
+            "2026-11-23 17:00:00 Processing server request: DeviceInformation for: <Device> (A-1) PowerNap: no
+             2026-11-23 17:00:01 >>>>> Sending HTTP request (PUT) [Acknowledged(DeviceInformation):A-1] >>>>>
+             2026-11-23 17:00:02 <<<<< Received HTTP response (200) [Acknowledged(DeviceInformation):A-1] <<<<<
+             2026-11-23 17:10:00 Processing server request: ProfileList for: <Device> (A-2) PowerNap: no
+             2026-11-23 17:10:01 >>>>> Sending HTTP request (PUT) [Acknowledged(ProfileList):A-2] >>>>>
+             2026-11-23 17:10:02 <<<<< Received HTTP response (200) [Acknowledged(ProfileList):A-2] <<<<<
+             2026-11-23 17:20:00 Processing server request: ScheduleOSUpdate for: <Device> (A-3) PowerNap: no",
+        )
+        .folder()
+}
+
 /// Our own captures, which a person can read.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)

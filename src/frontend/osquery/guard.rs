@@ -9,9 +9,8 @@ use std::thread;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How many calls may be under way. The crate's server has ten workers; two stay free for what never waits, such as
-/// `columns`, which osquery asks of every table when a query comes beside another.
-const MOST_AT_ONCE: usize = 8;
+/// How many calls of a table may be under way, with those that nobody waits for any more.
+const MOST_AT_ONCE: usize = 4;
 
 /// Why a call has no answer.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -30,6 +29,18 @@ pub enum GuardError {
         /// The deadline.
         limit: Duration,
     },
+    /// There are more rows than anybody asked for.
+    #[error(
+        "{table}: there are more than {most_rows} rows or {} MiB, which is more than osquery takes well", .most_bytes >> 20
+    )]
+    TooMuch {
+        /// The table.
+        table: &'static str,
+        /// The limit in rows.
+        most_rows: usize,
+        /// The limit in bytes.
+        most_bytes: usize,
+    },
     /// The table's code failed.
     #[error("{table}: internal error: {words}")]
     Panicked {
@@ -40,7 +51,7 @@ pub enum GuardError {
     },
 }
 
-/// Runs calls of tables. Clones share the bound.
+/// Runs the calls of a table. Clones share the bound.
 #[derive(Clone)]
 pub struct Guard {
     under_way: Arc<AtomicUsize>,

@@ -48,6 +48,14 @@ pub enum ManagerError {
     },
 }
 
+impl ManagerError {
+    /// Whether an extension of our name is registered already.
+    pub fn is_duplicate(&self) -> bool {
+        // "Duplicate extension registered" (seen with 5.23.1).
+        matches!(self, Self::Refused { message, .. } if message.starts_with("Duplicate extension"))
+    }
+}
+
 /// osquery's extension manager.
 #[derive(Debug, Clone)]
 pub struct Manager {
@@ -78,13 +86,20 @@ impl Manager {
             let info = call.open(1).text(1, NAME).text(2, crate::VERSION).text(3, SDK_VERSION).text(4, MIN_SDK_VERSION);
             info.stop().map(2, registry).stop()
         })?;
-        Ok(self.accepted("to register mdm_health", reply)?.uuid)
+        Ok(Self::accepted("to register mdm_health", self.read(reply.status())?)?.uuid)
     }
 
     /// Takes the registration back.
     pub fn deregister(&self, uuid: i64) -> Result<(), ManagerError> {
         let reply = self.ask("deregisterExtension", |call| call.i64(1, uuid).stop())?;
-        self.accepted("to deregister mdm_health", reply).map(drop)
+        Self::accepted("to deregister mdm_health", self.read(reply.status())?).map(drop)
+    }
+
+    /// Whether an extension behind the socket answers what never waits: the columns of a table.
+    pub fn columns(&self, table: &str) -> Result<(), ManagerError> {
+        let call = |call: Encoder| call.text(1, "table").text(2, table).entry(3, "action", "columns").stop();
+        let status = self.read(self.ask("call", call)?.status_of_call())?;
+        Self::accepted("to tell a table's columns", status).map(drop)
     }
 
     fn ask(&self, method: &str, arguments: impl FnOnce(Encoder) -> Encoder) -> Result<Message, ManagerError> {
@@ -102,8 +117,7 @@ impl Manager {
         }))
     }
 
-    fn accepted(&self, what: &'static str, reply: Message) -> Result<Status, ManagerError> {
-        let status = self.read(reply.status())?;
+    fn accepted(what: &'static str, status: Status) -> Result<Status, ManagerError> {
         if status.code == 0 { Ok(status) } else { Err(ManagerError::Refused { what, message: status.message }) }
     }
 

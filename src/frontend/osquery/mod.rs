@@ -1,7 +1,7 @@
 //! The osquery extension: `mdm_health.ext --socket S --timeout T --interval I`, as osquery starts it.
 //!
 //! ```text
-//! osquery ── <socket>.<uuid> ── relay ── private connections ── osquery-rust-ng's Server ── plugin ── guard ── table
+//! osquery ── <socket>.<uuid> ── relay ── answers ── private ── osquery-rust-ng's Server ── plugin ── guard ── table
 //!    └────── <socket> ── manager (register, look whether we are still listed) ── mod.rs
 //! ```
 //!
@@ -11,19 +11,25 @@
 //! Exit codes: 0 when osquery or a signal asked it to end, 1 when it could not begin, 2 for a command line that cannot
 //! be followed, 3 when osquery went away or let it go.
 
+mod answers;
 mod arguments;
 mod folder;
 mod guard;
+#[doc(hidden)]
+pub mod hostile;
 mod manager;
 mod plugin;
 mod private;
 mod relay;
+#[cfg(test)]
+mod tests;
 mod thrift;
 
 use super::shell::printable;
 use super::vtab::Ask;
 use crate::collect::Collector;
 use crate::host;
+use crate::tables::DEFINITIONS;
 use arguments::Arguments;
 pub use arguments::are_of_osquery;
 use folder::Folder;
@@ -74,6 +80,10 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// How many looks at osquery may fail in a row: a busy moment is not its end.
 const FAILURES: usize = 2;
+
+/// For how many intervals a predecessor may still be listed: osquery lets it go when it pings it the next time (3 to 8 s
+/// were seen with 5.23.1).
+const PREDECESSOR: u32 = 5;
 
 /// The longest path of a Unix socket on macOS, in bytes. Linux takes 107.
 const LONGEST_PATH: usize = 103;
@@ -147,7 +157,10 @@ fn serve(arguments: &Arguments, collector: Arc<Collector>) -> Result<Ending, Sta
     let folder = Folder::take(parent).map_err(|why| StartError::NoFolder { parent: parent.to_owned(), why })?;
     let server = PrivateServer::start(tables(&collector), &folder, CALL_LIMIT + GRACE)?;
     let manager = Manager::new(arguments.socket.clone(), MANAGER_LIMIT);
-    let uuid = manager.register(server.registry())?;
+    let uuid = match register(&manager, server.registry(), arguments, &endings)? {
+        Ok(uuid) => uuid,
+        Err(ending) => return Ok(ending),
+    };
     let mut path = arguments.socket.clone().into_os_string();
     path.push(format!(".{uuid}"));
     let registered = Registered { manager, path: path.into(), uuid };
@@ -171,7 +184,10 @@ fn stay(
     thread::Builder::new().name("refresh".to_owned()).spawn(move || refresh(&collector))?;
     let interval = arguments.interval;
     thread::Builder::new().name("watch".to_owned()).spawn(move || {
-        let _ = send.send(Ending::Lost(registered.until_lost(interval)));
+        // A process whose watch has failed would be one that nobody watches.
+        let lost = catch_unwind(AssertUnwindSafe(|| registered.until_lost(interval)));
+        let why = lost.unwrap_or_else(|_| "the watch over the registration has failed.".to_owned());
+        let _ = send.send(Ending::Lost(why));
     })?;
     Ok(endings.recv().unwrap_or(Ending::Asked))
 }
@@ -179,8 +195,8 @@ fn stay(
 fn tables(collector: &Arc<Collector>) -> Vec<TablePlugin> {
     let collector = collector.clone();
     let ask: Ask = Arc::new(move || collector.findings(BUDGET));
-    let guard = Guard::new(CALL_LIMIT);
-    crate::tables::all().into_iter().map(|table| TablePlugin::new(table, ask.clone(), guard.clone())).collect()
+    let plugin = |table| TablePlugin::new(table, ask.clone(), Guard::new(CALL_LIMIT));
+    crate::tables::all().into_iter().map(plugin).collect()
 }
 
 /// Reads at once, so that the first query finds it done or at least begun, and a live Mac again now and then, so that
@@ -228,6 +244,26 @@ fn wait_for_osquery(arguments: &Arguments, endings: &Receiver<Ending>) -> Result
     }
 }
 
+/// Registers, or gives the ending that came first. While a predecessor that has ended is still listed, osquery refuses
+/// every other.
+fn register(
+    manager: &Manager,
+    registry: &[u8],
+    arguments: &Arguments,
+    endings: &Receiver<Ending>,
+) -> Result<Result<i64, Ending>, StartError> {
+    for _ in 0..PREDECESSOR {
+        match manager.register(registry) {
+            Err(error) if error.is_duplicate() => note(arguments, &format!("waits, since {error}.")),
+            ended => return Ok(Ok(ended?)),
+        }
+        if let Ok(ending) = endings.recv_timeout(arguments.interval) {
+            return Ok(Err(ending));
+        }
+    }
+    Ok(Ok(manager.register(registry)?))
+}
+
 /// Ends the process on SIGTERM and SIGINT: in order, and if that takes too long, at once.
 fn end_on_signals(endings: Sender<Ending>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
@@ -269,11 +305,15 @@ impl Registered {
         }
     }
 
-    /// Whether osquery still lists us. Our own socket must answer as well.
+    /// Whether osquery still lists us. Our own socket must answer as well, and so must the tables behind it.
     fn look(&self) -> Result<bool, String> {
         let listed = self.manager.extensions().map_err(|error| error.to_string())?;
         let own = Manager::new(self.path.clone(), MANAGER_LIMIT);
-        own.ping().map_err(|_| format!("the extension's own socket {} does not answer", self.path.display()))?;
+        let silent = |what: &str| format!("{what} {} does not answer", self.path.display());
+        own.ping().map_err(|_| silent("the extension's own socket"))?;
+        if let Some(table) = DEFINITIONS.first() {
+            own.columns(table.name).map_err(|_| silent("what is behind the extension's own socket"))?;
+        }
         Ok(listed.contains(&self.uuid))
     }
 }

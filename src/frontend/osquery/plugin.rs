@@ -17,6 +17,13 @@ use std::sync::Arc;
 /// How many bytes the values of an INSERT may have.
 const LONGEST_INSERT: usize = 1 << 20;
 
+/// How many rows an answer may have.
+const MOST_ROWS: usize = 100_000;
+
+/// How many bytes its texts and names may have: the maps in which the crate wants them take several times that, and
+/// osquery's watchdog may end what uses more than 200 MB. osquery itself takes 100 MiB.
+const MOST_BYTES: usize = 32 << 20;
+
 /// A table in osquery's registry.
 #[derive(Clone)]
 pub struct TablePlugin {
@@ -37,7 +44,7 @@ impl TablePlugin {
 
     fn generate(&self) -> ExtensionResponse {
         let (table, ask) = (self.table.clone(), self.ask.clone());
-        match self.guard.run(self.table_name(), move || rows(table.as_ref(), &ask)) {
+        match self.guard.run(self.table_name(), move || rows(table.as_ref(), &ask)).flatten() {
             Ok(rows) => response(0, "OK", rows),
             Err(error) => response(1, &error.to_string(), Vec::new()),
         }
@@ -97,18 +104,25 @@ impl OsqueryPlugin for TablePlugin {
 }
 
 /// The rows as maps of texts. A missing key is NULL.
-fn rows(table: &dyn Table, ask: &Ask) -> ExtensionPluginResponse {
-    let columns = table.definition().columns;
-    let row = |values: Vec<Value>| {
-        (columns.iter().zip(values))
-            .filter_map(|(column, value)| match value {
-                Value::Null => None,
-                Value::Integer(number) => Some((column.name.to_owned(), number.to_string())),
-                Value::Text(text) => Some((column.name.to_owned(), text.into_owned())),
-            })
-            .collect()
-    };
-    table.rows(&ask()).into_iter().map(row).collect()
+fn rows(table: &dyn Table, ask: &Ask) -> Result<ExtensionPluginResponse, GuardError> {
+    let definition = table.definition();
+    let rows = table.rows(&ask());
+    let mut bytes = 0;
+    let mut found = Vec::new();
+    for row in rows {
+        let texts = definition.columns.iter().zip(row).filter_map(|(column, value)| match value {
+            Value::Null => None,
+            Value::Integer(number) => Some((column.name.to_owned(), number.to_string())),
+            Value::Text(text) => Some((column.name.to_owned(), text.into_owned())),
+        });
+        let texts: BTreeMap<String, String> = texts.collect();
+        bytes += texts.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
+        found.push(texts);
+        if found.len() > MOST_ROWS || bytes > MOST_BYTES {
+            return Err(GuardError::TooMuch { table: definition.name, most_rows: MOST_ROWS, most_bytes: MOST_BYTES });
+        }
+    }
+    Ok(found)
 }
 
 /// The values of an INSERT: a JSON array with one value a column, null where none was given.

@@ -5,6 +5,7 @@
 //! the real registration, and it listens on a socket in a folder that only we can enter.
 
 use super::NAME;
+use super::answers::{Answers, FRESH};
 use super::folder::Folder;
 use super::plugin::TablePlugin;
 use super::thrift::{self, Message, ThriftError};
@@ -22,6 +23,10 @@ const UUID: i64 = 1;
 
 /// As many connections as the crate's server has workers. One more would wait for a worker without end.
 const WORKERS: usize = 10;
+
+/// How many of them may be asked for what can take time. The others are free for what never waits, such as `columns`,
+/// which osquery asks of every table when a query comes beside another.
+const SLOW_WORKERS: usize = 8;
 
 /// How long the crate's server may take to begin.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -47,8 +52,14 @@ pub enum PrivateError {
         why: ThriftError,
     },
     /// All its workers are busy.
-    #[error("all {WORKERS} workers are busy, ask again in a moment")]
+    #[error("all workers are busy, ask again in a moment")]
     Busy,
+    /// A question that was asked before is not answered yet.
+    #[error("{table} is being read already and takes long, ask again in a moment")]
+    Slow {
+        /// The table.
+        table: &'static str,
+    },
     /// It did not answer a call.
     #[error("the server of the tables gave no answer: {0}")]
     NoAnswer(#[from] ThriftError),
@@ -60,6 +71,7 @@ pub struct PrivateServer {
     registry: Vec<u8>,
     socket: PathBuf,
     answer_limit: Duration,
+    answers: Answers,
     connections: Mutex<Connections>,
     changed: Condvar,
     // Left open and unanswered: the server pings the stand-in twice a second, and has nothing to learn from it.
@@ -82,6 +94,7 @@ impl PrivateServer {
             registry,
             socket: folder.server(UUID),
             answer_limit,
+            answers: Answers::new(FRESH),
             connections: Mutex::default(),
             changed: Condvar::new(),
             _stand_in: stand_in,
@@ -97,9 +110,26 @@ impl PrivateServer {
         &self.registry
     }
 
-    /// Passes a call on and gives the answer.
-    pub fn call(&self, call: &Message) -> Result<Message, PrivateError> {
-        let mut turn = self.turn()?;
+    /// Answers a call, raw.
+    pub fn call(&self, call: &Message) -> Result<Vec<u8>, PrivateError> {
+        let [registry, item, action] = call.target()?;
+        match (registry.as_str(), action.as_str()) {
+            ("table", "generate") => {
+                let answer = self.answers.of(&item, || self.pass_on(call, SLOW_WORKERS))?;
+                Ok(answer.answer_to(call))
+            }
+            ("table", "columns") => self.pass_on(call, WORKERS).map(Message::into_bytes),
+            _ => {
+                let answer = self.pass_on(call, SLOW_WORKERS);
+                self.answers.wrote();
+                answer.map(Message::into_bytes)
+            }
+        }
+    }
+
+    /// Passes a call on while fewer than that many workers are busy, and gives the answer.
+    fn pass_on(&self, call: &Message, workers: usize) -> Result<Message, PrivateError> {
+        let mut turn = self.turn(workers)?;
         let stream = match turn.stream.take() {
             Some(stream) => stream,
             None => self.connect().map_err(ThriftError::from)?,
@@ -114,11 +144,11 @@ impl PrivateServer {
     }
 
     /// Waits for one of the connections; a new one has yet to be made.
-    fn turn(&self) -> Result<Turn<'_>, PrivateError> {
+    fn turn(&self, workers: usize) -> Result<Turn<'_>, PrivateError> {
         let waited =
-            self.changed.wait_timeout_while(self.lock(), TURN_LIMIT, |connections| connections.in_use >= WORKERS);
+            self.changed.wait_timeout_while(self.lock(), TURN_LIMIT, |connections| connections.in_use >= workers);
         let (mut connections, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if connections.in_use >= WORKERS {
+        if connections.in_use >= workers {
             return Err(PrivateError::Busy);
         }
         connections.in_use += 1;
@@ -159,7 +189,8 @@ impl Drop for Turn<'_> {
         connections.in_use -= 1;
         connections.idle.extend(self.stream.take());
         drop(connections);
-        self.server.changed.notify_one();
+        // Whoever is woken alone may be one who needs more of them to be free.
+        self.server.changed.notify_all();
     }
 }
 

@@ -123,7 +123,7 @@ impl Shared {
         match (message.kind, message.name.as_str()) {
             (MessageKind::Call, "ping") => thrift::success(message, self.uuid),
             (MessageKind::Call, "call") => match self.server.call(message) {
-                Ok(answer) => answer.into_bytes(),
+                Ok(answer) => answer,
                 Err(error) => thrift::call_failed(message, &format!("mdm_health: {error}")),
             },
             (MessageKind::Call, "shutdown") => thrift::done(message),

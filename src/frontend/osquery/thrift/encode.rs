@@ -35,6 +35,11 @@ impl Encoder {
         self.field(id, kind::MAP).put(raw)
     }
 
+    /// A field that is a map of one text.
+    pub fn entry(self, id: i16, key: &str, text: &str) -> Self {
+        self.field(id, kind::MAP).put(&[kind::STRING, kind::STRING, 0, 0, 0, 1]).put_text(key).put_text(text)
+    }
+
     /// A field that is an empty list of maps.
     pub fn no_rows(self, id: i16) -> Self {
         self.field(id, kind::LIST).put(&[kind::MAP, 0, 0, 0, 0])

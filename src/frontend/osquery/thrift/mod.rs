@@ -11,7 +11,7 @@ mod walk;
 pub use encode::{Encoder, call_failed, done, success, unknown_method};
 use std::io::{self, ErrorKind, Read};
 use thiserror::Error;
-use walk::{Walker, bytes_of, field, text};
+use walk::{Walker, bytes_of, entry, field, text};
 
 /// The types of Thrift's values, as they stand on the wire.
 mod kind {
@@ -129,15 +129,31 @@ impl Message {
         Ok(registry.to_vec())
     }
 
+    /// What a `call(registry, item, request)` goes to: the registry, the item, and the request's action.
+    pub fn target(&self) -> Result<[String; 3], ThriftError> {
+        let named = |id| field(self.body(), id, kind::STRING)?.map_or(Ok(String::new()), text);
+        let request = field(self.body(), 3, kind::MAP)?.unwrap_or_default();
+        Ok([named(1)?, named(2)?, entry(request, "action")?.unwrap_or_default()])
+    }
+
+    /// The same answer to another call of the same method.
+    pub fn answer_to(&self, call: &Message) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        if let Some(sequence) = self.body.checked_sub(4).and_then(|start| bytes.get_mut(start..self.body)) {
+            sequence.copy_from_slice(&call.sequence.to_be_bytes());
+        }
+        bytes
+    }
+
     /// The status that a reply consists of.
     pub fn status(&self) -> Result<Status, ThriftError> {
-        let status = self.result(kind::STRUCT)?;
-        // What is not set counts as 0: osquery reads it so.
-        Ok(Status {
-            code: field(status, 1, kind::I32)?.map_or(Ok([0; 4]), bytes_of).map(i32::from_be_bytes)?,
-            message: field(status, 2, kind::STRING)?.map_or(Ok(String::new()), text)?,
-            uuid: field(status, 3, kind::I64)?.map_or(Ok([0; 8]), bytes_of).map(i64::from_be_bytes)?,
-        })
+        Status::read(self.result(kind::STRUCT)?)
+    }
+
+    /// The status in a reply to `call`, before its rows.
+    pub fn status_of_call(&self) -> Result<Status, ThriftError> {
+        let status = field(self.result(kind::STRUCT)?, 1, kind::STRUCT)?;
+        Status::read(status.ok_or(ThriftError::Malformed("it has no status"))?)
     }
 
     /// The keys of a reply to `extensions()`: the uuids of those that are registered.
@@ -179,4 +195,15 @@ pub struct Status {
     pub message: String,
     /// The extension's number.
     pub uuid: i64,
+}
+
+impl Status {
+    /// Reads the raw struct. What is not set counts as 0: osquery reads it so.
+    fn read(status: &[u8]) -> Result<Self, ThriftError> {
+        Ok(Self {
+            code: field(status, 1, kind::I32)?.map_or(Ok([0; 4]), bytes_of).map(i32::from_be_bytes)?,
+            message: field(status, 2, kind::STRING)?.map_or(Ok(String::new()), text)?,
+            uuid: field(status, 3, kind::I64)?.map_or(Ok([0; 8]), bytes_of).map(i64::from_be_bytes)?,
+        })
+    }
 }

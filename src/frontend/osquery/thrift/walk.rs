@@ -120,6 +120,26 @@ pub fn field(bytes: &[u8], id: i16, kind: u8) -> Result<Option<&[u8]>, ThriftErr
     Ok(None)
 }
 
+/// The value of a key in a raw map of texts.
+pub fn entry(map: &[u8], key: &str) -> Result<Option<String>, ThriftError> {
+    let mut walker = Walker::over(map);
+    let (kinds, count) = (walker.bytes::<2>()?, walker.length()?);
+    if kinds != [kind::STRING; 2] {
+        return Ok(None);
+    }
+    for _ in 0..count {
+        let start = walker.seen.len();
+        walker.skip(kind::STRING, 0)?;
+        let found = walker.since(start).get(4..) == Some(key.as_bytes());
+        let start = walker.seen.len();
+        walker.skip(kind::STRING, 0)?;
+        if found {
+            return text(walker.since(start)).map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// A string's value, without its length.
 pub fn text(value: &[u8]) -> Result<String, ThriftError> {
     let text = value.get(4..).unwrap_or_default();

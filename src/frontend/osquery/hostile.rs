@@ -1,0 +1,53 @@
+//! What osquery's side could send, fed to the code that reads it: for the fuzz targets and for the tests of their seeds.
+
+use super::guard::Guard;
+use super::plugin::TablePlugin;
+use super::thrift::Message;
+use crate::frontend::vtab::Ask;
+use crate::health::Findings;
+use crate::tables::{Table, TableDefinition, Value, WriteError, all};
+use osquery_rust_ng::plugin::OsqueryPlugin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads one message after the other as the relay does; gives how many bytes of whole messages there were.
+pub fn messages(mut bytes: &[u8], limit: usize) -> usize {
+    let mut whole = 0;
+    while let Ok(Some(message)) = Message::read(&mut bytes, limit) {
+        whole += message.bytes().len();
+        // Whatever they find, they must end.
+        let _ = (message.registry(), message.status(), message.uuids(), message.target());
+        let _ = message.answer_to(&message);
+    }
+    whole
+}
+
+/// Asks every table with that request and gives the status codes. Nothing is written: a stand-in takes the INSERTs.
+pub fn calls(findings: &Arc<Findings>, action: &str, context: &str, values: &str) -> Vec<Option<i32>> {
+    let findings = findings.clone();
+    let ask: Ask = Arc::new(move || findings.clone());
+    let entries = [("action", action), ("context", context), ("json_value_array", values)];
+    let request = || entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let tables = all()
+        .into_iter()
+        .map(|table| if action == "insert" { Box::new(Takes(table.definition())) as Box<dyn Table> } else { table });
+    let plugins = tables.map(|table| TablePlugin::new(table, ask.clone(), Guard::new(Duration::from_secs(60))));
+    plugins.map(|plugin| plugin.handle_call(request()).status.and_then(|status| status.code)).collect()
+}
+
+/// A table that takes every row.
+struct Takes(&'static TableDefinition);
+
+impl Table for Takes {
+    fn definition(&self) -> &'static TableDefinition {
+        self.0
+    }
+
+    fn rows(&self, _: &Findings) -> Vec<Vec<Value>> {
+        Vec::new()
+    }
+
+    fn insert(&self, values: &[Value]) -> Result<i64, WriteError> {
+        i64::try_from(values.len()).map_err(|_| WriteError::ReadOnly)
+    }
+}
