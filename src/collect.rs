@@ -3,11 +3,13 @@
 use crate::Time;
 use crate::event;
 use crate::facts::{Fact, awake, enrollment};
+use crate::heal;
 use crate::health::{Evidence, Findings, LogCounts, SourceState, SourceStatus};
 use crate::host::{Host, HostError, LogSource, Span};
 use crate::journal::Journal;
 use crate::log::{self, LogError, LogSummary, ReadOptions};
 use chrono::{TimeDelta, Utc};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,10 +20,14 @@ const LIVE_SPAN: TimeDelta = TimeDelta::hours(3);
 /// How long findings of a live host are served before it is read again.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
+/// The record of restarts, as a source.
+const LEDGER: &str = "heal_ledger";
+
 /// Keeps findings fresh for any number of callers; one of them reads, the others wait.
 pub struct Collector {
     host: Box<dyn Host>,
     options: ReadOptions,
+    state_dir: PathBuf,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -33,9 +39,31 @@ struct State {
 }
 
 impl Collector {
-    /// Nothing is read before it is asked for.
-    pub fn new(host: Box<dyn Host>, options: ReadOptions) -> Arc<Self> {
-        Arc::new(Self { host, options, state: Mutex::default(), changed: Condvar::new() })
+    /// Nothing is read before it is asked for. `state_dir` holds what mdm-health keeps.
+    pub fn new(host: Box<dyn Host>, options: ReadOptions, state_dir: PathBuf) -> Arc<Self> {
+        Arc::new(Self { host, options, state_dir, state: Mutex::default(), changed: Condvar::new() })
+    }
+
+    /// The Mac that the findings are about.
+    pub fn host(&self) -> &dyn Host {
+        self.host.as_ref()
+    }
+
+    /// The folder that holds what mdm-health keeps.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// Reads anew what was restarted, and nothing else: the rest of the findings stays as old as it is.
+    pub fn renew_restarts(&self) {
+        if let Some((findings, _)) = &mut self.lock().findings {
+            let findings = Arc::make_mut(findings);
+            let (now, restarts) = (findings.evidence.now, heal::status::restarts(self.host(), &self.state_dir));
+            for status in findings.evidence.sources.iter_mut().filter(|status| status.source == LEDGER) {
+                *status = fact_status(LEDGER, &restarts, now, 0);
+            }
+            findings.evidence.restarts = restarts;
+        }
     }
 
     /// The findings, at most a minute old. When reading takes longer than `patience`, the older ones are given; before
@@ -70,7 +98,7 @@ impl Collector {
             }
         }
         let _done = Done(self);
-        let findings = Arc::new(Findings::new(evidence(self.host.as_ref(), &self.options)));
+        let findings = Arc::new(Findings::new(evidence(self.host.as_ref(), &self.options, &self.state_dir)));
         self.lock().findings = Some((findings, Instant::now()));
     }
 
@@ -80,7 +108,7 @@ impl Collector {
 }
 
 /// Reads everything once.
-pub fn evidence(host: &dyn Host, options: &ReadOptions) -> Evidence {
+pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evidence {
     let asked_at = host.now();
     let asked_to = asked_at.unwrap_or_else(Utc::now);
     let (log, log_ms) = timed(|| read_log(host, options, Span { from: asked_to - LIVE_SPAN, to: asked_to }));
@@ -92,13 +120,15 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions) -> Evidence {
     }
     let (profiles_status, profiles_ms) = timed(|| enrollment::profiles_status(host));
     let (awake_since, awake_ms) = timed(|| awake::awake_since(host));
+    let (restarts, restarts_ms) = timed(|| heal::status::restarts(host, state_dir));
     let sources = vec![
         log_status(&journal, summary.as_ref(), error, now, log_ms),
         fact_status("profiles_status", &profiles_status, now, profiles_ms),
         fact_status("awake", &awake_since, now, awake_ms),
-        heal_status(),
+        fact_status(LEDGER, &restarts, now, restarts_ms),
+        heal::status::policy(host, now),
     ];
-    Evidence { now, journal, profiles_status, awake_since, sources }
+    Evidence { now, journal, profiles_status, awake_since, restarts, sources }
 }
 
 /// What stands in for evidence before the first reading has ended.
@@ -111,9 +141,17 @@ fn nothing_yet(now: Time) -> Evidence {
         fact_status("unified_log", &unknown::<()>(), now, 0),
         fact_status("profiles_status", &unknown::<()>(), now, 0),
         fact_status("awake", &unknown::<()>(), now, 0),
-        heal_status(),
+        fact_status(LEDGER, &unknown::<()>(), now, 0),
+        fact_status("heal_policy", &unknown::<()>(), now, 0),
     ];
-    Evidence { now, journal: Journal::empty(unknown()), profiles_status: unknown(), awake_since: unknown(), sources }
+    Evidence {
+        now,
+        journal: Journal::empty(unknown()),
+        profiles_status: unknown(),
+        awake_since: unknown(),
+        restarts: unknown(),
+        sources,
+    }
 }
 
 /// Why the log was not read to its end.
@@ -239,20 +277,6 @@ fn fact_status<T>(source: &'static str, fact: &Fact<T>, now: Time, duration_ms: 
         covers: None,
         counts: None,
         duration_ms: Some(duration_ms),
-    }
-}
-
-fn heal_status() -> SourceStatus {
-    SourceStatus {
-        source: "heal",
-        state: SourceState::Unavailable,
-        reason: Some("no_ledger"),
-        detail: Some("This version restarts nothing, so there is no record of restarts.".to_owned()),
-        last_ok_at: None,
-        last_error_at: None,
-        covers: None,
-        counts: None,
-        duration_ms: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod awake;
 pub mod enrollment;
+pub mod restarts;
 
 use crate::host::{Command, Host, HostError, Output};
 

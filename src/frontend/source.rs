@@ -1,7 +1,7 @@
 //! `--source` and what goes with it: where evidence comes from, the same for every front end.
 
 use crate::Time;
-use crate::host::{Host, HostError, Live, Recorded};
+use crate::host::{Host, HostError, Live, Recorded, STATE_DIR};
 use crate::log::ReadOptions;
 use chrono::{DateTime, FixedOffset};
 use std::path::PathBuf;
@@ -58,8 +58,8 @@ impl SourceOptions {
     /// The folder that holds what mdm-health keeps.
     pub fn state_dir(&self) -> PathBuf {
         self.state_dir.clone().unwrap_or_else(|| {
-            let mac = Live::is_a_mac(&self.root);
-            self.root.join(if mac { "Library/Application Support/mdm-health" } else { "var/lib/mdm-health" })
+            let folder = if Live::is_a_mac(&self.root) { STATE_DIR } else { "/var/lib/mdm-health" };
+            self.root.join(folder.trim_start_matches('/'))
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::Time;
 use crate::event::Event;
 use crate::facts::Fact;
 use crate::facts::enrollment::ProfilesStatus;
+use crate::facts::restarts::Restarts;
 use crate::journal::Journal;
 use commands::Command;
 use exchanges::Exchange;
@@ -24,6 +25,8 @@ pub struct Evidence {
     pub profiles_status: Fact<ProfilesStatus>,
     /// Since when the Mac has been awake.
     pub awake_since: Fact<Time>,
+    /// What mdm-health itself restarted.
+    pub restarts: Fact<Restarts>,
     /// How reading went, one entry a source.
     pub sources: Vec<SourceStatus>,
 }

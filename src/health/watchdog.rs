@@ -334,6 +334,7 @@ fn stuck(reason: &'static str, detail: String) -> Finding {
     Finding { state: State::Stuck, reason, detail, stuck: Some(true) }
 }
 
-fn clock(at: Time) -> String {
+/// A moment for people.
+pub fn clock(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -9,6 +9,10 @@ pub enum Command {
     ProfilesStatus,
     /// When the Mac last booted and last woke.
     Awake,
+    /// Which boot this is.
+    BootSession,
+    /// Every process: pid, parent, uid and image path.
+    Processes,
 }
 
 impl Command {
@@ -16,7 +20,8 @@ impl Command {
     pub fn path(self) -> &'static str {
         match self {
             Self::ProfilesStatus => "/usr/bin/profiles",
-            Self::Awake => "/usr/sbin/sysctl",
+            Self::Awake | Self::BootSession => "/usr/sbin/sysctl",
+            Self::Processes => "/bin/ps",
         }
     }
 
@@ -25,6 +30,10 @@ impl Command {
         match self {
             Self::ProfilesStatus => &["status", "-type", "enrollment"],
             Self::Awake => &["-n", "kern.boottime", "kern.waketime"],
+            // Made anew by the kernel at each boot, and untouched when the clock is set, as kern.boottime is not.
+            Self::BootSession => &["-n", "kern.bootsessionuuid"],
+            // One -o each: in `-o pid=,uid=` all behind the first equals sign would be pid's heading.
+            Self::Processes => &["-axww", "-o", "pid=", "-o", "ppid=", "-o", "uid=", "-o", "comm="],
         }
     }
 
@@ -33,12 +42,18 @@ impl Command {
         match self {
             Self::ProfilesStatus => "profiles-status",
             Self::Awake => "awake",
+            Self::BootSession => "boot-session",
+            Self::Processes => "processes",
         }
     }
 
     /// How long it may take before it is killed.
     pub fn limit(self) -> Duration {
-        Duration::from_secs(10)
+        match self {
+            // Asked again and again while a restart is under way, which must end soon.
+            Self::BootSession | Self::Processes => Duration::from_secs(2),
+            Self::ProfilesStatus | Self::Awake => Duration::from_secs(10),
+        }
     }
 
     /// How many bytes it may print.

@@ -1,0 +1,176 @@
+//! The folder that holds what mdm-health keeps: it and all that lies in it are ours alone, and no symbolic link leads
+//! out of it.
+
+use rustix::fs::{Mode, OFlags};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why what mdm-health keeps cannot be used.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The system says no.
+    #[error("{path} cannot be used: {why}. mdm-health keeps its records there and has to run as root")]
+    Unusable {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's words.
+        why: io::Error,
+    },
+    /// It is a symbolic link, a pipe or another thing.
+    #[error("{path} is not {expected} but something else, such as a symbolic link: look at it, and move it away")]
+    WrongKind {
+        /// The folder or file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// It belongs to somebody else.
+    #[error(
+        "{path} belongs to uid {owner}, and mdm-health runs as uid {own}: run it as root, and if it does already, look at {path} and move it away"
+    )]
+    Foreign {
+        /// The folder or file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        own: u32,
+    },
+    /// Others can write it.
+    #[error(
+        "{path} can be written by others (mode {mode:03o}), so what it says proves nothing: look at it, and move it away"
+    )]
+    Writable {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+}
+
+/// The folder, checked.
+#[derive(Debug)]
+pub struct StateFolder {
+    /// Without any symbolic link.
+    path: PathBuf,
+}
+
+/// Held until it is dropped; a crash lets it go.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code, reason = "the open file is the lock")] File);
+
+impl StateFolder {
+    /// The folder if it is there.
+    pub fn find(path: &Path) -> Result<Option<Self>, StateError> {
+        match fs::symlink_metadata(path) {
+            Ok(found) => {
+                ours_alone(path, &found, true)?;
+                // What lies above the folder may be a link, as /var is on a Mac.
+                Ok(Some(Self { path: fs::canonicalize(path).map_err(|why| unusable(path, why))? }))
+            }
+            Err(why) if is_missing(&why) => Ok(None),
+            Err(why) => Err(unusable(path, why)),
+        }
+    }
+
+    /// The folder, made if it is not there.
+    pub fn make(path: &Path) -> Result<Self, StateError> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|why| unusable(parent, why))?;
+        }
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(unusable(path, why)),
+            _ => {}
+        }
+        Self::find(path)?.ok_or_else(|| unusable(path, ErrorKind::NotFound.into()))
+    }
+
+    /// Where a file of that name lies, or would lie.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The path of a file if it is there.
+    pub fn file(&self, name: &str) -> Result<Option<PathBuf>, StateError> {
+        let path = self.place(name);
+        match fs::symlink_metadata(&path) {
+            Ok(found) => ours_alone(&path, &found, false).map(|()| Some(path)),
+            Err(why) if is_missing(&why) => Ok(None),
+            Err(why) => Err(unusable(&path, why)),
+        }
+    }
+
+    /// Takes the lock of that name; `None` while somebody else holds it.
+    pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, StateError> {
+        let path = self.place(name);
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR);
+        let file = File::from(opened.map_err(|why| unusable(&path, why.into()))?);
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(why)) => Err(unusable(&path, why)),
+        }
+    }
+
+    /// Puts a file in place as a whole, unless somebody else was first: at each moment there is either no file of that
+    /// name or a complete one. `fill` writes an empty file of ours.
+    pub fn publish<E: From<StateError>>(&self, name: &str, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+        let failed = |why| unusable(&self.path, why);
+        let folder = File::open(&self.path).map_err(failed)?;
+        while let Err(why) = folder.lock() {
+            if why.kind() != ErrorKind::Interrupted {
+                return Err(failed(why).into());
+            }
+        }
+        if self.file(name)?.is_some() {
+            return Ok(());
+        }
+        let fresh = self.place(&format!("{name}.new"));
+        let failed = |why| unusable(&fresh, why);
+        match fs::remove_file(&fresh) {
+            Err(why) if !is_missing(&why) => return Err(failed(why).into()),
+            _ => {}
+        }
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(&fresh, flags, Mode::RUSR | Mode::WUSR);
+        let file = File::from(opened.map_err(|why| failed(why.into()))?);
+        fill(&fresh)?;
+        file.sync_all().map_err(failed)?;
+        fs::rename(&fresh, self.place(name)).map_err(failed)?;
+        folder.sync_all().map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// Refuses what others own or can write. What others can only read is closed to them.
+fn ours_alone(path: &Path, found: &Metadata, folder: bool) -> Result<(), StateError> {
+    let path = path.to_owned();
+    let own = rustix::process::geteuid().as_raw();
+    let mode = found.mode() & 0o777;
+    if (folder && !found.is_dir()) || (!folder && !found.is_file()) {
+        return Err(StateError::WrongKind { path, expected: if folder { "a folder" } else { "a plain file" } });
+    }
+    if found.uid() != own {
+        return Err(StateError::Foreign { path, owner: found.uid(), own });
+    }
+    if mode & 0o022 != 0 {
+        return Err(StateError::Writable { path, mode });
+    }
+    if mode & 0o077 != 0 {
+        let closed = Permissions::from_mode(if folder { 0o700 } else { 0o600 });
+        fs::set_permissions(&path, closed).map_err(|why| unusable(&path, why))?;
+    }
+    Ok(())
+}
+
+fn is_missing(why: &io::Error) -> bool {
+    matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn unusable(path: &Path, why: io::Error) -> StateError {
+    StateError::Unusable { path: path.to_owned(), why }
+}

@@ -1,0 +1,4 @@
+//! What several tests share. Each test is a program of its own and uses a part of it.
+#![allow(dead_code)]
+
+pub mod fake_mac;
