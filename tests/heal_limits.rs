@@ -179,7 +179,7 @@ fn no_restart_in_the_middle_of_an_installation() {
 #[test]
 fn one_at_a_time_on_the_machine() {
     let mac = FakeMac::stuck();
-    let lock = StateFolder::make(&mac.state_dir()).and_then(|folder| folder.try_lock("heal.lock"));
+    let lock = StateFolder::make(&mac.state_dir()).and_then(|folder| folder.lock("heal.lock"));
     let held = lock.expect("a lock").expect("free");
     is_refused(&mac, &restart(), "busy", "ask again in a minute");
     drop(held);

@@ -98,7 +98,7 @@ impl Healer {
         host.may_act(state_dir).map_err(|error| Refusal::from_host(&error))?;
         let folder = StateFolder::make(state_dir).map_err(LedgerError::from)?;
         let mut ledger = Ledger::open(&folder)?;
-        let lock = folder.try_lock(LOCK).map_err(LedgerError::from)?;
+        let lock = folder.lock(LOCK).map_err(LedgerError::from)?;
         let clocks = Clocks::read(host)?;
         let objection = objection.map_or_else(|| understand(request, lock.is_some()), Err);
         let action = match objection {

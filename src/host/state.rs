@@ -6,7 +6,13 @@ use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 use thiserror::Error;
+
+/// How often to ask for a lock that somebody holds.
+const LOCK_TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// Why what mdm-health keeps cannot be used.
 #[derive(Debug, Error)]
@@ -104,16 +110,22 @@ impl StateFolder {
     }
 
     /// Takes the lock of that name; `None` while somebody else holds it.
-    pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, StateError> {
+    ///
+    /// It is asked for a few times: of a process that was killed while it started a command, the copy that was to become
+    /// that command holds the lock for another moment.
+    pub fn lock(&self, name: &str) -> Result<Option<Lock>, StateError> {
         let path = self.place(name);
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR);
         let file = File::from(opened.map_err(|why| unusable(&path, why.into()))?);
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(why)) => Err(unusable(&path, why)),
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Lock(file))),
+                Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_TRIES),
+                Err(TryLockError::Error(why)) => return Err(unusable(&path, why)),
+            }
         }
+        Ok(None)
     }
 
     /// Puts a file in place as a whole, unless somebody else was first: at each moment there is either no file of that
