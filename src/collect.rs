@@ -56,9 +56,10 @@ impl Collector {
 
     /// Reads anew what was restarted, and nothing else: the rest of the findings stays as old as it is.
     pub fn renew_restarts(&self) {
+        let restarts = heal::status::restarts(self.host(), &self.state_dir);
         if let Some((findings, _)) = &mut self.lock().findings {
             let findings = Arc::make_mut(findings);
-            let (now, restarts) = (findings.evidence.now, heal::status::restarts(self.host(), &self.state_dir));
+            let now = findings.evidence.now;
             for status in findings.evidence.sources.iter_mut().filter(|status| status.source == LEDGER) {
                 *status = fact_status(LEDGER, &restarts, now, 0);
             }

@@ -1,4 +1,5 @@
 //! Restarting a daemon on the fake Mac: what launchd may answer, and what goes on record.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod support;
 

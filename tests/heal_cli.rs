@@ -1,4 +1,5 @@
 //! `mdm-health heal` and `diagnose`: mdm-watchdog's outputs, with the restarts that are on record.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Heal under fire: killed at any point, and asked by many at once.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod support;
 

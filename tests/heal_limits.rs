@@ -1,4 +1,5 @@
 //! Each limit of heal, on the fake Mac: a refusal has its code and its sentence, leaves a row, and runs no command.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod support;
 
@@ -251,7 +252,7 @@ fn no_restart_without_a_sound_record() {
         ("ledger_damaged", "move it away", |file| {
             fs::write(file, "not a database, and long enough to be looked at").expect("written")
         }),
-        ("ledger_damaged", "it holds nothing", |file| fs::write(file, "").expect("written")),
+        ("ledger_damaged", "it holds no record", |file| fs::write(file, "").expect("written")),
         ("ledger_damaged", "damaged", |file| {
             let mut bytes = fs::read(file).expect("bytes");
             for byte in &mut bytes[4096..] {
@@ -315,6 +316,23 @@ fn the_record_is_ours_alone() {
     fs::set_permissions(mac.state_dir().join("heal.db"), Permissions::from_mode(0o644)).expect("permissions");
     is_refused(&mac, &[], "unknown_action", "none of");
     assert_eq!((mode(&mac.state_dir()), mode(&mac.state_dir().join("heal.db"))), (0o700, 0o600));
+}
+
+/// Asking in a loop fills no disk, and pushes no restart out of the record.
+#[test]
+fn the_record_keeps_the_last_ten_thousand_requests_and_every_restart() {
+    let mac = FakeMac::stuck();
+    let context = context(&mac, Box::new(mac.live()));
+    let table = mdm_heal(&context);
+    assert_eq!(table.insert(&values(&restart())), Ok(1));
+    let record = rusqlite::Connection::open(mac.state_dir().join("heal.db")).expect("a record");
+    let many = "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 10500)
+                INSERT INTO requests(action, force, dry_run, requested_at, outcome) SELECT 'x', 0, 0, 0, 'refused' FROM number";
+    assert_eq!(record.execute(many, []), Ok(10_500));
+    let Err(WriteError::Refused(sentence)) = table.insert(&values(&restart())) else { panic!("not refused") };
+    assert!(sentence.starts_with("too_soon: "), "{sentence}");
+    let ids = column(table.as_ref(), &context, "id");
+    assert_eq!((ids.len(), &ids[0], &ids[1]), (10_001, &Value::Integer(1), &Value::Integer(503)));
 }
 
 /// The row of a recorded Mac would be this machine's, so there is none.

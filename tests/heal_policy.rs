@@ -1,4 +1,5 @@
 //! The policy: each setting with right, wrong and missing values, who may have written it, and the sample profile.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Time and heal: clocks that are set, Macs that start anew, and the timer of the automatic heal.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod support;
 
@@ -174,7 +175,7 @@ fn the_timer_keeps_the_time() {
             for _ in 0..10 {
                 story.run(TimeDelta::hours(1));
                 if timer {
-                    story.healer.keep_time();
+                    story.healer.tend();
                 }
             }
         }

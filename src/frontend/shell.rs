@@ -70,7 +70,7 @@ fn run(sql: &str, tables: Vec<Box<dyn Table>>, ask: &Ask) -> Result<Option<Rows>
     let (mut last, mut any) = (None, false);
     while let Some(mut statement) = batch.next().map_err(refused)? {
         any = true;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut found = Vec::new();
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(refused)? {

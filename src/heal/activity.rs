@@ -91,11 +91,11 @@ fn progress(record: &LogRecord<'_>) -> Option<Progress> {
 /// APPLYING within the hour is an installation, whatever was said after it: no line is known that ends one but a
 /// restart. Any other phase is the preparation of one, unless the last line ends it: `(end): phase:COMPLETED`.
 fn by_progress(lines: &[Progress], now: Time) -> InstallActivity {
-    let recent = || lines.iter().filter(|line| line.at <= now && now - line.at <= RECENT);
-    if let Some(line) = recent().filter(|line| line.phase.as_ref() == "APPLYING").last() {
+    let recent = || lines.iter().rev().filter(|line| is_recent(line.at, now));
+    if let Some(line) = recent().find(|line| line.phase.as_ref() == "APPLYING") {
         return InstallActivity::Installing { at: line.at };
     }
-    match recent().last() {
+    match recent().next() {
         Some(line) if line.kind.as_ref() != "end" && line.phase.as_ref() != "COMPLETED" => {
             InstallActivity::Preparing { at: line.at }
         }
@@ -107,8 +107,13 @@ fn by_progress(lines: &[Progress], now: Time) -> InstallActivity {
 /// being fetched or prepared. No line of this log is known that says that one is being installed.
 fn by_install_log(tail: &str, now: Time) -> InstallActivity {
     let told = tail.lines().filter(|line| line.contains(" softwareupdated[") && line.contains("progressInfo = {"));
-    let last = told.filter_map(line_time).filter(|at| *at <= now && now - *at <= RECENT).max();
+    let last = told.filter_map(line_time).filter(|at| is_recent(*at, now)).max();
     last.map_or(InstallActivity::None, |at| InstallActivity::Preparing { at })
+}
+
+/// A line may be newer than `now`, which was before the log was read.
+fn is_recent(at: Time, now: Time) -> bool {
+    (now - at).abs() <= RECENT
 }
 
 /// The time that a line begins with. Its offset is `-04`, `+08` or `+05:30`.
@@ -160,14 +165,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_completed_or_is_an_hour_old_or_lies_in_the_future_is_nothing() {
+    fn what_was_completed_or_is_an_hour_old_is_nothing_but_what_came_while_the_log_was_read_is_something() {
         assert_eq!(told(&[]), InstallActivity::None);
         assert_eq!(
             told(&[("17:58:00", "start", "PREPARING_UPDATE"), ("17:59:00", "end", "COMPLETED")]),
             InstallActivity::None
         );
         assert_eq!(told(&[("16:59:59", "start", "APPLYING")]), InstallActivity::None);
-        assert_eq!(told(&[("18:00:01", "start", "APPLYING")]), InstallActivity::None);
+        assert_eq!(told(&[("19:00:01", "start", "APPLYING")]), InstallActivity::None);
+        let installing = InstallActivity::Installing { at: at("2026-11-23T18:00:01Z") };
+        assert_eq!(told(&[("18:00:01", "start", "APPLYING")]), installing);
     }
 
     #[test]

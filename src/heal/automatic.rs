@@ -5,8 +5,7 @@ use crate::health::watchdog::State;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How often to look whether the policy has changed while the automatic heal is off, and how often the ledger's clock
-/// is looked at while a limit hangs on it: see [`super::clock`].
+/// How often to look whether the policy has changed, and to tend the record: see [`Healer::tend`].
 const LOOK: Duration = Duration::from_secs(600);
 
 /// Runs until `wait` says that it is over: it lets the given time pass and gives `false` at the end of the program.
@@ -16,9 +15,10 @@ const LOOK: Duration = Duration::from_secs(600);
 pub fn run(healer: &Healer, mut wait: impl FnMut(Duration) -> bool) {
     let mut waited = Duration::ZERO;
     let mut chance = by_chance();
+    healer.tend();
     while wait(LOOK) {
         waited += LOOK;
-        healer.keep_time();
+        healer.tend();
         let policy = healer.policy();
         let Some(minutes) = policy.automatic_minutes.filter(|_| policy.enabled) else {
             waited = Duration::ZERO;

@@ -7,8 +7,7 @@
 //!
 //! - in the same boot, it grows by what the seconds since boot have grown;
 //! - in another boot, by all the seconds of that boot: the last look lies before it;
-//! - if which boot it is cannot be told, by the least that can be true: as in the same boot, unless the seconds since
-//!   boot have shrunk, which proves another one.
+//! - if it cannot be told whether it is the same boot, it does not grow.
 //!
 //! It never runs faster than time, so a limit that it opens is truly over. It runs slower where nobody looked: a
 //! Mac that is switched off earns nothing, and neither does a boot in which no request came and no timer ran. That
@@ -18,7 +17,6 @@
 //! clock that stands before the act was set back and knows nothing of it. So neither clock alone opens the limit, and
 //! neither setting a clock a year forward nor a year back locks a Mac out for more than twice the limit.
 
-use super::Refusal;
 use crate::Time;
 use crate::host::{Command, Host, HostError};
 use chrono::TimeDelta;
@@ -34,23 +32,32 @@ pub struct Clocks {
     pub boot: Option<String>,
 }
 
-impl Clocks {
-    /// Asks the Mac.
-    pub fn read(host: &dyn Host) -> Result<Self, Refusal> {
-        let uptime = host.uptime().map_err(|error| Refusal::from_host(&error))?;
-        let wall = wall(host)?;
+/// Looks at the clocks of a Mac.
+pub struct Clock<'h> {
+    host: &'h dyn Host,
+    boot: Option<String>,
+}
+
+impl<'h> Clock<'h> {
+    /// Asks the Mac which boot it is, which does not change any more.
+    pub fn new(host: &'h dyn Host) -> Self {
         // `5A0C1F0E-6C1B-4B0A-9C1D-0F6A2B3C4D5E`
         let boot = host.run(Command::BootSession).ok().filter(|output| output.code == Some(0)).and_then(|output| {
             let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             (text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')).then_some(text)
         });
-        Ok(Self { wall, uptime, boot })
+        Self { host, boot }
     }
-}
 
-/// What the wall clock says.
-pub fn wall(host: &dyn Host) -> Result<Time, Refusal> {
-    host.now().ok_or_else(|| Refusal::from_host(&HostError::NotLive))
+    /// What all clocks say.
+    pub fn look(&self) -> Result<Clocks, HostError> {
+        Ok(Clocks { wall: self.wall()?, uptime: self.host.uptime()?, boot: self.boot.clone() })
+    }
+
+    /// What the wall clock says.
+    pub fn wall(&self) -> Result<Time, HostError> {
+        self.host.now().ok_or(HostError::NotLive)
+    }
 }
 
 /// The ledger's clock, as it stood at the last look.
@@ -72,15 +79,15 @@ impl RunningTime {
 
     /// The next look.
     pub fn advance(&self, clocks: &Clocks) -> Self {
-        let same = match (&self.boot, &clocks.boot) {
-            (Some(then), Some(now)) => then == now,
-            _ => clocks.uptime >= self.uptime,
-        };
-        // Within a boot the seconds do not shrink; if they do, they are not counted a second time.
-        let (grown, uptime) = if same {
-            (clocks.uptime.saturating_sub(self.uptime).max(0), clocks.uptime.max(self.uptime))
-        } else {
-            (clocks.uptime.max(0), clocks.uptime)
+        let (grown, uptime) = match (&self.boot, &clocks.boot) {
+            // Within a boot the seconds do not shrink; if they do, they are not counted a second time.
+            (Some(then), Some(now)) if then == now => {
+                (clocks.uptime.saturating_sub(self.uptime).max(0), clocks.uptime.max(self.uptime))
+            }
+            (Some(_), Some(_)) => (clocks.uptime.max(0), clocks.uptime),
+            // Untold then and now: what has grown is the least that has passed, also if it is another boot.
+            (None, None) => (clocks.uptime.saturating_sub(self.uptime).max(0), clocks.uptime),
+            _ => (0, clocks.uptime),
         };
         Self { ran: self.ran.saturating_add(grown), boot: clocks.boot.clone(), uptime }
     }
@@ -167,8 +174,9 @@ mod tests {
                 DAY - 90,
             ),
             ("which boot it is cannot be told", &[(0, "", up), (HOUR, "", up + HOUR)], 23 * HOUR),
-            ("nor after a start", &[(0, "", up), (HOUR, "", 60)], DAY - 60),
-            ("told before and not now", &[(0, "a", up), (DAY, "", up + DAY)], 0),
+            ("nor after a start", &[(0, "", up), (HOUR, "", 60), (2 * HOUR, "", 60 + HOUR)], 23 * HOUR),
+            ("told before and not now", &[(0, "a", up), (DAY, "", up + DAY)], DAY),
+            ("told before and then again", &[(0, "a", up), (DAY, "", up + DAY), (DAY, "a", up + DAY + 9)], DAY),
             ("the seconds since boot shrink within a boot", &[(0, "a", up), (1, "a", 1), (DAY, "a", up)], DAY),
         ];
         for (story, looks, seconds) in stories {

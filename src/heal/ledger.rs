@@ -5,11 +5,12 @@
 //! journal is synced after it is cut. DELETE would need EXTRA for that. WAL would too keep a commit, but in a second
 //! file that somebody may leave behind when he saves or moves `heal.db`, and rows that go missing open the limit.
 
-use super::clock::{Clocks, Moment, RunningTime};
+use super::clock::{Clock, Moment, RunningTime};
 use super::{Conclusion, Method, Outcome, Request};
 use crate::Time;
+use crate::host::HostError;
 use crate::host::state::{StateError, StateFolder};
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -84,6 +85,9 @@ pub enum LedgerError {
     /// SQLite cannot read or write it.
     #[error("the record of restarts cannot be read or written: {0}. Is the disk full?")]
     Sql(#[from] rusqlite::Error),
+    /// Without clocks no limit can be kept.
+    #[error("the clocks cannot be read: {0}")]
+    Clock(#[from] HostError),
 }
 
 impl LedgerError {
@@ -94,6 +98,7 @@ impl LedgerError {
             Self::Damaged { .. } => "ledger_damaged",
             Self::Newer { .. } => "ledger_newer",
             Self::Sql(_) => "ledger_unwritable",
+            Self::Clock(_) => "clock_unreadable",
         }
     }
 }
@@ -135,7 +140,7 @@ impl Ledger {
         // An empty file is a database to SQLite, but not ours: ours is never seen before its tables are in it.
         let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(broken)?;
         if found != VERSION || sound != "ok" {
-            return Err(damaged(path.to_owned(), if sound == "ok" { "it holds nothing" } else { &sound }));
+            return Err(damaged(path.to_owned(), if sound == "ok" { "it holds no record" } else { &sound }));
         }
         Ok(Self { connection })
     }
@@ -145,34 +150,34 @@ impl Ledger {
         &mut self,
         request: &Request,
         parent: Option<i64>,
-        clocks: &Clocks,
+        clock: &Clock<'_>,
     ) -> Result<(i64, Moment), LedgerError> {
         let change = write(&mut self.connection)?;
-        let ran = keep_time(&change, clocks)?;
-        let id = add(&change, request, parent, clocks.wall)?;
+        let now = keep_time(&change, clock)?;
+        let id = add(&change, request, parent, now.wall)?;
         change.commit()?;
-        Ok((id, Moment { wall: clocks.wall, ran }))
+        Ok((id, now))
     }
 
     /// Writes a request down that is not worked on, and gives its number.
-    pub fn refused(&mut self, request: &Request, clocks: &Clocks, why: &Conclusion) -> Result<i64, LedgerError> {
+    pub fn refused(&mut self, request: &Request, clock: &Clock<'_>, why: &Conclusion) -> Result<i64, LedgerError> {
         let change = write(&mut self.connection)?;
-        keep_time(&change, clocks)?;
-        let id = add(&change, request, None, clocks.wall)?;
-        finish(&change, id, why, clocks.wall)?;
+        let now = keep_time(&change, clock)?;
+        let id = add(&change, request, None, now.wall)?;
+        finish(&change, id, why, now.wall)?;
         change.commit()?;
         Ok(id)
     }
 
-    /// Looks at the clocks, if a limit hangs on them: the last restart is then younger than `seconds` of running time.
-    pub fn keep_time_for(&mut self, seconds: i64, clocks: &Clocks) -> Result<(), LedgerError> {
+    /// Looks at the clocks, if a limit hangs on them: the last restart is then younger than it, in running time.
+    pub fn keep_time_for(&mut self, limit: TimeDelta, clock: &Clock<'_>) -> Result<(), LedgerError> {
         let last: Option<i64> =
             self.connection.query_row("SELECT max(began_ran) FROM requests", [], |row| row.get(0))?;
         let change = write(&mut self.connection)?;
         if let (Some(last), Some(time)) = (last, running_time(&change)?)
-            && time.ran.saturating_sub(last) < seconds
+            && time.ran.saturating_sub(last) < limit.num_seconds()
         {
-            keep_time(&change, clocks)?;
+            keep_time(&change, clock)?;
             change.commit()?;
         }
         Ok(())
@@ -183,27 +188,30 @@ impl Ledger {
         Ok(last_begun(&self.connection, action)?)
     }
 
-    /// Writes down that a restart is about to begin, if `allowed` says so of the last one. Both are one transaction, so
-    /// that there never are two in a window, even if somebody removes the lock.
+    /// Writes down that a restart is about to begin, if `allowed` says so of the last one, and gives the moment. Both are
+    /// one transaction, so that there never are two in a window, even if somebody removes the lock.
     pub fn intend<R>(
         &mut self,
         id: i64,
         action: &str,
-        clocks: &Clocks,
+        clock: &Clock<'_>,
         pid_before: Option<u32>,
         allowed: impl FnOnce(Option<Moment>, Moment) -> Result<(), R>,
-    ) -> Result<Result<(), R>, LedgerError> {
+    ) -> Result<Result<Moment, R>, LedgerError> {
         let change = write(&mut self.connection)?;
-        let now = Moment { wall: clocks.wall, ran: keep_time(&change, clocks)? };
+        let now = keep_time(&change, clock)?;
         if let Err(refusal) = allowed(last_begun(&change, action)?, now) {
             return Ok(Err(refusal));
         }
-        change.execute(
-            "UPDATE requests SET began_at = ?, began_ran = ?, pid_before = ? WHERE id = ?",
-            params![now.wall.timestamp(), now.ran, pid_before, id],
+        let written = change.execute(
+            "UPDATE requests SET began_at = ?, began_ran = ?, pid_before = ? WHERE id = ? AND action = ?",
+            params![now.wall.timestamp(), now.ran, pid_before, id, action],
         )?;
+        if written != 1 {
+            return Err(rusqlite::Error::StatementChangedRows(written).into());
+        }
         change.commit()?;
-        Ok(Ok(()))
+        Ok(Ok(now))
     }
 
     /// Adds a step that was taken.
@@ -244,7 +252,7 @@ fn begin(path: &Path) -> Result<(), LedgerError> {
 /// `fullfsync`: on a Mac a plain fsync does not reach the disk.
 fn durable(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(PATIENCE)?;
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA trusted_schema = OFF;")?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;")?;
     connection.pragma_update(None, "journal_mode", "TRUNCATE")
 }
 
@@ -258,12 +266,14 @@ fn running_time(connection: &Connection) -> Result<Option<RunningTime>, rusqlite
     connection.query_row("SELECT ran, boot, uptime FROM clock", [], read).optional()
 }
 
-fn keep_time(change: &Transaction<'_>, clocks: &Clocks) -> Result<i64, rusqlite::Error> {
+/// Looks at the clocks, within the transaction: looks are written in the order in which they were taken.
+fn keep_time(change: &Transaction<'_>, clock: &Clock<'_>) -> Result<Moment, LedgerError> {
+    let clocks = clock.look()?;
     let last = running_time(change)?;
-    let time = last.map_or_else(|| RunningTime::first(clocks), |last| last.advance(clocks));
+    let time = last.map_or_else(|| RunningTime::first(&clocks), |last| last.advance(&clocks));
     let row = params![time.ran, time.boot, time.uptime];
     change.execute("INSERT OR REPLACE INTO clock(one, ran, boot, uptime) VALUES (1, ?, ?, ?)", row)?;
-    Ok(time.ran)
+    Ok(Moment { wall: clocks.wall, ran: time.ran })
 }
 
 /// Adds a request, and lets the oldest go if there are too many.
@@ -275,7 +285,10 @@ fn add(change: &Transaction<'_>, request: &Request, parent: Option<i64>, at: Tim
         params![parent, action, reason, force, dry_run, at.timestamp(), Outcome::Running.word()],
     )?;
     let id = change.last_insert_rowid();
-    change.execute("DELETE FROM requests WHERE id <= ? AND began_at IS NULL", [id - MAX_REQUESTS])?;
+    change.execute(
+        "DELETE FROM requests WHERE id <= ? AND began_at IS NULL AND outcome <> ?",
+        params![id - MAX_REQUESTS, Outcome::Running.word()],
+    )?;
     Ok(id)
 }
 

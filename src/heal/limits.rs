@@ -76,7 +76,7 @@ pub fn by_time(action: Action, policy: &Policy, last: Option<Moment>, now: Momen
     let until = next.map_or_else(String::new, |next| format!("; next allowed at {}", clock(next)));
     let (name, hours) = (action.name(), policy.minimum_hours);
     let sentence = format!(
-        "{name} is refused: once in {hours} hours in which the Mac runs is the limit, and the last was at {}{until}.",
+        "{name} is refused: the limit is once in {hours} hours in which the Mac runs, and the last was at {}{until}.",
         clock(last.wall)
     );
     Err(Refusal { code: "too_soon", sentence, next_allowed_at: next })

@@ -18,11 +18,12 @@ pub mod status;
 pub use limits::Refusal;
 pub use request::{Action, Conclusion, Method, Outcome, Request};
 
+use crate::Time;
 use crate::collect::Collector;
 use crate::health::Findings;
 use crate::host::state::StateFolder;
 use crate::host::{Daemon, Host};
-use clock::{Clocks, Moment};
+use clock::{Clock, Moment};
 use ledger::{Ledger, LedgerError};
 use policy::Policy;
 use std::fmt::Write as _;
@@ -71,15 +72,16 @@ impl Healer {
         self.collector.findings(self.patience)
     }
 
-    /// Looks at the clocks while a limit hangs on them, so that the record knows how long the Mac has been running. A
-    /// failure only makes the limit longer.
-    pub fn keep_time(&self) {
+    /// What there is to do from time to time: closes what a crash left open, and looks at the clocks while a limit hangs
+    /// on them, so that the record knows how long the Mac has been running. A failure only makes the limit longer.
+    pub fn tend(&self) {
         let (host, state_dir) = (self.collector.host(), self.collector.state_dir());
         let Ok(Some(folder)) = StateFolder::find(state_dir) else { return };
-        if let (Ok(()), Ok(Some(mut ledger)), Ok(clocks)) =
-            (host.may_act(state_dir), Ledger::find(&folder), Clocks::read(host))
+        if let (Ok(()), Ok(Some(mut ledger)), Ok(lock)) =
+            (host.may_act(state_dir), Ledger::find(&folder), folder.lock(LOCK))
         {
-            let _ = ledger.keep_time_for(self.policy().limit().num_seconds(), &clocks);
+            let closed = lock.map_or(Ok(()), |_lock| ledger.close_interrupted());
+            let _ = closed.and_then(|()| ledger.keep_time_for(self.policy().limit(), &Clock::new(host)));
         }
     }
 
@@ -99,25 +101,25 @@ impl Healer {
         let folder = StateFolder::make(state_dir).map_err(LedgerError::from)?;
         let mut ledger = Ledger::open(&folder)?;
         let lock = folder.lock(LOCK).map_err(LedgerError::from)?;
-        let clocks = Clocks::read(host)?;
+        let clock = Clock::new(host);
         let objection = objection.map_or_else(|| understand(request, lock.is_some()), Err);
         let action = match objection {
             Ok(action) => action,
             Err(refusal) => {
                 let conclusion = refusal.into();
-                return Ok((ledger.refused(request, &clocks, &conclusion)?, conclusion));
+                return Ok((ledger.refused(request, &clock, &conclusion)?, conclusion));
             }
         };
         // Nobody else is at work, so whatever is open was left so by a crash.
         ledger.close_interrupted()?;
-        let (id, asked) = ledger.open_request(request, None, &clocks)?;
-        let mut work = Work { healer: self, host, ledger, policy: self.policy() };
+        let (id, asked) = ledger.open_request(request, None, &clock)?;
+        let mut work = Work { healer: self, host, clock, ledger, policy: self.policy() };
         let conclusion = match action {
             Action::Heal => work.heal(id, request)?,
             Action::RestartMdmclient => work.restart(id, Daemon::Mdmclient, request, asked)?,
             Action::RestartSoftwareupdated => work.restart(id, Daemon::Softwareupdated, request, asked)?,
         };
-        work.ledger.finish(id, &conclusion, clock::wall(host)?)?;
+        work.finish(id, &conclusion)?;
         Ok((id, conclusion))
     }
 }
@@ -139,6 +141,7 @@ fn understand(request: &Request, turn: bool) -> Result<Action, Refusal> {
 struct Work<'h> {
     healer: &'h Healer,
     host: &'h dyn Host,
+    clock: Clock<'h>,
     ledger: Ledger,
     policy: Policy,
 }
@@ -155,9 +158,9 @@ impl Work<'_> {
             let action = Action::of(daemon).name();
             let reason = format!("heal {id}: {}", request.reason.as_deref().unwrap_or_default());
             let part = Request { action: action.to_owned(), reason: Some(reason), ..request.clone() };
-            let (part_id, asked) = self.ledger.open_request(&part, Some(id), &Clocks::read(self.host)?)?;
+            let (part_id, asked) = self.ledger.open_request(&part, Some(id), &self.clock)?;
             let conclusion = self.restart(part_id, daemon, &part, asked)?;
-            self.ledger.finish(part_id, &conclusion, clock::wall(self.host)?)?;
+            self.finish(part_id, &conclusion)?;
             whole.outcome = together(whole.outcome, conclusion.outcome);
             whole.next_allowed_at = [whole.next_allowed_at, conclusion.next_allowed_at].into_iter().flatten().min();
             let _ =
@@ -176,7 +179,7 @@ impl Work<'_> {
             ));
         }
         let findings = self.healer.findings();
-        let now = clock::wall(self.host)?;
+        let now = self.now()?;
         let judge = |daemon| limits::by_evidence(daemon, request, &findings, now);
         match (judge(Daemon::Softwareupdated), judge(Daemon::Mdmclient)) {
             (Ok(()), Ok(())) => Ok(vec![Daemon::Softwareupdated, Daemon::Mdmclient]),
@@ -199,14 +202,23 @@ impl Work<'_> {
             return Ok(Conclusion { pid_before, ..Conclusion::new(Outcome::DryRun, detail) });
         }
         let (action, policy, host) = (Action::of(daemon), &self.policy, self.host);
-        let clocks = Clocks::read(host)?;
         let allowed = |last, now| limits::by_time(action, policy, last, now);
-        if let Err(refusal) = self.ledger.intend(id, action.name(), &clocks, pid_before, allowed)? {
-            return Ok(refusal.into());
-        }
+        let begun = match self.ledger.intend(id, action.name(), &self.clock, pid_before, allowed)? {
+            Ok(begun) => begun,
+            Err(refusal) => return Ok(refusal.into()),
+        };
         let mut conclusion = actions::restart(host, daemon, &before, |step| self.ledger.step(id, &step))?;
-        conclusion.next_allowed_at = clocks.wall.checked_add_signed(policy.limit());
+        conclusion.next_allowed_at = begun.wall.checked_add_signed(policy.limit());
         Ok(conclusion)
+    }
+
+    fn finish(&mut self, id: i64, conclusion: &Conclusion) -> Result<(), Refusal> {
+        let now = self.now()?;
+        Ok(self.ledger.finish(id, conclusion, now)?)
+    }
+
+    fn now(&self) -> Result<Time, Refusal> {
+        self.clock.wall().map_err(|error| LedgerError::from(error).into())
     }
 
     /// Asks the limits, the cheap ones first, and gives the daemon's pids if all agree.
@@ -216,9 +228,9 @@ impl Work<'_> {
         limits::by_time(action, &self.policy, self.ledger.last_begun(action.name())?, asked)?;
         if !request.force {
             let findings = self.healer.findings();
-            limits::by_evidence(daemon, request, &findings, clock::wall(host)?)?;
+            limits::by_evidence(daemon, request, &findings, self.now()?)?;
         }
-        limits::by_activity(daemon, request, &activity::look(host, clock::wall(host)?))?;
+        limits::by_activity(daemon, request, &activity::look(host, self.now()?))?;
         actions::pids(host, daemon).map_err(|error| Refusal::from_host(&error))
     }
 }

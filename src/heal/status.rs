@@ -24,10 +24,10 @@ pub fn restarts(host: &dyn Host, state_dir: &Path) -> Fact<Restarts> {
 
 /// Every request on record.
 pub fn entries(host: &dyn Host, state_dir: &Path) -> Result<Vec<Entry>, LedgerError> {
-    match find(state_dir)?.filter(|_| host.is_live()) {
-        Some(ledger) => ledger.entries(),
-        None => Ok(Vec::new()),
+    if !host.is_live() {
+        return Ok(Vec::new());
     }
+    find(state_dir)?.map_or_else(|| Ok(Vec::new()), |ledger| ledger.entries())
 }
 
 fn find(state_dir: &Path) -> Result<Option<Ledger>, LedgerError> {
