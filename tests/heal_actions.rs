@@ -5,9 +5,10 @@ mod support;
 
 use mdm_health::heal::entries::Entry;
 use mdm_health::heal::{Healer, Request, status};
-use mdm_health::host::Host;
+use mdm_health::host::{Host, Live, STATE_DIR};
+use std::path::Path;
 use std::time::Duration;
-use support::fake_mac::FakeMac;
+use support::fake_mac::{FakeMac, now};
 
 const KICKSTART: &str = "launchctl kickstart -k system/com.apple.mdmclient.daemon";
 
@@ -143,6 +144,24 @@ fn where_neither_way_works_that_is_said() {
     );
 }
 
+#[test]
+fn a_restart_that_cannot_be_seen_is_not_claimed() {
+    let mac = FakeMac::stuck();
+    mac.set("ps", "blind");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("unconfirmed", None, Some(300), None, Some(0)));
+    assert!(row.detail.contains("Whether mdmclient was restarted could not be told"), "{}", row.detail);
+    let query = "SELECT mdm_client_restarted IS NULL AS told FROM mdm_watchdog";
+    let told = mac.program(&["query", "--csv", query]).output().expect("run").stdout;
+    assert_eq!(String::from_utf8_lossy(&told), "told\n1\n");
+    let mac = FakeMac::stuck();
+    mac.set("ps", "blind");
+    mac.set("launchctl", "refused");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, Some(300), None, Some(1)));
+    assert_eq!(mac.acts(), [KICKSTART], "without a look there is no signal");
+}
+
 /// Any other failure of launchctl is no reason for a signal.
 #[test]
 fn a_service_that_launchd_does_not_know_gets_no_signal() {
@@ -204,8 +223,20 @@ fn launchctl_that_hangs_is_stopped_and_nothing_more_is_done() {
     assert_eq!(mac.acts(), [KICKSTART]);
 }
 
+/// Of the machine that runs this test nothing is changed: it is only asked who may.
 #[test]
-fn a_fake_mac_may_be_changed_by_whoever_made_it() {
+fn on_a_real_mac_only_root_may_act_and_only_now_and_with_its_one_record() {
+    let code = |host: Live, state_dir: &str| host.may_act(Path::new(state_dir)).err().map(|error| error.reason());
+    let real = |root: &str| Live::new(root.into(), None);
+    for root in ["/", "//", "/tmp/..", "/no such folder"] {
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(code(real(root), STATE_DIR), None);
+            assert_eq!(code(real(root), "/tmp/another"), Some("other_ledger"));
+            assert_eq!(code(Live::new(root.into(), Some(now())), STATE_DIR), Some("not_now"));
+        } else {
+            assert_eq!(code(real(root), STATE_DIR), Some("not_root"));
+        }
+    }
     let mac = FakeMac::new();
-    assert!(mac.live().may_act(&mac.state_dir()).is_ok());
+    assert_eq!(code(mac.live(), "/tmp/another"), None);
 }

@@ -44,7 +44,7 @@ impl Host for Clocked {
         self.live.read_file(path)
     }
 
-    fn read_tail(&self, path: &str, bytes: u64) -> Result<Vec<u8>, HostError> {
+    fn read_tail(&self, path: &str, bytes: usize) -> Result<Vec<u8>, HostError> {
         self.live.read_tail(path, bytes)
     }
 

@@ -22,8 +22,8 @@ impl Restarts {
 /// What became of one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DaemonRestarts {
-    /// Whether the last request that could have restarted it did; a dry run could not. `None` if it is under way or was
-    /// interrupted.
+    /// Whether the last request that could have restarted it did; a dry run could not. `None` if it is under way, was
+    /// interrupted, or could not be confirmed.
     pub by_last_heal: Option<bool>,
     /// When it was last restarted; `None` if never.
     pub last_at: Option<Time>,

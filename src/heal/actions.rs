@@ -191,7 +191,8 @@ fn conclude(daemon: Daemon, before: &[u32], method: Method, exit_code: Option<i3
             (Outcome::Failed, only(before), format!("{name} was not restarted: its process is still the same."))
         }
         Change::Unknown(error) => {
-            (Outcome::Failed, None, format!("Whether {name} was restarted could not be told: {error}."))
+            let detail = format!("Whether {name} was restarted could not be told: {error}.");
+            (Outcome::Unconfirmed, None, detail)
         }
     };
     Conclusion {

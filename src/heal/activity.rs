@@ -13,7 +13,7 @@ const RECENT: TimeDelta = TimeDelta::hours(1);
 
 /// softwareupdated's lines of the installer's log, which other programs fill too: this many bytes hold hours of them.
 const INSTALL_LOG: &str = "/private/var/log/install.log";
-const INSTALL_LOG_TAIL: u64 = 512 << 10;
+const INSTALL_LOG_TAIL: usize = 512 << 10;
 
 /// What is being installed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@
 //! Mac that is switched off earns nothing, and neither does a boot in which no request came and no timer ran. That
 //! only makes the limit longer, until the Mac has run for the whole of it in one go, or in pieces that were seen.
 //!
-//! The wall clock has its say beside it ([`Waiting`]): if it too says that the time is not over, it is not. A wall
+//! The wall clock has its say beside it ([`Moment::waiting`]): if it too says that the time is not over, it is not. A wall
 //! clock that stands before the act was set back and knows nothing of it. So neither clock alone opens the limit, and
 //! neither setting a clock a year forward nor a year back locks a Mac out for more than twice the limit.
 

@@ -69,7 +69,7 @@ impl Ledger {
             .connection
             .query_row(
                 "SELECT max(CASE WHEN part.began_at IS NULL THEN 0 WHEN part.outcome = 'done' THEN 2
-                    WHEN part.outcome IN ('running', 'interrupted') THEN 1 ELSE 0 END)
+                    WHEN part.outcome IN ('running', 'interrupted', 'unconfirmed') THEN 1 ELSE 0 END)
                  FROM requests part WHERE part.action = ?1 AND coalesce(part.parent, part.id) =
                     (SELECT max(id) FROM requests WHERE parent IS NULL AND dry_run = 0 AND action IN (?1, 'heal'))",
                 [action],

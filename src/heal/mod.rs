@@ -237,7 +237,7 @@ impl Work<'_> {
 
 /// The outcome of two restarts together.
 fn together(one: Outcome, other: Outcome) -> Outcome {
-    [Outcome::Failed, Outcome::Done, Outcome::DryRun, Outcome::Refused]
+    [Outcome::Failed, Outcome::Unconfirmed, Outcome::Done, Outcome::DryRun, Outcome::Refused]
         .into_iter()
         .find(|outcome| [one, other].contains(outcome))
         .unwrap_or(Outcome::Refused)

@@ -77,6 +77,8 @@ pub enum Outcome {
     Done,
     /// It was begun and did not work.
     Failed,
+    /// It was begun, and whether it worked could not be told.
+    Unconfirmed,
     /// It was not begun.
     Refused,
     /// It would have been begun.
@@ -92,6 +94,7 @@ impl Outcome {
             Self::Running => "running",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Unconfirmed => "unconfirmed",
             Self::Refused => "refused",
             Self::DryRun => "dry_run",
             Self::Interrupted => "interrupted",

@@ -80,9 +80,9 @@ impl Host for Live {
         true
     }
 
-    fn read_tail(&self, path: &str, bytes: u64) -> Result<Vec<u8>, HostError> {
+    fn read_tail(&self, path: &str, bytes: usize) -> Result<Vec<u8>, HostError> {
         let path = below(&self.root, path);
-        read_tail(&path, bytes).map_err(|why| HostError::Unreadable { path, why })
+        read_tail(&path, u64::try_from(bytes).unwrap_or(u64::MAX)).map_err(|why| HostError::Unreadable { path, why })
     }
 
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {

@@ -61,9 +61,15 @@ pub trait Host: Send + Sync {
     fn is_live(&self) -> bool;
 
     /// Reads the last bytes of a file by its absolute path on the Mac, at most that many.
-    fn read_tail(&self, path: &str, bytes: u64) -> Result<Vec<u8>, HostError>;
-    /// Reads a file that nobody but the Mac's owner of all, root, can have written; `None` if there is none.
-    fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
+    fn read_tail(&self, path: &str, bytes: usize) -> Result<Vec<u8>, HostError> {
+        let mut file = self.read_file(path)?;
+        Ok(file.split_off(file.len().saturating_sub(bytes)))
+    }
+    /// Reads a file that nobody but root can have written; `None` if there is none. Who could write a file is not
+    /// recorded, so of a recorded Mac none is trusted.
+    fn read_trusted(&self, _path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        Err(HostError::NotLive)
+    }
 
     /// Whether anything may be changed here, on the record of that state folder. A recorded Mac cannot be changed.
     fn may_act(&self, _state_dir: &Path) -> Result<(), HostError> {

@@ -98,17 +98,6 @@ impl Host for Recorded {
     fn is_live(&self) -> bool {
         false
     }
-
-    fn read_tail(&self, path: &str, bytes: u64) -> Result<Vec<u8>, HostError> {
-        let mut file = self.read_file(path)?;
-        let whole = u64::try_from(file.len()).unwrap_or(u64::MAX);
-        Ok(file.split_off(usize::try_from(whole.saturating_sub(bytes)).unwrap_or(0)))
-    }
-
-    /// Who could write a file is not recorded, so none is trusted.
-    fn read_trusted(&self, _: &str) -> Result<Option<Vec<u8>>, HostError> {
-        Err(HostError::NotLive)
-    }
 }
 
 struct LogFile {
