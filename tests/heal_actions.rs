@@ -8,16 +8,16 @@ use mdm_health::heal::{Healer, Request, status};
 use mdm_health::host::{Host, Live, STATE_DIR};
 use std::path::Path;
 use std::time::Duration;
-use support::fake_mac::{FakeMac, now};
+use support::heal_mac::{HealMac, now};
 
 const KICKSTART: &str = "launchctl kickstart -k system/com.apple.mdmclient.daemon";
 
 /// Asks for a restart of mdmclient, and gives its row.
-fn restart(mac: &FakeMac) -> Entry {
+fn restart(mac: &HealMac) -> Entry {
     ask(mac, "restart_mdmclient").pop().expect("a row")
 }
 
-fn ask(mac: &FakeMac, action: &str) -> Vec<Entry> {
+fn ask(mac: &HealMac, action: &str) -> Vec<Entry> {
     let collector = mac.collector(Box::new(mac.live()));
     let healer = Healer::new(collector.clone(), Duration::from_secs(60));
     let answer = healer.request(&Request::new(action, Some("INC-42")));
@@ -39,7 +39,7 @@ fn what_counts(entry: &Entry) -> (&str, Option<&str>, Option<i64>, Option<i64>, 
 
 #[test]
 fn launchd_restarts_mdmclient() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("done", Some("kickstart"), Some(300), Some(1300), Some(0)));
     assert_eq!(row.detail, format!("{KICKSTART}: exit code 0. mdmclient was restarted."));
@@ -49,7 +49,7 @@ fn launchd_restarts_mdmclient() {
 
 #[test]
 fn softwareupdated_takes_four_steps_and_each_is_on_record() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let row = ask(&mac, "restart_softwareupdated").pop().expect("a row");
     assert_eq!(what_counts(&row), ("done", Some("kickstart"), Some(301), Some(1301), Some(0)));
     assert_eq!(
@@ -70,7 +70,7 @@ fn softwareupdated_takes_four_steps_and_each_is_on_record() {
 
 #[test]
 fn heal_restarts_both_and_each_restart_is_a_row() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let rows = ask(&mac, "heal");
     let told: Vec<_> =
         rows.iter().map(|row| (row.action.as_str(), row.reason.as_deref(), row.outcome.as_str())).collect();
@@ -91,7 +91,7 @@ fn where_kickstart_is_refused_the_exact_process_gets_a_signal() {
         ("refused", 1, "1: Operation not permitted"),
         ("protected", 150, "150: Operation not permitted while System Integrity Protection is engaged"),
     ] {
-        let mac = FakeMac::stuck();
+        let mac = HealMac::stuck();
         mac.set("launchctl", behaviour);
         let row = restart(&mac);
         assert_eq!(what_counts(&row), ("done", Some("signal"), Some(300), Some(1300), Some(0)));
@@ -106,7 +106,7 @@ fn where_kickstart_is_refused_the_exact_process_gets_a_signal() {
 
 #[test]
 fn a_process_that_was_ended_is_restarted_though_launchd_waits_until_it_is_needed() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("launchctl", "refused");
     mac.set("kill", "ends");
     let row = restart(&mac);
@@ -119,7 +119,7 @@ fn a_pid_that_does_not_change_is_no_restart() {
     for (launchctl, kill, acts) in
         [("same", "respawns", vec![KICKSTART]), ("refused", "ignored", vec![KICKSTART, "kill -TERM 300"])]
     {
-        let mac = FakeMac::stuck();
+        let mac = HealMac::stuck();
         mac.set("launchctl", launchctl);
         mac.set("kill", kill);
         let row = restart(&mac);
@@ -131,7 +131,7 @@ fn a_pid_that_does_not_change_is_no_restart() {
 
 #[test]
 fn where_neither_way_works_that_is_said() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("launchctl", "protected");
     mac.set("kill", "refused");
     let row = restart(&mac);
@@ -146,7 +146,7 @@ fn where_neither_way_works_that_is_said() {
 
 #[test]
 fn a_restart_that_cannot_be_seen_is_not_claimed() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("ps", "blind");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("unconfirmed", None, Some(300), None, Some(0)));
@@ -154,7 +154,7 @@ fn a_restart_that_cannot_be_seen_is_not_claimed() {
     let query = "SELECT mdm_client_restarted IS NULL AS told FROM mdm_watchdog";
     let told = mac.program(&["query", "--csv", query]).output().expect("run").stdout;
     assert_eq!(String::from_utf8_lossy(&told), "told\n1\n");
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("ps", "blind");
     mac.set("launchctl", "refused");
     let row = restart(&mac);
@@ -165,7 +165,7 @@ fn a_restart_that_cannot_be_seen_is_not_claimed() {
 /// Any other failure of launchctl is no reason for a signal.
 #[test]
 fn a_service_that_launchd_does_not_know_gets_no_signal() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("launchctl", "unknown");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("failed", None, Some(300), None, Some(113)));
@@ -174,7 +174,7 @@ fn a_service_that_launchd_does_not_know_gets_no_signal() {
 
 #[test]
 fn mdmclient_that_is_not_running_is_started() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("daemons/com.apple.mdmclient.daemon", "");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("done", Some("kickstart"), None, Some(1000), Some(0)));
@@ -182,7 +182,7 @@ fn mdmclient_that_is_not_running_is_started() {
 
 #[test]
 fn mdmclient_that_is_not_running_has_nothing_to_get_a_signal() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("daemons/com.apple.mdmclient.daemon", "");
     mac.set("launchctl", "refused");
     let row = restart(&mac);
@@ -195,7 +195,7 @@ fn mdmclient_that_is_not_running_has_nothing_to_get_a_signal() {
 /// second process that fits in everything.
 #[test]
 fn where_two_processes_fit_none_gets_a_signal() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("ps", "two");
     mac.set("launchctl", "refused");
     let row = restart(&mac);
@@ -206,7 +206,7 @@ fn where_two_processes_fit_none_gets_a_signal() {
 
 #[test]
 fn where_two_processes_fit_launchd_still_knows_which() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("ps", "two");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("done", Some("kickstart"), None, Some(1300), Some(0)));
@@ -214,7 +214,7 @@ fn where_two_processes_fit_launchd_still_knows_which() {
 
 #[test]
 fn launchctl_that_hangs_is_stopped_and_nothing_more_is_done() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("launchctl", "hangs");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("failed", None, Some(300), Some(300), None));
@@ -237,6 +237,6 @@ fn on_a_real_mac_only_root_may_act_and_only_now_and_with_its_one_record() {
             assert_eq!(code(real(root), STATE_DIR), Some("not_root"));
         }
     }
-    let mac = FakeMac::new();
+    let mac = HealMac::new();
     assert_eq!(code(mac.live(), "/tmp/another"), None);
 }

@@ -3,10 +3,10 @@
 
 mod support;
 
-use support::fake_mac::{FakeMac, mdmclient};
+use support::heal_mac::{HealMac, mdmclient};
 
 /// Standard output, standard error and the exit code.
-fn run(mac: &FakeMac, arguments: &[&str]) -> (String, String, Option<i32>) {
+fn run(mac: &HealMac, arguments: &[&str]) -> (String, String, Option<i32>) {
     let output = mac.program(arguments).output().expect("run");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr), output.status.code())
@@ -27,7 +27,7 @@ const NOW: &str = "2026-11-23 18:00:00 +0000 UTC";
 #[test]
 fn heal_restarts_what_is_stuck_once() {
     for heal in ["heal", "-heal", "--heal"] {
-        let mac = FakeMac::stuck();
+        let mac = HealMac::stuck();
         assert_eq!(run(&mac, &["diagnose"]), (stuck(false, NEVER), String::new(), Some(0)));
         assert_eq!(run(&mac, &[heal]), (stuck(true, NOW), String::new(), Some(0)), "{heal}");
         assert_eq!(run(&mac, &["diagnose"]).0, stuck(true, NOW), "{heal}");
@@ -40,7 +40,7 @@ fn heal_restarts_what_is_stuck_once() {
 
 #[test]
 fn heal_leaves_a_healthy_mac_alone_and_that_is_no_failure() {
-    let mac = FakeMac::new();
+    let mac = HealMac::new();
     mac.say(&[mdmclient("17:59:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
     let (told, said, code) = run(&mac, &["heal"]);
     assert!(
@@ -53,7 +53,7 @@ fn heal_leaves_a_healthy_mac_alone_and_that_is_no_failure() {
 
 #[test]
 fn heal_that_cannot_tell_fails() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("log", "fails");
     let (told, said, code) = run(&mac, &["heal"]);
     assert!(told.contains("MDMClientStuck: unknown\n"), "{told}");
@@ -63,7 +63,7 @@ fn heal_that_cannot_tell_fails() {
 
 #[test]
 fn a_record_that_cannot_be_read_is_unknown_and_not_never() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.write("Library/Application Support/mdm-health/heal.db", "damaged");
     let (told, ..) = run(&mac, &["diagnose"]);
     for line in
@@ -78,7 +78,7 @@ fn a_record_that_cannot_be_read_is_unknown_and_not_never() {
 
 #[test]
 fn insert_and_select_in_one_call_show_what_came_of_it() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let sql = "INSERT INTO mdm_heal(action, reason) VALUES ('restart_mdmclient', 'ticket 42; \"quoted\" ''é'''); \
                SELECT id, action, reason, force, dry_run, outcome, method, pid_before, pid_after, exit_code FROM mdm_heal";
     let (told, said, code) = run(&mac, &["query", "--csv", sql]);
@@ -97,7 +97,7 @@ fn insert_and_select_in_one_call_show_what_came_of_it() {
         serde_json::json!({
             "mdm_client_restarted": 1,
             "software_update_daemon_restarted": 0,
-            "last_mdm_kickstart": support::fake_mac::now().timestamp(),
+            "last_mdm_kickstart": support::heal_mac::now().timestamp(),
             "last_software_update_daemon_kickstart": null,
         })
     );
@@ -105,7 +105,7 @@ fn insert_and_select_in_one_call_show_what_came_of_it() {
 
 #[test]
 fn the_watchdogs_columns_are_of_the_last_heal_that_could_have_restarted_the_daemon() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let columns = || {
         let sql = "SELECT mdm_client_restarted, software_update_daemon_restarted FROM mdm_watchdog";
         run(&mac, &["query", "--csv", sql]).0.lines().last().expect("a row").to_owned()

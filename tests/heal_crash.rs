@@ -10,7 +10,7 @@ use std::process::{Child, Output, Stdio};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::fake_mac::FakeMac;
+use support::heal_mac::HealMac;
 
 const LABELS: [&str; 2] = ["com.apple.mdmclient.daemon", "com.apple.softwareupdated"];
 
@@ -18,23 +18,23 @@ const LABELS: [&str; 2] = ["com.apple.mdmclient.daemon", "com.apple.softwareupda
 const KILLS: u32 = 200;
 const THREADS: u32 = 2;
 
-fn start(mac: &FakeMac, action: &str, reason: &str) -> Child {
+fn start(mac: &HealMac, action: &str, reason: &str) -> Child {
     let sql = format!("INSERT INTO mdm_heal(action, reason) VALUES ('{action}', '{reason}')");
     let mut program = mac.program(&["query", &sql]);
     program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
 }
 
-fn run(mac: &FakeMac, action: &str, reason: &str) -> Output {
+fn run(mac: &HealMac, action: &str, reason: &str) -> Output {
     start(mac, action, reason).wait_with_output().expect("ended")
 }
 
-fn entries(mac: &FakeMac) -> Vec<Entry> {
+fn entries(mac: &HealMac) -> Vec<Entry> {
     status::entries(&mac.live(), &mac.state_dir()).expect("a record that opens")
 }
 
 /// A Mac whose commands take a moment.
-fn slow() -> FakeMac {
-    let mac = FakeMac::stuck();
+fn slow() -> HealMac {
+    let mac = HealMac::stuck();
     mac.set("delay", "0.01");
     mac
 }
@@ -48,7 +48,7 @@ fn scatter(number: u32) -> u32 {
 
 /// Kills a request after a part of `whole`, makes another one, and checks what must hold whatever the moment was.
 /// Gives the Mac and how far the first request had come.
-fn kill(number: u32, action: &str, whole: Duration) -> (FakeMac, &'static str) {
+fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
     let mac = slow();
     let mut first = start(&mac, action, "first");
     // Evenly over the run and a little beyond it, and each a little off.
@@ -132,7 +132,7 @@ fn killed_at_any_point_there_is_never_a_second_restart_nor_a_lost_row() {
 }
 
 /// One row each; one of them restarted it.
-fn one_restart_among(mac: &FakeMac, asked: usize, answers: &[bool]) {
+fn one_restart_among(mac: &HealMac, asked: usize, answers: &[bool]) {
     assert_eq!((answers.len(), answers.iter().filter(|answer| **answer).count()), (asked, 1));
     let rows = entries(mac);
     assert_eq!(rows.len(), asked);
@@ -173,7 +173,7 @@ fn of_sixteen_threads_at_once_one_restarts() {
 /// A record that a killed run left behind in the middle of a restart: the next request closes it, and it counts.
 #[test]
 fn an_interrupted_restart_counts_against_the_limit() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("launchctl", "hangs");
     let mut first = start(&mac, "restart_mdmclient", "first");
     while mac.restarts(LABELS[0]) == 0 {

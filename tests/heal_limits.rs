@@ -12,11 +12,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
-use support::fake_mac::{FakeMac, mdmclient, now, progress};
+use support::heal_mac::{HealMac, mdmclient, now, progress};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn context(mac: &FakeMac, host: Box<dyn Host>) -> Context {
+fn context(mac: &HealMac, host: Box<dyn Host>) -> Context {
     Context { collector: mac.collector(host), patience: PATIENCE }
 }
 
@@ -44,7 +44,7 @@ fn forced() -> Vec<(&'static str, Value)> {
     vec![("action", text("restart_mdmclient")), ("force", Value::Integer(1))]
 }
 
-fn policy(mac: &FakeMac, settings: &str) {
+fn policy(mac: &HealMac, settings: &str) {
     let plist = format!("<plist version=\"1.0\"><dict>{settings}</dict></plist>");
     mac.write("Library/Managed Preferences/org.mdm-health.plist", plist);
 }
@@ -57,7 +57,7 @@ fn column(table: &dyn Table, context: &Context, name: &str) -> Vec<Value> {
 }
 
 /// Asks, and checks that the answer begins with `code`, holds `words`, is on record, and that nothing was run.
-fn is_refused(mac: &FakeMac, given: &[(&str, Value)], code: &str, words: &str) {
+fn is_refused(mac: &HealMac, given: &[(&str, Value)], code: &str, words: &str) {
     let context = context(mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
     let (rows, acts) = (table.rows(&context.collector.findings(PATIENCE)).len(), mac.acts());
@@ -74,7 +74,7 @@ fn is_refused(mac: &FakeMac, given: &[(&str, Value)], code: &str, words: &str) {
 
 #[test]
 fn what_the_policy_forbids() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     policy(&mac, "<key>Enabled</key><false/>");
     is_refused(&mac, &restart(), "switched_off", "switched off by /Library/Managed Preferences/org.mdm-health.plist");
     policy(&mac, "<key>AllowedActions</key><array><string>restart_softwareupdated</string></array>");
@@ -92,7 +92,7 @@ fn what_the_policy_forbids() {
 
 #[test]
 fn heal_restarts_nothing_that_may_not_be_restarted_by_itself() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     policy(&mac, "<key>AllowedActions</key><array><string>heal</string><string>restart_mdmclient</string></array>");
     let context = context(&mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
@@ -104,7 +104,7 @@ fn heal_restarts_nothing_that_may_not_be_restarted_by_itself() {
 
 #[test]
 fn a_second_restart_names_the_limit_and_the_next_allowed_time() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let context = context(&mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
     assert_eq!(table.insert(&values(&restart())), Ok(1));
@@ -119,7 +119,7 @@ fn a_second_restart_names_the_limit_and_the_next_allowed_time() {
 
 #[test]
 fn a_restart_that_failed_counts_too() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("launchctl", "unknown");
     let context = context(&mac, Box::new(mac.live()));
     assert!(mdm_heal(&context).insert(&values(&restart())).is_err());
@@ -128,7 +128,7 @@ fn a_restart_that_failed_counts_too() {
 
 #[test]
 fn no_restart_without_proof() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     mac.set("log", "fails");
     is_refused(&mac, &restart(), "evidence_unknown", "Could not open local log store");
     mac.set("log", "works");
@@ -145,7 +145,7 @@ fn no_restart_without_proof() {
 /// Silence is stuck by mdm-watchdog's rule; the timer wants more.
 #[test]
 fn the_automatic_heal_wants_the_state_to_be_stuck() {
-    let mac = FakeMac::new();
+    let mac = HealMac::new();
     mac.say(&[mdmclient("15:10:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
     let healer = Healer::new(mac.collector(Box::new(mac.live())), PATIENCE);
     let request = Request::new("restart_mdmclient", None);
@@ -158,7 +158,7 @@ fn the_automatic_heal_wants_the_state_to_be_stuck() {
 
 #[test]
 fn no_restart_in_the_middle_of_an_installation() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     policy(&mac, "<key>AllowForce</key><true/>");
     let hung = mdmclient("15:30:00", "Processing server request: ScheduleOSUpdate for: <Device> (1) PowerNap: no");
     mac.say(&[hung.clone(), progress("17:30:00", "start", "APPLYING")]);
@@ -179,7 +179,7 @@ fn no_restart_in_the_middle_of_an_installation() {
 
 #[test]
 fn one_at_a_time_on_the_machine() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let lock = StateFolder::make(&mac.state_dir()).and_then(|folder| folder.lock("heal.lock"));
     let held = lock.expect("a lock").expect("free");
     is_refused(&mac, &restart(), "busy", "ask again in a minute");
@@ -190,7 +190,7 @@ fn one_at_a_time_on_the_machine() {
 
 #[test]
 fn no_restart_where_the_daemon_cannot_be_looked_for() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     for (behaviour, words) in [("fails", "time is out of joint"), ("empty", "it lists no processes")] {
         mac.set("ps", behaviour);
         is_refused(&mac, &restart(), "command_failed", words);
@@ -199,7 +199,7 @@ fn no_restart_where_the_daemon_cannot_be_looked_for() {
 
 #[test]
 fn a_request_that_cannot_be_understood() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     is_refused(&mac, &[], "unknown_action", "none of restart_mdmclient, restart_softwareupdated, heal");
     is_refused(&mac, &[("action", text("restart_mdmclient; rm -rf /"))], "unknown_action", "none of");
     is_refused(&mac, &[("action", Value::Integer(7))], "unknown_action", "none of");
@@ -217,7 +217,7 @@ fn a_request_that_cannot_be_understood() {
 
 #[test]
 fn long_texts_are_cut_in_the_record() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let long = Value::Text("é".repeat(100_000).into());
     is_refused(&mac, &[("action", long.clone()), ("reason", long)], "unknown_action", "none of");
     let context = context(&mac, Box::new(mac.live()));
@@ -229,7 +229,7 @@ fn long_texts_are_cut_in_the_record() {
 
 #[test]
 fn a_dry_run_decides_and_does_nothing() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let context = context(&mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
     let dry_run = values(&[("action", text("heal")), ("dry_run", Value::Integer(1))]);
@@ -283,7 +283,7 @@ fn no_restart_without_a_sound_record() {
         }),
     ];
     for (code, words, damage) in damages {
-        let mac = FakeMac::stuck();
+        let mac = HealMac::stuck();
         let context = context(&mac, Box::new(mac.live()));
         let table = mdm_heal(&context);
         assert!(table.insert(&values(&[("action", text("nothing"))])).is_err());
@@ -305,7 +305,7 @@ fn no_restart_without_a_sound_record() {
 
 #[test]
 fn the_record_is_ours_alone() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     is_refused(&mac, &[], "unknown_action", "none of");
     let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
     assert_eq!(mode(&mac.state_dir()), 0o700);
@@ -321,7 +321,7 @@ fn the_record_is_ours_alone() {
 /// Asking in a loop fills no disk, and pushes no restart out of the record.
 #[test]
 fn the_record_keeps_the_last_ten_thousand_requests_and_every_restart() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let context = context(&mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
     assert_eq!(table.insert(&values(&restart())), Ok(1));
@@ -338,7 +338,7 @@ fn the_record_keeps_the_last_ten_thousand_requests_and_every_restart() {
 /// The row of a recorded Mac would be this machine's, so there is none.
 #[test]
 fn a_recorded_mac_is_not_healed() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     let log = mac.root().join("fake/log.ndjson");
     let context = context(&mac, Box::new(Recorded::open(&log, None).expect("a log")));
     let table = mdm_heal(&context);
@@ -351,7 +351,7 @@ fn a_recorded_mac_is_not_healed() {
 
 #[test]
 fn a_select_makes_nothing_and_runs_nothing() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     for table in ["mdm_heal", "mdm_watchdog", "mdm_health_status"] {
         let output = mac.program(&["query", &format!("SELECT * FROM {table}")]).output().expect("run");
         assert!(output.status.success());
@@ -362,7 +362,7 @@ fn a_select_makes_nothing_and_runs_nothing() {
 
 #[test]
 fn the_record_cannot_be_edited() {
-    let mac = FakeMac::stuck();
+    let mac = HealMac::stuck();
     is_refused(&mac, &restart()[..0], "unknown_action", "none of");
     for sql in ["UPDATE mdm_heal SET outcome = 'done'", "DELETE FROM mdm_heal"] {
         let output = mac.program(&["query", sql]).output().expect("run");

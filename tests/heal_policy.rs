@@ -9,7 +9,7 @@ use mdm_health::host::Host;
 use plist::{Dictionary, Value};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use support::fake_mac::FakeMac;
+use support::heal_mac::HealMac;
 
 const MANAGED: &str = "Library/Managed Preferences/org.mdm-health.plist";
 const LOCAL: &str = "Library/Preferences/org.mdm-health.plist";
@@ -131,7 +131,7 @@ fn what_is_no_plist_switches_heal_off() {
 
 #[test]
 fn a_profile_counts_before_local_settings_and_alone() {
-    let mac = FakeMac::new();
+    let mac = HealMac::new();
     assert_eq!(Policy::read(&mac.live()), Policy::default());
     mac.write(LOCAL, plist("<key>MinimumHours</key><integer>5</integer><key>AllowForce</key><true/>"));
     let local = Policy::read(&mac.live());
@@ -166,7 +166,7 @@ fn settings_that_others_may_have_written_are_ignored_with_an_error() {
     ];
     for place in [MANAGED, LOCAL] {
         for (words, spoil) in spoils {
-            let mac = FakeMac::new();
+            let mac = HealMac::new();
             mac.write(place, plist("<key>AllowForce</key><true/>"));
             assert!(Policy::read(&mac.live()).allow_force);
             spoil(&mac.root().join(place));
@@ -185,7 +185,7 @@ fn settings_that_others_may_have_written_are_ignored_with_an_error() {
 /// Only root can give a file away, so only root can test it.
 #[test]
 fn settings_of_another_owner_are_ignored_with_an_error() {
-    let mac = FakeMac::new();
+    let mac = HealMac::new();
     mac.write(MANAGED, plist("<key>AllowForce</key><true/>"));
     if chown(mac.root().join(MANAGED), Some(12345), None).is_err() {
         return;
@@ -197,7 +197,7 @@ fn settings_of_another_owner_are_ignored_with_an_error() {
 
 #[test]
 fn the_status_table_says_what_is_allowed() {
-    let mac = FakeMac::new();
+    let mac = HealMac::new();
     let detail = || {
         let query = "SELECT detail FROM mdm_health_status WHERE source = 'heal_policy' AND state = 'ok'";
         String::from_utf8(mac.program(&["query", "--csv", query]).output().expect("run").stdout).expect("text")
@@ -234,7 +234,7 @@ fn the_sample_profile_is_the_built_in_policy() {
     // macOS writes the payload as a file of its own.
     let mut file = Vec::new();
     Value::Dictionary(payload.clone()).to_writer_binary(&mut file).expect("a plist");
-    let mac = FakeMac::new();
+    let mac = HealMac::new();
     mac.write(MANAGED, file);
     assert_eq!(Policy::read(&mac.live()), Policy { origin: format!("/{MANAGED}"), ..Policy::default() });
 }

@@ -11,7 +11,7 @@ use mdm_health::host::{Act, Command, Host, HostError, Live, LogSource, Output, S
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::fake_mac::{FakeMac, mdmclient, now};
+use support::heal_mac::{HealMac, mdmclient, now};
 
 /// The fake Mac with clocks that can be set.
 struct Clocked {
@@ -74,14 +74,14 @@ impl Host for Clocked {
 }
 
 struct Story {
-    mac: FakeMac,
+    mac: HealMac,
     clocks: Arc<Mutex<Clocks>>,
     healer: Healer,
 }
 
 impl Story {
     fn begin(settings: &str) -> Self {
-        let mac = FakeMac::stuck();
+        let mac = HealMac::stuck();
         let plist = format!("<plist version=\"1.0\"><dict>{settings}</dict></plist>");
         mac.write("Library/Managed Preferences/org.mdm-health.plist", plist);
         let clocks = Arc::new(Mutex::new(Clocks { wall: now(), uptime: 500_000, boot: 1 }));

@@ -61,28 +61,16 @@ pub trait Host: Send + Sync {
     fn is_live(&self) -> bool;
 
     /// Reads the last bytes of a file by its absolute path on the Mac, at most that many.
-    fn read_tail(&self, path: &str, bytes: usize) -> Result<Vec<u8>, HostError> {
-        let mut file = self.read_file(path)?;
-        Ok(file.split_off(file.len().saturating_sub(bytes)))
-    }
+    fn read_tail(&self, path: &str, bytes: usize) -> Result<Vec<u8>, HostError>;
     /// Reads a file that nobody but root can have written; `None` if there is none. Who could write a file is not
     /// recorded, so of a recorded Mac none is trusted.
-    fn read_trusted(&self, _path: &str) -> Result<Option<Vec<u8>>, HostError> {
-        Err(HostError::NotLive)
-    }
-
-    /// Whether anything may be changed here, on the record of that state folder. A recorded Mac cannot be changed.
-    fn may_act(&self, _state_dir: &Path) -> Result<(), HostError> {
-        Err(HostError::NotLive)
-    }
-    /// Runs a command that changes something. A non-zero exit code is an answer, not an error.
-    fn act(&self, _act: Act) -> Result<Output, HostError> {
-        Err(HostError::NotLive)
-    }
+    fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
     /// How long the Mac has been running, asleep or awake; whole seconds that no setting of the clock changes.
-    fn uptime(&self) -> Result<i64, HostError> {
-        Err(HostError::NotLive)
-    }
+    fn uptime(&self) -> Result<i64, HostError>;
+    /// Whether anything may be changed here, on the record of that state folder. A recorded Mac cannot be changed.
+    fn may_act(&self, state_dir: &Path) -> Result<(), HostError>;
+    /// Runs a command that changes something. A non-zero exit code is an answer, not an error.
+    fn act(&self, act: Act) -> Result<Output, HostError>;
     /// Lets time pass between two looks.
     fn pause(&self, time: Duration) {
         std::thread::sleep(time);

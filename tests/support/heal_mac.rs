@@ -1,4 +1,4 @@
-//! A Mac below a root folder: scripts for its commands (`tests/fake_mac`), files for its state.
+//! A Mac below a root folder: scripts for its commands (`tests/heal_mac`), files for its state.
 
 use chrono::{DateTime, Utc};
 use mdm_health::collect::Collector;
@@ -28,15 +28,15 @@ const COMMANDS: [(&str, &str); 9] = [
 ];
 
 /// The root folder. It goes away with the value.
-pub struct FakeMac {
+pub struct HealMac {
     folder: TempDir,
 }
 
-impl FakeMac {
+impl HealMac {
     /// An enrolled Mac that works, with both daemons running, and an empty log.
     pub fn new() -> Self {
         let mac = Self { folder: TempDir::new().expect("a folder") };
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_mac");
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/heal_mac");
         for (command, script) in COMMANDS {
             let path = mac.root().join(command);
             fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
@@ -96,7 +96,7 @@ impl FakeMac {
         self.root().join("Library/Application Support/mdm-health")
     }
 
-    /// Sets how the Mac behaves: a file of `fake`, see `tests/fake_mac/README.md`.
+    /// Sets how the Mac behaves: a file of `fake`, see `tests/heal_mac/README.md`.
     pub fn set(&self, file: &str, text: &str) {
         self.write(&format!("fake/{file}"), text);
     }
