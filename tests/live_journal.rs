@@ -33,7 +33,7 @@ fn state_dir(mac: &FakeMac) -> PathBuf {
 
 fn collector(mac: &FakeMac, now: &str) -> Arc<Collector> {
     let live = Live::new(mac.root().to_owned(), Some(time(now))).with_log_limit(Duration::from_secs(1));
-    Collector::new(Box::new(live), ReadOptions::default(), Some(state_dir(mac)))
+    Collector::new(Box::new(live), ReadOptions::default(), state_dir(mac), Some(state_dir(mac)))
 }
 
 /// A new process that asks once at that moment, and ends when its readings have.
