@@ -1,88 +1,30 @@
 //! The program as an osquery extension: a manager of the tests' own registers it, calls it, loses it and ends it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
+#[path = "support/extension.rs"]
+mod extension;
 #[path = "support/fake_mac.rs"]
 mod fake_mac;
 #[path = "support/manager.rs"]
 mod manager;
 mod support;
 
+use extension::{Extension, usable};
 use fake_mac::FakeMac;
 use manager::{LIMIT, Manager, Map, Peer, map, ping_over, until};
-use mdm_health::tables::{self, ColumnKind, Value};
-use rustix::process::{Pid, Signal, kill_process};
-use std::ffi::OsStr;
+use mdm_health::tables::{self, Value};
+use rustix::process::Signal;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::Mac;
 use tempfile::TempDir;
 
 const LOG: &str = "/usr/bin/log";
-
-/// The program, running as an extension. It is killed when this is dropped.
-struct Extension(Child);
-
-impl Extension {
-    fn start(socket: &Path, arguments: &[&str]) -> Self {
-        let socket = socket.to_str().unwrap();
-        Self::run(&[&["--verbose", "--socket", socket, "--timeout", "30", "--interval", "1"][..], arguments].concat())
-    }
-
-    fn on(manager: &Manager, source: &Path) -> Self {
-        Self::start(&manager.socket, &["--source", source.to_str().unwrap()])
-    }
-
-    fn run(arguments: &[&str]) -> Self {
-        Self::run_as(env!("CARGO_BIN_EXE_mdm-health"), arguments)
-    }
-
-    #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
-    fn run_as(program: impl AsRef<OsStr>, arguments: &[&str]) -> Self {
-        let mut command = Command::new(program);
-        command.args(arguments).env_remove("MDM_HEALTH_SOURCE").stdout(Stdio::null()).stderr(Stdio::piped());
-        Self(command.spawn().unwrap())
-    }
-
-    /// Reads what it says up to a line with those words.
-    fn said(&mut self, words: &str) {
-        // A byte at a time, so that the rest stays for the end.
-        let (stderr, mut line) = (self.0.stderr.as_mut().unwrap(), String::new());
-        while !line.contains(words) || !line.ends_with('\n') {
-            let mut letter = [0];
-            stderr.read_exact(&mut letter).unwrap_or_else(|_| panic!("it said only: {line}"));
-            line.push(letter[0].into());
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-
-    /// Waits for the end; gives the exit code and what was said.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut code = None;
-        until("the extension ends", || {
-            code = self.0.try_wait().unwrap();
-            code.is_some()
-        });
-        let mut said = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (code.unwrap().code(), said)
-    }
-}
-
-impl Drop for Extension {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A Mac with three commands, one of them never answered.
 fn capture() -> TempDir {
@@ -111,7 +53,7 @@ fn running() -> (TempDir, TempDir, Manager, Extension, Peer) {
 /// The rows as the library makes them, in osquery's form.
 fn expected(capture: &Path, table: &str) -> Vec<Map> {
     let findings = support::findings(capture);
-    let table = tables::all().into_iter().find(|one| one.definition().name == table).unwrap();
+    let table = support::tables().into_iter().find(|one| one.definition().name == table).unwrap();
     let names = table.definition().columns.iter().map(|column| column.name);
     let row = |values: Vec<Value>| {
         let texts = values.into_iter().map(|value| match value {
@@ -189,19 +131,6 @@ fn what_a_real_osqueryi_asks_of_a_table_gets_an_answer_that_sqlite_can_use() {
         }
     }
     assert_eq!(asked, 30);
-}
-
-/// Numbers that SQLite takes as they are, in columns that it knows.
-fn usable(table: &str, row: &Map) {
-    let definition = tables::DEFINITIONS.iter().find(|one| one.name == table).unwrap();
-    for (name, value) in row {
-        let column = definition.columns.iter().find(|column| column.name == name);
-        match column.unwrap_or_else(|| panic!("{table} has no {name}")).kind {
-            ColumnKind::Integer => assert_eq!(value.parse::<i32>().unwrap().to_string(), *value, "{table}.{name}"),
-            ColumnKind::BigInt => assert_eq!(value.parse::<i64>().unwrap().to_string(), *value, "{table}.{name}"),
-            ColumnKind::Text => {}
-        }
-    }
 }
 
 #[test]
