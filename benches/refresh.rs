@@ -5,12 +5,13 @@
 use chrono::{DateTime, TimeDelta};
 use mdm_health::Time;
 use mdm_health::collect::Collector;
-use mdm_health::host::{Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use mdm_health::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use mdm_health::log::ReadOptions;
-use mdm_health::tables;
+use mdm_health::tables::{self, Context};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{self, Cursor, Read};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,8 @@ fn main() {
         println!("{events:>7} events kept: {:.2} ms, {ratio:.2} times that of an empty journal", milliseconds(time));
     }
     for (events, mac) in kept.iter().zip(&macs) {
-        for table in tables::all() {
+        let context = Context { collector: mac.collector.clone(), patience: Duration::ZERO };
+        for table in tables::all(&context) {
             let findings = mac.collector.findings(Duration::from_secs(5));
             let mut times: Vec<Duration> =
                 (0..ROUNDS).map(|_| timed(|| drop(black_box(table.rows(&findings))))).collect();
@@ -86,7 +88,8 @@ impl Mac {
         let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
         let log = Arc::new(Mutex::new(Log { text: String::new(), now, said: 0 }));
         let host = Box::new(InMemory(log.clone()));
-        let collector = Collector::new(host, ReadOptions::default(), Some(folder.path().join("state")));
+        let state = folder.path().join("state");
+        let collector = Collector::new(host, ReadOptions::default(), state.clone(), Some(state));
         let mac = Self { log, collector, _folder: folder };
         // The first refresh and its look back, then the history.
         mac.collector.refresh();
@@ -160,6 +163,22 @@ impl Host for InMemory {
 
     fn is_live(&self) -> bool {
         true
+    }
+
+    fn read_trusted(&self, _: &str) -> Result<Option<Vec<u8>>, HostError> {
+        Ok(None)
+    }
+
+    fn uptime(&self) -> Result<i64, HostError> {
+        Err(HostError::NotLive)
+    }
+
+    fn may_act(&self, _: &Path) -> Result<(), HostError> {
+        Err(HostError::NotLive)
+    }
+
+    fn act(&self, _: Act) -> Result<Output, HostError> {
+        Err(HostError::NotLive)
     }
 }
 

@@ -48,7 +48,8 @@ fn compare(table: &str, rows: usize, calls: usize, ours: &Peer, bare: &Peer) {
         start.elapsed()
     };
     for _ in 0..calls / 10 {
-        (timed(ours), timed(bare));
+        timed(ours);
+        timed(bare);
     }
     let (mut with_ours, mut with_bare): (Vec<Duration>, Vec<Duration>) =
         (0..calls).map(|_| (timed(ours), timed(bare))).unzip();

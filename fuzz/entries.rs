@@ -11,9 +11,8 @@ use mdm_health::facts::software_update_preferences::software_update_preferences;
 use mdm_health::facts::system_version::system_version;
 use mdm_health::frontend::osquery::hostile;
 use mdm_health::health::Findings;
-use mdm_health::host::{Command, FileEnd, Host, HostError, LogSource, Output, Recorded, Span};
+use mdm_health::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Recorded, Span};
 use mdm_health::log::{ReadOptions, install_log, read_log};
-use mdm_health::tables;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -92,12 +91,28 @@ impl Host for OneFile {
         Ok(FileEnd { bytes: self.0.clone(), left_out: 0 })
     }
 
+    fn read_trusted(&self, _: &str) -> Result<Option<Vec<u8>>, HostError> {
+        Ok(Some(self.0.clone()))
+    }
+
     fn now(&self) -> Option<mdm_health::Time> {
         None
     }
 
+    fn uptime(&self) -> Result<i64, HostError> {
+        Err(HostError::NotLive)
+    }
+
     fn is_live(&self) -> bool {
         false
+    }
+
+    fn may_act(&self, _: &Path) -> Result<(), HostError> {
+        Err(HostError::NotLive)
+    }
+
+    fn act(&self, _: Act) -> Result<Output, HostError> {
+        Err(HostError::NotLive)
     }
 }
 
@@ -138,7 +153,7 @@ pub fn captures(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let files: Vec<(&str, &str)> = text.split("=== ").filter_map(|file| file.split_once('\n')).collect();
     let findings = findings(&files);
-    for table in tables::all() {
+    for table in hostile::tables() {
         let (definition, rows) = (table.definition(), table.rows(&findings));
         assert!(rows.iter().all(|row| row.len() == definition.columns.len()), "{}", definition.name);
         let tells_a_state = matches!(definition.name, "mdm_watchdog" | "mdm_enrollment" | "mdm_health_status");
@@ -188,7 +203,7 @@ fn findings(files: &[(&str, &str)]) -> Findings {
         Recorded::open(folder.path(), None)
     });
     match host {
-        Ok(host) => Findings::new(collect::evidence(&host, &ReadOptions::default())),
+        Ok(host) => Findings::new(collect::evidence(&host, &ReadOptions::default(), folder.path())),
         Err(error) => panic!("{}: {error}", Path::display(folder.path())),
     }
 }

@@ -1,20 +1,21 @@
 //! The way of the data, walked once: from a host to evidence, from evidence to findings, kept as long as they are fresh.
 
 mod live_log;
-mod remembered;
 mod updates;
 
 use crate::Time;
 use crate::event;
 use crate::facts::certificates::Certificate;
+use crate::facts::restarts::Restarts;
 use crate::facts::{Fact, awake, certificates, enrollment, identities, management_status, profiles_list};
+use crate::heal;
 use crate::health::{Evidence, Findings, LogCounts, SourceState, SourceStatus};
 use crate::host::{Host, HostError, LogSource, Span};
 use crate::journal::Journal;
 use crate::log::{self, LogError, LogSummary, ReadOptions};
 use chrono::{TimeDelta, Utc};
 use live_log::LiveLog;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,13 +26,18 @@ const SPAN: TimeDelta = TimeDelta::hours(3);
 /// How long findings of a live host are served before it is read again.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
+/// The record of restarts, as a source.
+const LEDGER: &str = "heal_ledger";
+
 /// Keeps findings fresh for any number of callers; one of them reads, the others wait.
 pub struct Collector {
     host: Box<dyn Host>,
     options: ReadOptions,
+    state_dir: PathBuf,
     /// Where the journal lies; `None` keeps it in memory.
-    state_dir: Option<PathBuf>,
+    journal_dir: Option<PathBuf>,
     log: Mutex<Option<LiveLog>>,
+    renewal: Mutex<()>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -40,18 +46,42 @@ pub struct Collector {
 struct State {
     findings: Option<(Arc<Findings>, Instant)>,
     reading: bool,
+    /// How often what was restarted was read anew by itself.
+    renewals: u64,
 }
 
 impl Collector {
-    /// Nothing is read before it is asked for.
-    pub fn new(host: Box<dyn Host>, options: ReadOptions, state_dir: Option<PathBuf>) -> Arc<Self> {
-        let (log, state) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { host, options, state_dir, log, state, changed: Condvar::new() })
+    /// Nothing is read before it is asked for. `state_dir` holds what mdm-health keeps; `journal_dir` is where the journal
+    /// lies, and `None` keeps it in memory.
+    pub fn new(
+        host: Box<dyn Host>,
+        options: ReadOptions,
+        state_dir: PathBuf,
+        journal_dir: Option<PathBuf>,
+    ) -> Arc<Self> {
+        let (log, renewal, state, changed) = Default::default();
+        Arc::new(Self { host, options, state_dir, journal_dir, log, renewal, state, changed })
     }
 
     /// The host that is read.
     pub fn host(&self) -> &dyn Host {
         self.host.as_ref()
+    }
+
+    /// The folder that holds what mdm-health keeps.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// Reads anew what was restarted, and nothing else: the rest of the findings stays as old as it is.
+    pub fn renew_restarts(&self) {
+        let _turn = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        let restarts = heal::status::restarts(self.host(), &self.state_dir);
+        let mut state = self.lock();
+        state.renewals += 1;
+        if let Some((findings, _)) = &mut state.findings {
+            take_restarts(&mut Arc::make_mut(findings).evidence, &restarts);
+        }
     }
 
     /// The findings, at most a minute old. When reading takes longer than `patience`, the older ones are given; before
@@ -106,30 +136,42 @@ impl Collector {
                 self.0.changed.notify_all();
             }
         }
-        let _done = Done(self);
+        let done = Done(self);
         if !self.host.is_live() {
-            return self.publish(evidence(self.host.as_ref(), &self.options));
+            return self.publish(evidence(self.host.as_ref(), &self.options, &self.state_dir), 0);
         }
-        let now = self.host.now().unwrap_or_else(Utc::now);
+        // A look back may still hold the log: the moment that counts is the one at which it is read.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let log = log.get_or_insert_with(|| LiveLog::open(self.state_dir.as_deref(), now));
+        let now = self.host.now().unwrap_or_else(Utc::now);
+        let log = log.get_or_insert_with(|| LiveLog::open(self.journal_dir.as_deref(), now));
         log.refresh(self.host.as_ref(), &self.options, now);
         let host = self.host.as_ref();
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
-        let facts = |log: &LiveLog| with_facts(host, &self.options, None, log.journal(), log.statuses(now).into(), now);
-        self.publish(facts(log));
+        let publish = |log: &LiveLog| {
+            let renewals = self.lock().renewals;
+            let statuses = log.statuses(now).into();
+            self.publish(
+                with_facts(host, &self.options, &self.state_dir, None, log.journal(), statuses, now),
+                renewals,
+            );
+        };
+        publish(log);
+        // From here on nobody waits for this reading, and another may be asked for.
+        drop(done);
         if log.look_back(host, &self.options, now) {
-            self.publish(facts(log));
+            publish(log);
         }
     }
 
-    /// Lets the callers have what was found, though reading may go on.
-    fn publish(&self, evidence: Evidence) {
-        let findings = Arc::new(Findings::new(evidence));
+    /// Lets the callers have what was found. `renewals` is the count before it was read.
+    fn publish(&self, evidence: Evidence, renewals: u64) {
+        let mut findings = Findings::new(evidence);
         let mut state = self.lock();
-        state.findings = Some((findings, Instant::now()));
-        state.reading = false;
-        self.changed.notify_all();
+        // What was restarted meanwhile is not forgotten again.
+        if let Some((newer, _)) = state.findings.as_ref().filter(|_| state.renewals != renewals) {
+            take_restarts(&mut findings.evidence, &newer.evidence.restarts);
+        }
+        state.findings = Some((Arc::new(findings), Instant::now()));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -137,8 +179,9 @@ impl Collector {
     }
 }
 
-/// Reads everything once, the whole log that a recorded host has or the last hours of a live one.
-pub fn evidence(host: &dyn Host, options: &ReadOptions) -> Evidence {
+/// Reads everything once, the whole log that a recorded host has or the last hours of a live one. `state_dir` holds what
+/// mdm-health keeps.
+pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evidence {
     let asked_at = host.now();
     let asked_to = asked_at.unwrap_or_else(Utc::now);
     let start = Instant::now();
@@ -150,13 +193,14 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions) -> Evidence {
     }
     let trouble = trouble.or_else(|| journal_trouble(&journal, now));
     let status = log_status(&journal, summary.as_ref(), trouble, now, milliseconds(start));
-    with_facts(host, options, summary.as_ref(), journal, vec![status], now)
+    with_facts(host, options, state_dir, summary.as_ref(), journal, vec![status], now)
 }
 
 /// Asks for what the Mac says beside its log.
 fn with_facts(
     host: &dyn Host,
     options: &ReadOptions,
+    state_dir: &Path,
     summary: Option<&LogSummary>,
     journal: Journal,
     mut sources: Vec<SourceStatus>,
@@ -169,6 +213,7 @@ fn with_facts(
     let (certificates, certificates_ms) = timed(|| certificates::certificates(host));
     let (awake_since, awake_ms) = timed(|| awake::awake_since(host));
     let (updates, update_sources) = updates::read(host, options, summary, now);
+    let (restarts, restarts_ms) = timed(|| heal::status::restarts(host, state_dir));
     sources.extend([
         fact_status("profiles_status", &profiles_status, now, profiles_ms),
         fact_status("awake", &awake_since, now, awake_ms),
@@ -176,7 +221,8 @@ fn with_facts(
         fact_status("management_status", &management_status, now, management_ms),
         fact_status("identities", &identities, now, identities_ms),
         certificates_status(&certificates, now, certificates_ms),
-        heal_status(),
+        fact_status(LEDGER, &restarts, now, restarts_ms),
+        heal::status::policy(host, now),
     ]);
     sources.extend(update_sources);
     Evidence {
@@ -189,6 +235,7 @@ fn with_facts(
         certificates,
         awake_since,
         updates,
+        restarts,
         sources,
     }
 }
@@ -208,7 +255,8 @@ fn nothing_yet(now: Time) -> Evidence {
         fact_status("management_status", &unknown::<()>(), now, 0),
         fact_status("identities", &unknown::<()>(), now, 0),
         fact_status("certificates", &unknown::<()>(), now, 0),
-        heal_status(),
+        fact_status(LEDGER, &unknown::<()>(), now, 0),
+        fact_status("heal_policy", &unknown::<()>(), now, 0),
     ];
     sources.extend(update_sources);
     Evidence {
@@ -221,6 +269,7 @@ fn nothing_yet(now: Time) -> Evidence {
         certificates: unknown(),
         awake_since: unknown(),
         updates,
+        restarts: unknown(),
         sources,
     }
 }
@@ -399,18 +448,13 @@ fn certificates_status(fact: &Fact<Vec<Certificate>>, now: Time, duration_ms: u6
     }
 }
 
-fn heal_status() -> SourceStatus {
-    SourceStatus {
-        source: "heal",
-        state: SourceState::Unavailable,
-        reason: Some("no_ledger"),
-        detail: Some("This version restarts nothing, so there is no record of restarts.".to_owned()),
-        last_ok_at: None,
-        last_error_at: None,
-        covers: None,
-        counts: None,
-        duration_ms: None,
+/// Puts in what was restarted, and how reading that went.
+fn take_restarts(evidence: &mut Evidence, restarts: &Fact<Restarts>) {
+    let now = evidence.now;
+    for status in evidence.sources.iter_mut().filter(|status| status.source == LEDGER) {
+        *status = fact_status(LEDGER, restarts, now, 0);
     }
+    evidence.restarts = restarts.clone();
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, u64) {

@@ -8,6 +8,7 @@ pub mod collect;
 pub mod event;
 pub mod facts;
 pub mod frontend;
+pub mod heal;
 pub mod health;
 pub mod host;
 pub mod journal;

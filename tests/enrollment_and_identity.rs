@@ -423,7 +423,8 @@ fn every_source_has_its_row_and_a_failed_one_says_why() {
     management_status ok -
     identities unavailable not_captured
     certificates partial not_understood
-    heal unavailable no_ledger
+    heal_ledger unavailable not_captured
+    heal_policy unavailable not_captured
     install_log unavailable not_captured
     software_update_preferences unavailable not_captured
     ddm_state unavailable not_captured

@@ -4,9 +4,8 @@
 mod support;
 
 use mdm_health::frontend::shell::{self, Format};
-use mdm_health::tables;
 use std::sync::Arc;
-use support::{findings, fixture};
+use support::{findings, fixture, tables};
 
 const QUERIES: [&str; 5] = [
     "SELECT state, reason, mdm_identity_error, mdm_client_stuck, mdm_software_updates_stuck, last_command_type FROM mdm_watchdog",
@@ -23,7 +22,7 @@ fn rows_of(name: &str) -> String {
     let findings = Arc::new(findings(&fixture(name)));
     let answer = |sql: &str| {
         let findings = findings.clone();
-        shell::query(sql, Format::Csv, tables::all(), move || findings.clone()).unwrap()
+        shell::query(sql, Format::Csv, tables(), move || findings.clone()).unwrap()
     };
     QUERIES.map(answer).join("\n")
 }

@@ -116,7 +116,7 @@ fn a_log_that_may_not_be_read_says_so_in_its_own_words() {
     let mac = FakeMac::new();
     mac.command(LOG, "").fails(LOG, 64, "log: Could not open local log store: Operation not permitted\n");
     mac.command(PROFILES, ENROLLED).command(SYSCTL, "");
-    let findings = Findings::new(collect::evidence(&live(&mac), &ReadOptions::default()));
+    let findings = Findings::new(collect::evidence(&live(&mac), &ReadOptions::default(), &support::no_state()));
     let status = &rows(&findings, "mdm_health_status")[0];
     assert_eq!((status.text("state"), status.text("reason")), (Some("error"), Some("log_access_denied")));
     assert!(status.text("detail").unwrap().contains("Operation not permitted"));
@@ -130,7 +130,7 @@ fn a_live_mac_that_answers_is_judged() {
     mac.command(SYSCTL, "{ sec = 1763300000, usec = 0 } then\n{ sec = 0, usec = 0 } then\n");
     let said = support::ndjson("2026-11-23 17:59:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
     mac.command(LOG, &format!("{said}{{\"count\":1,\"finished\":1}}\n"));
-    let findings = Findings::new(collect::evidence(&live(&mac), &ReadOptions::default()));
+    let findings = Findings::new(collect::evidence(&live(&mac), &ReadOptions::default(), &support::no_state()));
     let row = &rows(&findings, "mdm_watchdog")[0];
     assert_eq!((row.text("state"), row.number("mdm_client_stuck")), (Some("ok"), Some(0)));
     assert!(rows(&findings, "mdm_health_status")[..3].iter().all(|row| row.text("state") == Some("ok")));
@@ -143,7 +143,7 @@ fn the_mac_is_asked_with_these_arguments_and_apple_is_not_asked_at_all() {
     for command in [PROFILES, SYSCTL, LOG, mdmclient, security] {
         mac.command(command, "");
     }
-    collect::evidence(&live(&mac), &ReadOptions::default());
+    collect::evidence(&live(&mac), &ReadOptions::default(), &support::no_state());
     assert_eq!(mac.calls(PROFILES), ["3 status -type enrollment", "3 -C -o stdout-xml"]);
     assert_eq!(mac.calls(mdmclient), ["1 DumpManagementStatus"]);
     let keychain = "/Library/Keychains/System.keychain";
@@ -158,7 +158,7 @@ fn a_log_that_dies_in_the_middle_counts_only_as_far_as_it_came() {
     mac.command(SYSCTL, "{ sec = 1763300000, usec = 0 } then\n{ sec = 0, usec = 0 } then\n");
     let said = support::ndjson("2026-11-23 15:10:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
     mac.command(LOG, &said).fails(LOG, 1, "log: interrupted\n");
-    let findings = Findings::new(collect::evidence(&live(&mac), &ReadOptions::default()));
+    let findings = Findings::new(collect::evidence(&live(&mac), &ReadOptions::default(), &support::no_state()));
     let status = &rows(&findings, "mdm_health_status")[0];
     assert_eq!((status.text("state"), status.text("reason")), (Some("partial"), Some("command_failed")));
     assert_eq!(status.number("covers_to"), Some(time("2026-11-23T15:10:00Z").timestamp()));

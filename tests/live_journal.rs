@@ -8,10 +8,10 @@ mod support;
 use fake_mac::FakeMac;
 use mdm_health::collect::Collector;
 use mdm_health::health::Findings;
-use mdm_health::host::{Command, FileEnd, Host, HostError, Live, LogSource, Output, Span};
+use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output, Span};
 use mdm_health::log::ReadOptions;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use support::{ENROLLED, Row, rows, time};
@@ -33,7 +33,7 @@ fn state_dir(mac: &FakeMac) -> PathBuf {
 
 fn collector(mac: &FakeMac, now: &str) -> Arc<Collector> {
     let live = Live::new(mac.root().to_owned(), Some(time(now))).with_log_limit(Duration::from_secs(1));
-    Collector::new(Box::new(live), ReadOptions::default(), Some(state_dir(mac)))
+    Collector::new(Box::new(live), ReadOptions::default(), state_dir(mac), Some(state_dir(mac)))
 }
 
 /// A new process that asks once at that moment, and ends when its readings have.
@@ -238,12 +238,28 @@ impl<F: Fn() + Send + Sync> Host for Meanwhile<F> {
         self.0.read_file_end(path, limit)
     }
 
+    fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.0.read_trusted(path)
+    }
+
     fn now(&self) -> Option<mdm_health::Time> {
         self.0.now()
     }
 
+    fn uptime(&self) -> Result<i64, HostError> {
+        self.0.uptime()
+    }
+
     fn is_live(&self) -> bool {
         true
+    }
+
+    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
+        self.0.may_act(state_dir)
+    }
+
+    fn act(&self, act: Act) -> Result<Output, HostError> {
+        self.0.act(act)
     }
 }
 
@@ -254,7 +270,7 @@ fn an_event_that_another_process_kept_first_counts_here_too() {
     let other = mac.clone();
     let live = Live::new(mac.root().to_owned(), Some(time(now)));
     let host = Meanwhile(live, move || drop(ask(&other, now)));
-    let collector = Collector::new(Box::new(host), ReadOptions::default(), Some(state_dir(&mac)));
+    let collector = Collector::new(Box::new(host), ReadOptions::default(), state_dir(&mac), Some(state_dir(&mac)));
     let findings = collector.findings(PATIENCE);
     assert_eq!(findings.verdict.state.word(), "ok");
     assert_eq!(findings.exchanges.len(), 1);

@@ -33,7 +33,7 @@ fn mac(log: &str) -> FakeMac {
 fn ask(mac: &FakeMac) -> Arc<Findings> {
     let live = Live::new(mac.root().to_owned(), Some(time(NOW)));
     let state = mac.path("/var/lib/mdm-health");
-    let collector = Collector::new(Box::new(live), ReadOptions::default(), Some(state));
+    let collector = Collector::new(Box::new(live), ReadOptions::default(), state.clone(), Some(state));
     let findings = collector.findings(Duration::from_secs(60));
     while Arc::strong_count(&collector) > 1 {
         std::thread::sleep(Duration::from_millis(5));

@@ -9,10 +9,10 @@ mod fake_mac;
 mod manager;
 mod support;
 
-use extension::Extension;
+use extension::{Extension, usable};
 use fake_mac::FakeMac;
 use manager::{LIMIT, Manager, Map, Peer, map, ping_over, until};
-use mdm_health::tables::{self, ColumnKind, Value};
+use mdm_health::tables::{self, Value};
 use rustix::process::Signal;
 use std::fs;
 use std::io::{Read, Write};
@@ -38,7 +38,7 @@ fn running() -> (TempDir, TempDir, Manager, Extension, Peer) {
 /// The rows as the library makes them, in osquery's form.
 fn expected(capture: &Path, table: &str) -> Vec<Map> {
     let findings = support::findings(capture);
-    let table = tables::all().into_iter().find(|one| one.definition().name == table).unwrap();
+    let table = support::tables().into_iter().find(|one| one.definition().name == table).unwrap();
     let names = table.definition().columns.iter().map(|column| column.name);
     let row = |values: Vec<Value>| {
         let texts = values.into_iter().map(|value| match value {
@@ -116,19 +116,6 @@ fn what_a_real_osqueryi_asks_of_a_table_gets_an_answer_that_sqlite_can_use() {
         }
     }
     assert_eq!(asked, 30);
-}
-
-/// Numbers that SQLite takes as they are, in columns that it knows.
-fn usable(table: &str, row: &Map) {
-    let definition = tables::DEFINITIONS.iter().find(|one| one.name == table).unwrap();
-    for (name, value) in row {
-        let column = definition.columns.iter().find(|column| column.name == name);
-        match column.unwrap_or_else(|| panic!("{table} has no {name}")).kind {
-            ColumnKind::Integer => assert_eq!(value.parse::<i32>().unwrap().to_string(), *value, "{table}.{name}"),
-            ColumnKind::BigInt => assert_eq!(value.parse::<i64>().unwrap().to_string(), *value, "{table}.{name}"),
-            ColumnKind::Text => {}
-        }
-    }
 }
 
 #[test]

@@ -5,9 +5,9 @@ mod support;
 
 use chrono::DateTime;
 use mdm_health::health::Findings;
-use mdm_health::tables::{self, Value};
+use mdm_health::tables::Value;
 use std::fmt::Write as _;
-use support::{findings, fixture, rows};
+use support::{findings, fixture, rows, tables};
 
 const TABLES: [&str; 4] = ["os_update_status", "os_update_enforcement", "os_update_settings", "os_update_events"];
 
@@ -24,7 +24,7 @@ fn shown(name: &str) -> String {
         watchdog.number("mdm_software_updates_stuck"),
         watchdog.text("software_updates_reason").unwrap()
     );
-    for table in tables::all().iter().filter(|table| TABLES.contains(&table.definition().name)) {
+    for table in tables().iter().filter(|table| TABLES.contains(&table.definition().name)) {
         for row in table.rows(&findings) {
             let _ = write!(text, "\n{}", table.definition().name);
             for (column, value) in table.definition().columns.iter().zip(row) {

@@ -399,7 +399,7 @@ fn offers_older_than_the_running_system_are_left_out() {
 
 fn evidence(name: &str) -> Evidence {
     let host = Recorded::open(&fixture("updates").join(name), None).unwrap();
-    collect::evidence(&host, &ReadOptions::default())
+    collect::evidence(&host, &ReadOptions::default(), &support::no_state())
 }
 
 /// What the rules make of the same events in another order.
@@ -476,7 +476,7 @@ fn same(one: &Findings, other: &Findings) -> Result<(), TestCaseError> {
 fn blank() -> Evidence {
     let folder = mac().folder();
     let host = Recorded::open(folder.path(), None).unwrap();
-    collect::evidence(&host, &ReadOptions::default())
+    collect::evidence(&host, &ReadOptions::default(), &support::no_state())
 }
 
 proptest! {

@@ -9,7 +9,8 @@ use crate::event;
 use crate::facts::Fact;
 use crate::health::watchdog::WINDOW;
 use crate::health::{LogCounts, SourceState, SourceStatus};
-use crate::host::{Host, HostError, LogSource, Span, private_file, private_folder};
+use crate::host::state::StateFolder;
+use crate::host::{Host, HostError, LogSource, Span};
 use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
 use crate::journal::{Day, Journal};
 use crate::log::{self, LogSummary, ReadOptions};
@@ -320,10 +321,10 @@ fn add(kept: &mut VecDeque<Kept>, new: Vec<Kept>, most: usize) {
 }
 
 fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
-    private_folder(folder)
-        .and_then(|()| private_file(&folder.join("journal.db")))
+    StateFolder::make(folder)
+        .and_then(|folder| folder.make_file("journal.db"))
         .map_err(|error| format!("{error}."))
-        .and_then(|()| Store::open(folder, Retention::default(), now).map_err(|error| format!("{error}.")))
+        .and_then(|_| Store::open(folder, Retention::default(), now).map_err(|error| format!("{error}.")))
 }
 
 /// What a reading covers: all that was asked for if it came to its end, else up to its last record.

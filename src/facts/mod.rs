@@ -10,6 +10,7 @@ pub mod management_status;
 pub mod old_plist;
 pub mod profiles_list;
 pub mod property_list;
+pub mod restarts;
 pub mod software_update_preferences;
 pub mod system_version;
 mod xml_plist;

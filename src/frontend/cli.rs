@@ -5,7 +5,10 @@ use super::shell::{self, Format};
 use super::source::SourceOptions;
 use super::syslog;
 use crate::collect::Collector;
+use crate::facts::restarts::DaemonRestarts;
+use crate::heal::{Action, Healer, Request, limits};
 use crate::health::Findings;
+use crate::tables::{self, Context};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -50,6 +53,8 @@ enum Command {
     },
     /// Print the tables and what they answer, in Markdown
     Tables,
+    /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
+    Heal,
     /// Print the version
     Version,
 }
@@ -83,6 +88,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
             }
             printed
         }
+        Command::Heal => return heal(&collector(arguments)?),
         Command::Query { sql, json, csv } => {
             let collector = collector(arguments)?;
             let format = match (json, csv) {
@@ -90,24 +96,39 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
                 (_, true) => Format::Csv,
                 _ => Format::Table,
             };
-            let tables = crate::tables::all();
+            let tables = tables::all(&Context { collector: collector.clone(), patience: PATIENCE });
             shell::query(sql, format, tables, move || collector.findings(PATIENCE))
                 .map_err(|error| (1, format!("{error}.")))?
         }
     };
-    // A reader that closes the pipe early has seen what it wanted.
-    let _ = io::stdout().write_all(printed.as_bytes()).and_then(|()| io::stdout().flush());
+    print(&printed);
     Ok(())
+}
+
+/// What mdm-watchdog -heal does. That nothing is stuck is no failure.
+fn heal(collector: &Arc<Collector>) -> Result<(), (u8, String)> {
+    let healed =
+        Healer::new(collector.clone(), PATIENCE).request(&Request::new(Action::Heal.name(), Some("mdm-health heal")));
+    print(&outputs(&collector.findings(PATIENCE)));
+    match healed {
+        Err(refusal) if refusal.code != limits::NOT_STUCK => Err((1, refusal.to_string().trim_end().to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn print(text: &str) {
+    // A reader that closes the pipe early has seen what it wanted.
+    let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
 }
 
 fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
     let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
-    Ok(Collector::new(progress::watched(host), arguments.source.read_options(), Some(arguments.source.state_dir())))
+    Ok(arguments.source.collector(progress::watched(host)))
 }
 
 /// The README's list of tables.
 fn table_list() -> String {
-    let rows = crate::tables::DEFINITIONS.iter().map(|table| format!("| `{}` | {} |\n", table.name, table.description));
+    let rows = tables::DEFINITIONS.iter().map(|table| format!("| `{}` | {} |\n", table.name, table.description));
     format!("| table | what a row is |\n|---|---|\n{}", rows.collect::<String>())
 }
 
@@ -115,6 +136,7 @@ fn table_list() -> String {
 fn as_mdm_watchdog(argument: OsString) -> OsString {
     match argument.to_str() {
         Some("-diagnose" | "--diagnose") => "diagnose".into(),
+        Some("-heal" | "--heal") => "heal".into(),
         Some("-version") => "version".into(),
         Some("-help") => "--help".into(),
         _ => argument,
@@ -123,18 +145,29 @@ fn as_mdm_watchdog(argument: OsString) -> OsString {
 
 /// mdm-watchdog's outputs, a line each, with its names. What could not be told is `unknown`.
 fn outputs(findings: &Findings) -> String {
-    let verdict = &findings.verdict;
-    let flag = |value: Option<bool>| value.map_or("unknown", |value| if value { "true" } else { "false" });
+    let (verdict, restarts) = (&findings.verdict, findings.evidence.restarts.known());
+    let flag = |value: Option<bool>| value.map_or("unknown", |value| if value { "true" } else { "false" }).to_owned();
+    let (client, updates) =
+        (restarts.map(|restarts| restarts.mdmclient), restarts.map(|restarts| restarts.softwareupdated));
     [
         ("MDMEnrolled", flag(verdict.enrolled)),
         ("MDMIdentityError", flag(verdict.identity_error)),
         ("MDMClientStuck", flag(verdict.client_stuck)),
         ("MDMSoftwareUpdatesStuck", flag(verdict.software_updates_stuck)),
-        ("MDMClientRestarted", flag(None)),
-        ("SoftwareUpdateDaemonRestarted", flag(None)),
-        ("LastMDMKickstart", "unknown"),
-        ("LastSoftwareUpdateDaemonKickstart", "unknown"),
+        ("MDMClientRestarted", flag(client.and_then(|client| client.by_last_heal))),
+        ("SoftwareUpdateDaemonRestarted", flag(updates.and_then(|updates| updates.by_last_heal))),
+        ("LastMDMKickstart", kickstart(client)),
+        ("LastSoftwareUpdateDaemonKickstart", kickstart(updates)),
     ]
     .map(|(name, value)| format!("{name}: {value}\n"))
     .concat()
+}
+
+/// A time as Go prints it; never is Go's zero time.
+fn kickstart(daemon: Option<DaemonRestarts>) -> String {
+    match daemon.map(|daemon| daemon.last_at) {
+        None => "unknown".to_owned(),
+        Some(None) => "0001-01-01 00:00:00 +0000 UTC".to_owned(),
+        Some(Some(at)) => at.format("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
+    }
 }

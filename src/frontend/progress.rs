@@ -1,9 +1,11 @@
 //! A progress bar for people who wait for a long log; nothing where nobody looks.
 
 use crate::Time;
-use crate::host::{Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use crate::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+use std::time::Duration;
 
 /// The same host, with a progress bar on standard error if that is a terminal.
 pub fn watched(host: Box<dyn Host>) -> Box<dyn Host> {
@@ -44,6 +46,26 @@ impl Host for Watched {
 
     fn is_live(&self) -> bool {
         self.0.is_live()
+    }
+
+    fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.0.read_trusted(path)
+    }
+
+    fn uptime(&self) -> Result<i64, HostError> {
+        self.0.uptime()
+    }
+
+    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
+        self.0.may_act(state_dir)
+    }
+
+    fn act(&self, act: Act) -> Result<Output, HostError> {
+        self.0.act(act)
+    }
+
+    fn pause(&self, time: Duration) {
+        self.0.pause(time);
     }
 }
 

@@ -1,10 +1,12 @@
 //! `--source` and what goes with it: where evidence comes from, the same for every front end.
 
 use crate::Time;
-use crate::host::{Host, HostError, Live, Recorded};
+use crate::collect::Collector;
+use crate::host::{Host, HostError, Live, Recorded, STATE_DIR};
 use crate::log::ReadOptions;
 use chrono::{DateTime, FixedOffset};
 use std::path::PathBuf;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Where evidence comes from.
@@ -50,6 +52,13 @@ impl SourceOptions {
         }
     }
 
+    /// Keeps what that host's evidence comes to. A moment other than now leaves no trace in the journal.
+    pub fn collector(&self, host: Box<dyn Host>) -> Arc<Collector> {
+        let state_dir = self.state_dir();
+        let journal_dir = self.now.is_none().then(|| state_dir.clone());
+        Collector::new(host, self.read_options(), state_dir, journal_dir)
+    }
+
     /// How to read what a log leaves open.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions { utc_offset: self.utc_offset, may_matter: Some(crate::event::may_matter) }
@@ -58,8 +67,8 @@ impl SourceOptions {
     /// The folder that holds what mdm-health keeps.
     pub fn state_dir(&self) -> PathBuf {
         self.state_dir.clone().unwrap_or_else(|| {
-            let mac = Live::is_a_mac(&self.root);
-            self.root.join(if mac { "Library/Application Support/mdm-health" } else { "var/lib/mdm-health" })
+            let folder = if Live::is_a_mac(&self.root) { STATE_DIR } else { "/var/lib/mdm-health" };
+            self.root.join(folder.trim_start_matches('/'))
         })
     }
 }

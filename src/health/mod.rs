@@ -24,6 +24,7 @@ use crate::facts::enrollment::ProfilesStatus;
 use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
 use crate::facts::profiles_list::ProfilesList;
+use crate::facts::restarts::Restarts;
 use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
 use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
@@ -60,6 +61,8 @@ pub struct Evidence {
     pub awake_since: Fact<Time>,
     /// What is known of OS updates beside the unified log.
     pub updates: UpdateEvidence,
+    /// What mdm-health itself restarted.
+    pub restarts: Fact<Restarts>,
     /// How reading went, one entry a source.
     pub sources: Vec<SourceStatus>,
 }

@@ -21,6 +21,10 @@ pub enum Command {
     Certificates,
     /// When the Mac last booted and last woke.
     Awake,
+    /// Which boot this is.
+    BootSession,
+    /// Every process: pid, parent, uid and image path.
+    Processes,
 }
 
 impl Command {
@@ -30,7 +34,8 @@ impl Command {
             Self::ProfilesStatus | Self::ProfilesList => "/usr/bin/profiles",
             Self::ManagementStatus => "/usr/libexec/mdmclient",
             Self::Identities | Self::Certificates => "/usr/bin/security",
-            Self::Awake => "/usr/sbin/sysctl",
+            Self::Awake | Self::BootSession => "/usr/sbin/sysctl",
+            Self::Processes => "/bin/ps",
         }
     }
 
@@ -43,6 +48,10 @@ impl Command {
             Self::Identities => &["find-identity", SYSTEM_KEYCHAIN],
             Self::Certificates => &["find-certificate", "-a", "-p", SYSTEM_KEYCHAIN],
             Self::Awake => &["-n", "kern.boottime", "kern.waketime"],
+            // Made anew by the kernel at each boot, and untouched when the clock is set, as kern.boottime is not.
+            Self::BootSession => &["-n", "kern.bootsessionuuid"],
+            // One -o each: in `-o pid=,uid=` all behind the first equals sign would be pid's heading.
+            Self::Processes => &["-axww", "-o", "pid=", "-o", "ppid=", "-o", "uid=", "-o", "comm="],
         }
     }
 
@@ -55,12 +64,18 @@ impl Command {
             Self::Identities => "identities",
             Self::Certificates => "certificates",
             Self::Awake => "awake",
+            Self::BootSession => "boot-session",
+            Self::Processes => "processes",
         }
     }
 
     /// How long it may take before it is killed.
     pub fn limit(self) -> Duration {
-        Duration::from_secs(10)
+        match self {
+            // Asked again and again while a restart is under way, which must end soon.
+            Self::BootSession | Self::Processes => Duration::from_secs(2),
+            _ => Duration::from_secs(10),
+        }
     }
 
     /// How many bytes it may print.

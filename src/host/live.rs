@@ -1,12 +1,20 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
 use super::process::{self, Running};
-use super::{Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use crate::Time;
 use chrono::{TimeDelta, Utc};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Where a Mac keeps what mdm-health knows.
+pub const STATE_DIR: &str = "/Library/Application Support/mdm-health";
 
 /// Every Mac has this file; nothing else does.
 const MARK_OF_A_MAC: &str = "/System/Library/CoreServices/SystemVersion.plist";
@@ -32,6 +40,12 @@ const LOG_PREDICATE: &str = concat!(
     r#" OR (process == "com.apple.MobileSoftwareUpdate.UpdateBrainService" AND eventMessage CONTAINS " progress: ")"#,
 );
 
+/// How much a command that changes something may print, in bytes.
+const ACT_OUTPUT_CAP: usize = 64 << 10;
+
+/// The largest file of settings that is read, in bytes.
+const MAX_TRUSTED: u64 = 1 << 20;
+
 /// A Mac below a root folder, `/` for the real one.
 pub struct Live {
     root: PathBuf,
@@ -53,6 +67,11 @@ impl Live {
     /// Whether there is a Mac below that folder.
     pub fn is_a_mac(root: &Path) -> bool {
         below(root, MARK_OF_A_MAC).exists()
+    }
+
+    /// Whether this is the machine itself, and not a folder that looks like one.
+    fn is_real(&self) -> bool {
+        fs::canonicalize(&self.root).map_or(true, |root| root == Path::new("/"))
     }
 }
 
@@ -90,6 +109,74 @@ impl Host for Live {
     fn is_live(&self) -> bool {
         true
     }
+
+    fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        let path = below(&self.root, path);
+        let unreadable = |why: io::Error| HostError::Unreadable { path: path.clone(), why };
+        // NONBLOCK, so that a pipe in its place does not hold us up.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::open(&path, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(Errno::LOOP) => return Err(HostError::NotTrusted { path, why: "is a symbolic link".to_owned() }),
+            Err(why) => return Err(unreadable(why.into())),
+        };
+        let found = file.metadata().map_err(unreadable)?;
+        let folder = fs::metadata(path.parent().unwrap_or(&self.root)).map_err(unreadable)?;
+        // The owner of the root folder: root on a Mac, whoever made a fake one.
+        let owner = fs::metadata(&self.root).map_err(unreadable)?.uid();
+        if let Some(why) = distrust(&found, &folder, owner) {
+            return Err(HostError::NotTrusted { path, why });
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_TRUSTED).read_to_end(&mut bytes).map_err(unreadable)?;
+        Ok(Some(bytes))
+    }
+
+    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
+        if !self.is_real() {
+            return Ok(());
+        }
+        let user = rustix::process::geteuid();
+        if !user.is_root() {
+            Err(HostError::NotRoot { uid: user.as_raw() })
+        } else if self.now.is_some() {
+            Err(HostError::NotNow)
+        } else if state_dir != Path::new(STATE_DIR) {
+            Err(HostError::OtherLedger { path: state_dir.to_owned() })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn act(&self, act: Act) -> Result<Output, HostError> {
+        process::run(below(&self.root, act.path()), &act.arguments(), act.limit(), ACT_OUTPUT_CAP)
+    }
+
+    /// CLOCK_MONOTONIC: on a Mac it runs on while the Mac sleeps and is untouched when the clock is set. (On Linux it
+    /// stands still in sleep, so that there it says too little and never too much.)
+    fn uptime(&self) -> Result<i64, HostError> {
+        Ok(clock_gettime(ClockId::Monotonic).tv_sec)
+    }
+}
+
+/// Why somebody else than `owner` may have written a file.
+fn distrust(file: &Metadata, folder: &Metadata, owner: u32) -> Option<String> {
+    if !file.is_file() {
+        return Some("is not a plain file".to_owned());
+    }
+    if file.len() > MAX_TRUSTED {
+        return Some(format!("is larger than {MAX_TRUSTED} bytes"));
+    }
+    [("", file), ("lies in a folder that ", folder)].into_iter().find_map(|(which, found)| {
+        if found.uid() != owner {
+            Some(format!("{which}belongs to uid {}", found.uid()))
+        } else if found.mode() & 0o022 != 0 {
+            Some(format!("{which}can be written by others (mode {:03o})", found.mode() & 0o777))
+        } else {
+            None
+        }
+    })
 }
 
 /// A running `log show`.

@@ -1,17 +1,18 @@
 //! The Mac: the only room that touches processes, files and the clock. [`Live`] is the machine itself below a root
 //! folder; [`Recorded`] is a capture folder or a single log file. Everything after it is a function of its input.
 
+mod act;
 mod command;
 mod live;
 mod process;
 mod recorded;
-mod state_folder;
+pub mod state;
 
+pub use act::{Act, Daemon};
 pub use command::Command;
-pub use live::Live;
+pub use live::{Live, STATE_DIR};
 pub use process::kill_all;
 pub use recorded::Recorded;
-pub use state_folder::{StateError, private_file, private_folder};
 
 use crate::Time;
 use std::fs::{self, File};
@@ -92,6 +93,19 @@ pub trait Host: Send + Sync {
     fn now(&self) -> Option<Time>;
     /// Whether the evidence changes by itself, so that it must be read again after a while.
     fn is_live(&self) -> bool;
+    /// Reads a file that nobody but root can have written; `None` if there is none. Who could write a file is not
+    /// recorded, so of a recorded Mac none is trusted.
+    fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// How long the Mac has been running, asleep or awake; whole seconds that no setting of the clock changes.
+    fn uptime(&self) -> Result<i64, HostError>;
+    /// Whether anything may be changed here, on the record of that state folder. A recorded Mac cannot be changed.
+    fn may_act(&self, state_dir: &Path) -> Result<(), HostError>;
+    /// Runs a command that changes something. A non-zero exit code is an answer, not an error.
+    fn act(&self, act: Act) -> Result<Output, HostError>;
+    /// Lets time pass between two looks.
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
 }
 
 /// Why the Mac, live or recorded, did not give an answer.
@@ -155,6 +169,34 @@ pub enum HostError {
         /// The system's words.
         why: std::io::Error,
     },
+    /// A file that must be root's may have been written by somebody else.
+    #[error("{path} is ignored, because it {why}: it counts only as a plain file of root's that nobody else can write")]
+    NotTrusted {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The source is a recorded Mac, where nothing can be changed.
+    #[error("this is a recorded Mac, and only a live one can be healed: leave out --source on the Mac itself")]
+    NotLive,
+    /// Only root may change something.
+    #[error(
+        "only root may restart a daemon, and mdm-health runs as uid {uid}: run it with sudo, or as an extension of osqueryd"
+    )]
+    NotRoot {
+        /// Who we are.
+        uid: u32,
+    },
+    /// The clock was replaced on a real Mac.
+    #[error("nothing is restarted for another moment than now: leave out --now")]
+    NotNow,
+    /// On a real Mac there is one record of restarts.
+    #[error("nothing is restarted with a record of its own in {path}, because a Mac has one: leave out --state-dir")]
+    OtherLedger {
+        /// The other state folder.
+        path: PathBuf,
+    },
     /// The source is a folder without `capture.json`.
     #[error("{path} is a folder but no capture: it has no capture.json. Pass a capture folder, or a log file")]
     NotACapture {
@@ -191,6 +233,11 @@ impl HostError {
             Self::Failed { .. } => "command_failed",
             Self::NotCaptured { .. } | Self::OnlyALog { .. } => "not_captured",
             Self::Unreadable { .. } => "unreadable",
+            Self::NotTrusted { .. } => "not_trusted",
+            Self::NotLive => "not_captured",
+            Self::NotRoot { .. } => "not_root",
+            Self::NotNow => "not_now",
+            Self::OtherLedger { .. } => "other_ledger",
             Self::NotACapture { .. } | Self::LogArchive { .. } | Self::BadDescription { .. } => "bad_capture",
         }
     }

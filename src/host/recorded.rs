@@ -1,6 +1,6 @@
 //! A Mac as it was recorded: a capture folder, or a single log file.
 
-use super::{Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use crate::Time;
 use serde::Deserialize;
 use std::fs::{self, File};
@@ -111,6 +111,22 @@ impl Host for Recorded {
 
     fn is_live(&self) -> bool {
         false
+    }
+
+    fn read_trusted(&self, _: &str) -> Result<Option<Vec<u8>>, HostError> {
+        Err(HostError::NotLive)
+    }
+
+    fn uptime(&self) -> Result<i64, HostError> {
+        Err(HostError::NotLive)
+    }
+
+    fn may_act(&self, _: &Path) -> Result<(), HostError> {
+        Err(HostError::NotLive)
+    }
+
+    fn act(&self, _: Act) -> Result<Output, HostError> {
+        Err(HostError::NotLive)
     }
 }
 

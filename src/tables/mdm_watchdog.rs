@@ -9,16 +9,16 @@ pub fn rows(findings: &Findings) -> Vec<MdmWatchdogRow> {
     let verdict = &findings.verdict;
     let covers = findings.log_span();
     let last_command = verdict.last_command.as_ref();
+    let restarts = findings.evidence.restarts.known();
     vec![MdmWatchdogRow {
         mdm_enrolled: flag(verdict.enrolled),
         mdm_identity_error: flag(verdict.identity_error),
         mdm_client_stuck: flag(verdict.client_stuck),
         mdm_software_updates_stuck: flag(verdict.software_updates_stuck),
-        // Nothing is restarted yet, and nothing is on record: the source `heal` in mdm_health_status says so.
-        mdm_client_restarted: None,
-        software_update_daemon_restarted: None,
-        last_mdm_kickstart: None,
-        last_software_update_daemon_kickstart: None,
+        mdm_client_restarted: flag(restarts.and_then(|restarts| restarts.mdmclient.by_last_heal)),
+        software_update_daemon_restarted: flag(restarts.and_then(|restarts| restarts.softwareupdated.by_last_heal)),
+        last_mdm_kickstart: epoch(restarts.and_then(|restarts| restarts.mdmclient.last_at)),
+        last_software_update_daemon_kickstart: epoch(restarts.and_then(|restarts| restarts.softwareupdated.last_at)),
         state: word(verdict.state.word()),
         reason: word(verdict.reason),
         detail: text(verdict.detail.clone()),

@@ -3,6 +3,7 @@
 mod mdm_commands_recent;
 mod mdm_enrollment;
 mod mdm_exchanges;
+mod mdm_heal;
 mod mdm_health_status;
 mod mdm_identity;
 mod mdm_watchdog;
@@ -12,8 +13,12 @@ mod os_update_settings;
 mod os_update_status;
 
 use crate::Time;
+use crate::collect::Collector;
+use crate::heal::Healer;
 use crate::health::Findings;
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
 
 include!(concat!(env!("OUT_DIR"), "/rows.rs"));
 
@@ -141,8 +146,18 @@ impl<R: Row> Table for ReadOnly<R> {
     }
 }
 
+/// What tables need that can be written.
+pub struct Context {
+    /// The Mac and what is known of it.
+    pub collector: Arc<Collector>,
+    /// How long a request waits for evidence.
+    pub patience: Duration,
+}
+
 /// Every table, in the order of the README.
-pub fn all() -> Vec<Box<dyn Table>> {
+pub fn all(context: &Context) -> Vec<Box<dyn Table>> {
+    let collector = context.collector.clone();
+    let healer = Healer::new(collector.clone(), context.patience);
     vec![
         Box::new(ReadOnly(mdm_watchdog::rows)),
         Box::new(ReadOnly(mdm_commands_recent::rows)),
@@ -153,6 +168,7 @@ pub fn all() -> Vec<Box<dyn Table>> {
         Box::new(ReadOnly(os_update_events::rows)),
         Box::new(ReadOnly(os_update_enforcement::rows)),
         Box::new(ReadOnly(os_update_settings::rows)),
+        Box::new(mdm_heal::MdmHeal { collector, healer }),
         Box::new(ReadOnly(mdm_health_status::rows)),
     ]
 }

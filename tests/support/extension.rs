@@ -1,7 +1,8 @@
 //! The program, started as an osquery extension.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use crate::manager::{Manager, until};
+use crate::manager::{Manager, Map, until};
+use mdm_health::tables::{self, ColumnKind};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::io::Read;
@@ -64,5 +65,18 @@ impl Drop for Extension {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Numbers that SQLite takes as they are, in columns that it knows.
+pub fn usable(table: &str, row: &Map) {
+    let definition = tables::DEFINITIONS.iter().find(|one| one.name == table).unwrap();
+    for (name, value) in row {
+        let column = definition.columns.iter().find(|column| column.name == name);
+        match column.unwrap_or_else(|| panic!("{table} has no {name}")).kind {
+            ColumnKind::Integer => assert_eq!(value.parse::<i32>().unwrap().to_string(), *value, "{table}.{name}"),
+            ColumnKind::BigInt => assert_eq!(value.parse::<i64>().unwrap().to_string(), *value, "{table}.{name}"),
+            ColumnKind::Text => {}
+        }
     }
 }

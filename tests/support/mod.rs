@@ -1,14 +1,18 @@
 //! What the tests share: a Mac written down in a few lines, and its tables.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
-use mdm_health::collect;
+pub mod heal_mac;
+
+use mdm_health::collect::{self, Collector};
 use mdm_health::health::Findings;
 use mdm_health::host::Recorded;
 use mdm_health::log::ReadOptions;
-use mdm_health::tables::{self, Value};
+use mdm_health::tables::{self, Context, Table, Value};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub const ENROLLED: &str =
@@ -179,11 +183,23 @@ impl Row {
 
 pub fn findings(source: &Path) -> Findings {
     let host = Recorded::open(source, None).unwrap();
-    Findings::new(collect::evidence(&host, &ReadOptions::default()))
+    Findings::new(collect::evidence(&host, &ReadOptions::default(), &no_state()))
+}
+
+/// A state folder that is not there.
+pub fn no_state() -> PathBuf {
+    fixture("quiet-healthy-day/state")
+}
+
+/// Every table, over a Mac on which nothing can be changed.
+pub fn tables() -> Vec<Box<dyn Table>> {
+    let host = Recorded::open(&fixture("quiet-healthy-day"), None).unwrap();
+    let collector = Collector::new(Box::new(host), ReadOptions::default(), no_state(), None);
+    tables::all(&Context { collector, patience: Duration::ZERO })
 }
 
 pub fn rows(findings: &Findings, table: &str) -> Vec<Row> {
-    let tables = tables::all();
+    let tables = tables();
     let table = tables.iter().find(|one| one.definition().name == table).unwrap_or_else(|| panic!("no table {table}"));
     let names = table.definition().columns.iter().map(|column| column.name);
     table.rows(findings).into_iter().map(|row| Row(names.clone().zip(row).collect())).collect()

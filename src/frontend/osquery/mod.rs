@@ -28,8 +28,9 @@ mod thrift;
 use super::shell::printable;
 use super::vtab::Ask;
 use crate::collect::Collector;
+use crate::heal::{Healer, automatic};
 use crate::host;
-use crate::tables::DEFINITIONS;
+use crate::tables::{self, Context, DEFINITIONS};
 use arguments::Arguments;
 pub use arguments::are_of_osquery;
 use folder::Folder;
@@ -56,6 +57,9 @@ const NAME: &str = "mdm_health";
 
 /// How long a table waits for a reading of the Mac before it answers with the one before.
 const BUDGET: Duration = Duration::from_secs(5);
+
+/// How long a request to restart something waits for evidence that is not too old to act on.
+const HEAL_BUDGET: Duration = Duration::from_secs(20);
 
 /// How often a live Mac is read when nobody asks.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(270);
@@ -131,7 +135,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Err(error) => return fail(2, format!("{error}.")),
     };
     let collector = match arguments.source.open() {
-        Ok(host) => Collector::new(host, arguments.source.read_options(), Some(arguments.source.state_dir())),
+        Ok(host) => arguments.source.collector(host),
         Err(error) => return fail(2, format!("{error}.")),
     };
     let ended = serve(&arguments, collector);
@@ -181,7 +185,11 @@ fn stay(
     let relay = Relay::listen(path.clone(), registered.uuid, server, send.clone());
     let _relay = relay.map_err(|why| StartError::NoSocket { path: path.clone(), why })?;
     note(arguments, &format!("is registered at {}.", path.display()));
-    thread::Builder::new().name("refresh".to_owned()).spawn(move || refresh(&collector))?;
+    thread::Builder::new().name("refresh".to_owned()).spawn({
+        let collector = collector.clone();
+        move || refresh(&collector)
+    })?;
+    thread::Builder::new().name("heal".to_owned()).spawn(move || heal(&Healer::new(collector, HEAL_BUDGET)))?;
     let interval = arguments.interval;
     thread::Builder::new().name("watch".to_owned()).spawn(move || {
         // A process whose watch has failed would be one that nobody watches.
@@ -193,10 +201,23 @@ fn stay(
 }
 
 fn tables(collector: &Arc<Collector>) -> Vec<TablePlugin> {
+    let context = Context { collector: collector.clone(), patience: HEAL_BUDGET };
     let collector = collector.clone();
     let ask: Ask = Arc::new(move || collector.findings(BUDGET));
     let plugin = |table| TablePlugin::new(table, ask.clone(), Guard::new(CALL_LIMIT));
-    crate::tables::all().into_iter().map(plugin).collect()
+    tables::all(&context).into_iter().map(plugin).collect()
+}
+
+/// Tends the record of restarts, and heals by itself where the policy says so. A recorded Mac cannot be healed.
+fn heal(healer: &Healer) {
+    let wait = |time| {
+        thread::sleep(time);
+        true
+    };
+    // After a panic, which has said so on standard error, the timer begins anew.
+    while healer.is_live() && catch_unwind(AssertUnwindSafe(|| automatic::run(healer, wait))).is_err() {
+        thread::sleep(REFRESH_INTERVAL);
+    }
 }
 
 /// Reads at once, so that the first query finds it done or at least begun, and a live Mac again now and then, so that

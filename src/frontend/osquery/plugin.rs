@@ -207,7 +207,8 @@ mod tests {
             now: None,
             utc_offset: None,
         };
-        let evidence = crate::collect::evidence(source.open().unwrap().as_ref(), &source.read_options());
+        let evidence =
+            crate::collect::evidence(source.open().unwrap().as_ref(), &source.read_options(), &source.state_dir());
         let findings = Arc::new(Findings::new(evidence));
         let guard = Guard::new(Duration::from_secs(60));
         let answer =

@@ -73,8 +73,11 @@ fn serve(does: Vec<Does>, limit: Duration) -> Served {
         now: None,
         utc_offset: None,
     };
-    let findings =
-        Arc::new(Findings::new(crate::collect::evidence(source.open().unwrap().as_ref(), &source.read_options())));
+    let findings = Arc::new(Findings::new(crate::collect::evidence(
+        source.open().unwrap().as_ref(),
+        &source.read_options(),
+        &source.state_dir(),
+    )));
     let ask: Ask = Arc::new(move || findings.clone());
     let odd = DEFINITIONS.iter().zip(does).map(|(definition, does)| Box::new(Odd(definition, does)) as Box<dyn Table>);
     let plugins = odd.map(|table| TablePlugin::new(table, ask.clone(), Guard::new(limit))).collect();

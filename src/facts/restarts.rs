@@ -1,0 +1,30 @@
+//! What mdm-health itself restarted, as its own record says.
+
+use crate::Time;
+
+/// The daemons that it may restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restarts {
+    /// Apple's MDM client.
+    pub mdmclient: DaemonRestarts,
+    /// Apple's software update daemon.
+    pub softwareupdated: DaemonRestarts,
+}
+
+impl Restarts {
+    /// Nothing was ever restarted.
+    pub const NONE: Self = {
+        let none = DaemonRestarts { by_last_heal: Some(false), last_at: None };
+        Self { mdmclient: none, softwareupdated: none }
+    };
+}
+
+/// What became of one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DaemonRestarts {
+    /// Whether the last request that could have restarted it did; a dry run could not. `None` if it is under way, was
+    /// interrupted, or could not be confirmed.
+    pub by_last_heal: Option<bool>,
+    /// When it was last restarted; `None` if never.
+    pub last_at: Option<Time>,
+}

@@ -1,0 +1,46 @@
+//! The automatic heal: what the extension's timer runs. Off unless the policy sets `AutomaticHealMinutes`.
+
+use super::{Action, Healer, Request};
+use crate::health::watchdog::State;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+/// How often to look whether the policy has changed, and to tend the record: see [`Healer::tend`].
+const LOOK: Duration = Duration::from_secs(600);
+
+/// Runs until `wait` says that it is over: it lets the given time pass and gives `false` at the end of the program.
+///
+/// Between two heals lies the policy's time and up to a fifth more by chance, so that a fleet does not act at once. The
+/// first one too is waited for: a Mac that has just started has other things to do.
+pub fn run(healer: &Healer, mut wait: impl FnMut(Duration) -> bool) {
+    let mut waited = Duration::ZERO;
+    let mut chance = by_chance();
+    healer.tend();
+    while wait(LOOK) {
+        waited += LOOK;
+        healer.tend();
+        let policy = healer.policy();
+        let Some(minutes) = policy.automatic_minutes.filter(|_| policy.enabled) else {
+            waited = Duration::ZERO;
+            continue;
+        };
+        if waited >= Duration::from_secs(u64::from(minutes) * 60).mul_f64(1.0 + chance / 5.0) {
+            (waited, chance) = (Duration::ZERO, by_chance());
+            heal(healer);
+        }
+    }
+}
+
+/// Asks for a heal if the verdict is that the client is stuck; a look that finds nothing is no request.
+fn heal(healer: &Healer) {
+    if healer.findings().verdict.state == State::Stuck {
+        let request = Request { automatic: true, ..Request::new(Action::Heal.name(), Some("automatic heal")) };
+        // What came of it is on record.
+        let _ = healer.request(&request);
+    }
+}
+
+/// A number from 0 to 1. The keys of the standard library's hash tables are the randomness at hand.
+fn by_chance() -> f64 {
+    f64::from(u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}

@@ -1,0 +1,106 @@
+//! What the record says, for the tables.
+
+use super::ledger::{Ledger, LedgerError, time};
+use crate::Time;
+use crate::facts::restarts::{DaemonRestarts, Restarts};
+use rusqlite::{OptionalExtension, Row};
+
+/// A request as it stands in the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub id: i64,
+    /// What was asked, as it was given.
+    pub action: String,
+    /// Why, in the words of who asked.
+    pub reason: Option<String>,
+    /// Whether evidence was to be done without.
+    pub force: bool,
+    /// Whether nothing was to be done.
+    pub dry_run: bool,
+    /// When it came.
+    pub requested_at: Option<Time>,
+    /// When it was answered.
+    pub finished_at: Option<Time>,
+    /// What came of it.
+    pub outcome: String,
+    /// Which way of restarting worked.
+    pub method: Option<String>,
+    /// The daemon's pid before.
+    pub pid_before: Option<i64>,
+    /// The daemon's pid after.
+    pub pid_after: Option<i64>,
+    /// The exit code of the command that decided.
+    pub exit_code: Option<i32>,
+    /// What was done and why.
+    pub detail: String,
+    /// When the same is allowed again.
+    pub next_allowed_at: Option<Time>,
+}
+
+impl Ledger {
+    /// All requests, in the order in which they came.
+    pub fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
+        let mut rows = self.connection.prepare("SELECT * FROM requests ORDER BY id")?;
+        let entries = rows.query_map([], entry)?.collect::<Result<_, _>>()?;
+        Ok(entries)
+    }
+
+    /// What the watchdog's table shows.
+    pub fn restarts(&self) -> Result<Restarts, LedgerError> {
+        Ok(Restarts {
+            mdmclient: self.daemon_restarts("restart_mdmclient")?,
+            softwareupdated: self.daemon_restarts("restart_softwareupdated")?,
+        })
+    }
+
+    fn daemon_restarts(&self, action: &str) -> Result<DaemonRestarts, LedgerError> {
+        let last_at = self
+            .connection
+            .query_row(
+                "SELECT began_at FROM requests WHERE action = ? AND outcome = 'done' AND began_at IS NOT NULL
+                 ORDER BY id DESC LIMIT 1",
+                [action],
+                |row| time(row, "began_at"),
+            )
+            .optional()?;
+        // The last request that could have restarted it, and whether it or a part of it did.
+        let restarted = self
+            .connection
+            .query_row(
+                "SELECT max(CASE WHEN part.began_at IS NULL THEN 0 WHEN part.outcome = 'done' THEN 2
+                    WHEN part.outcome IN ('running', 'interrupted', 'unconfirmed') THEN 1 ELSE 0 END)
+                 FROM requests part WHERE part.action = ?1 AND coalesce(part.parent, part.id) =
+                    (SELECT max(id) FROM requests WHERE parent IS NULL AND dry_run = 0 AND action IN (?1, 'heal'))",
+                [action],
+                |row| row.get::<_, Option<i64>>(0),
+            )
+            .optional()?
+            .flatten();
+        let by_last_heal = match restarted {
+            Some(2) => Some(true),
+            Some(1) => None,
+            _ => Some(false),
+        };
+        Ok(DaemonRestarts { by_last_heal, last_at: last_at.flatten() })
+    }
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
+    Ok(Entry {
+        id: row.get("id")?,
+        action: row.get("action")?,
+        reason: row.get("reason")?,
+        force: row.get("force")?,
+        dry_run: row.get("dry_run")?,
+        requested_at: time(row, "requested_at")?,
+        finished_at: time(row, "finished_at")?,
+        outcome: row.get("outcome")?,
+        method: row.get("method")?,
+        pid_before: row.get("pid_before")?,
+        pid_after: row.get("pid_after")?,
+        exit_code: row.get("exit_code")?,
+        detail: row.get("detail")?,
+        next_allowed_at: time(row, "next_allowed_at")?,
+    })
+}

@@ -1,0 +1,249 @@
+//! Heal: from a request over the decision and the act to the record of it. The only room that changes anything on the
+//! Mac, and the one way in for every front end and for the timer: [`Healer::request`].
+//!
+//! The request is on record before anything is looked at, the intent before the first step, each step before the next.
+//! A lock on the machine lets one request work at a time; whoever holds it closes what a crash has left open.
+
+pub mod actions;
+pub mod activity;
+pub mod automatic;
+pub mod clock;
+pub mod entries;
+pub mod ledger;
+pub mod limits;
+pub mod policy;
+pub mod request;
+pub mod status;
+
+pub use limits::Refusal;
+pub use request::{Action, Conclusion, Method, Outcome, Request};
+
+use crate::Time;
+use crate::collect::Collector;
+use crate::health::Findings;
+use crate::host::state::StateFolder;
+use crate::host::{Daemon, Host};
+use clock::{Clock, Moment};
+use ledger::{Ledger, LedgerError};
+use policy::Policy;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The file in the state folder that is locked while a request is worked on.
+const LOCK: &str = "heal.lock";
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        Self::new(error.code(), format!("{error}."))
+    }
+}
+
+/// Carries requests out, within the limits.
+pub struct Healer {
+    collector: Arc<Collector>,
+    patience: Duration,
+}
+
+impl Healer {
+    /// `patience` is how long to wait for evidence.
+    pub fn new(collector: Arc<Collector>, patience: Duration) -> Self {
+        Self { collector, patience }
+    }
+
+    /// Carries a request out and gives its number in the record; else says why not. A refused request is on record too,
+    /// unless there is no record to be had.
+    pub fn request(&self, request: &Request) -> Result<i64, Refusal> {
+        self.answer(request, None)
+    }
+
+    /// Refuses a request that cannot be understood, on record.
+    pub fn reject(&self, request: &Request, objection: Refusal) -> Result<i64, Refusal> {
+        self.answer(request, Some(objection))
+    }
+
+    /// Whether there is a Mac here that could be changed, and not a recorded one.
+    pub fn is_live(&self) -> bool {
+        self.collector.host().is_live()
+    }
+
+    /// What is allowed now.
+    pub fn policy(&self) -> Policy {
+        Policy::read(self.collector.host())
+    }
+
+    /// The findings that a decision rests on.
+    pub fn findings(&self) -> Arc<Findings> {
+        self.collector.findings(self.patience)
+    }
+
+    /// What there is to do from time to time: closes what a crash left open, and looks at the clocks while a limit hangs
+    /// on them, so that the record knows how long the Mac has been running. A failure only makes the limit longer.
+    pub fn tend(&self) {
+        let (host, state_dir) = (self.collector.host(), self.collector.state_dir());
+        let Ok(Some(folder)) = StateFolder::find(state_dir) else { return };
+        if let (Ok(()), Ok(Some(mut ledger)), Ok(lock)) =
+            (host.may_act(state_dir), Ledger::find(&folder), folder.lock(LOCK))
+        {
+            let closed = lock.map_or(Ok(()), |_lock| ledger.close_interrupted());
+            let _ = closed.and_then(|()| ledger.keep_time_for(self.policy().limit(), &Clock::new(host)));
+        }
+    }
+
+    fn answer(&self, request: &Request, objection: Option<Refusal>) -> Result<i64, Refusal> {
+        let answer = self.on_record(request, objection);
+        self.collector.renew_restarts();
+        let (id, conclusion) = answer?;
+        match conclusion.outcome {
+            Outcome::Done | Outcome::DryRun => Ok(id),
+            other => Err(conclusion.refusal.unwrap_or_else(|| Refusal::new(other.word(), conclusion.detail))),
+        }
+    }
+
+    fn on_record(&self, request: &Request, objection: Option<Refusal>) -> Result<(i64, Conclusion), Refusal> {
+        let (host, state_dir) = (self.collector.host(), self.collector.state_dir());
+        host.may_act(state_dir).map_err(|error| Refusal::from_host(&error))?;
+        let folder = StateFolder::make(state_dir).map_err(LedgerError::from)?;
+        let mut ledger = Ledger::open(&folder)?;
+        let lock = folder.lock(LOCK).map_err(LedgerError::from)?;
+        let clock = Clock::new(host);
+        let objection = objection.map_or_else(|| understand(request, lock.is_some()), Err);
+        let action = match objection {
+            Ok(action) => action,
+            Err(refusal) => {
+                let conclusion = refusal.into();
+                return Ok((ledger.refused(request, &clock, &conclusion)?, conclusion));
+            }
+        };
+        // Nobody else is at work, so whatever is open was left so by a crash.
+        ledger.close_interrupted()?;
+        let (id, asked) = ledger.open_request(request, None, &clock)?;
+        let mut work = Work { healer: self, host, clock, ledger, policy: self.policy() };
+        let conclusion = match action {
+            Action::Heal => work.heal(id, request)?,
+            Action::RestartMdmclient => work.restart(id, Daemon::Mdmclient, request, asked)?,
+            Action::RestartSoftwareupdated => work.restart(id, Daemon::Softwareupdated, request, asked)?,
+        };
+        work.finish(id, &conclusion)?;
+        Ok((id, conclusion))
+    }
+}
+
+/// What is asked for, if it is the request's turn.
+fn understand(request: &Request, turn: bool) -> Result<Action, Refusal> {
+    let Some(action) = Action::named(&request.action) else {
+        let names = Action::ALL.map(Action::name).join(", ");
+        return Err(Refusal::new("unknown_action", format!("The action is none of {names}.")));
+    };
+    if turn {
+        Ok(action)
+    } else {
+        Err(Refusal::new("busy", "Another request is being worked on; ask again in a minute."))
+    }
+}
+
+/// One request at work. An error of its functions means that the record cannot be kept.
+struct Work<'h> {
+    healer: &'h Healer,
+    host: &'h dyn Host,
+    clock: Clock<'h>,
+    ledger: Ledger,
+    policy: Policy,
+}
+
+impl Work<'_> {
+    /// Restarts what is stuck. Each restart is a request of its own on record, with all the limits of one.
+    fn heal(&mut self, id: i64, request: &Request) -> Result<Conclusion, Refusal> {
+        let stuck = match self.stuck(request) {
+            Ok(stuck) => stuck,
+            Err(refusal) => return Ok(refusal.into()),
+        };
+        let mut whole = Conclusion::new(Outcome::Refused, String::new());
+        for daemon in stuck {
+            let action = Action::of(daemon).name();
+            let reason = format!("heal {id}: {}", request.reason.as_deref().unwrap_or_default());
+            let part = Request { action: action.to_owned(), reason: Some(reason), ..request.clone() };
+            let (part_id, asked) = self.ledger.open_request(&part, Some(id), &self.clock)?;
+            let conclusion = self.restart(part_id, daemon, &part, asked)?;
+            self.finish(part_id, &conclusion)?;
+            whole.outcome = together(whole.outcome, conclusion.outcome);
+            whole.next_allowed_at = [whole.next_allowed_at, conclusion.next_allowed_at].into_iter().flatten().min();
+            let _ =
+                write!(whole.detail, "{action} (id {part_id}) {}: {} ", conclusion.outcome.word(), conclusion.detail);
+        }
+        Ok(whole)
+    }
+
+    /// The daemons that are stuck, in the order in which to restart them: a stuck softwareupdated holds mdmclient up.
+    fn stuck(&self, request: &Request) -> Result<Vec<Daemon>, Refusal> {
+        limits::by_policy(Action::Heal, request, &self.policy)?;
+        if request.force {
+            return Err(Refusal::new(
+                "force_names_no_daemon",
+                "heal restarts what is stuck: with force, name a restart.",
+            ));
+        }
+        let findings = self.healer.findings();
+        let now = self.now()?;
+        let judge = |daemon| limits::by_evidence(daemon, request, &findings, now);
+        match (judge(Daemon::Softwareupdated), judge(Daemon::Mdmclient)) {
+            (Ok(()), Ok(())) => Ok(vec![Daemon::Softwareupdated, Daemon::Mdmclient]),
+            (Ok(()), Err(_)) => Ok(vec![Daemon::Softwareupdated]),
+            (Err(_), Ok(())) => Ok(vec![Daemon::Mdmclient]),
+            // That one of them is not stuck says nothing of the other.
+            (Err(updates), Err(client)) => Err(if client.code == limits::NOT_STUCK { updates } else { client }),
+        }
+    }
+
+    /// Restarts a daemon, if all limits agree.
+    fn restart(&mut self, id: i64, daemon: Daemon, request: &Request, asked: Moment) -> Result<Conclusion, Refusal> {
+        let before = match self.decide(daemon, request, asked) {
+            Ok(before) => before,
+            Err(refusal) => return Ok(refusal.into()),
+        };
+        let pid_before = actions::only(&before);
+        if request.dry_run {
+            let detail = format!("{} would be restarted now; this was a dry run.", daemon.name());
+            return Ok(Conclusion { pid_before, ..Conclusion::new(Outcome::DryRun, detail) });
+        }
+        let (action, policy, host) = (Action::of(daemon), &self.policy, self.host);
+        let allowed = |last, now| limits::by_time(action, policy, last, now);
+        let begun = match self.ledger.intend(id, action.name(), &self.clock, pid_before, allowed)? {
+            Ok(begun) => begun,
+            Err(refusal) => return Ok(refusal.into()),
+        };
+        let mut conclusion = actions::restart(host, daemon, &before, |step| self.ledger.step(id, &step))?;
+        conclusion.next_allowed_at = begun.wall.checked_add_signed(policy.limit());
+        Ok(conclusion)
+    }
+
+    fn finish(&mut self, id: i64, conclusion: &Conclusion) -> Result<(), Refusal> {
+        let now = self.now()?;
+        Ok(self.ledger.finish(id, conclusion, now)?)
+    }
+
+    fn now(&self) -> Result<Time, Refusal> {
+        self.clock.wall().map_err(|error| LedgerError::from(error).into())
+    }
+
+    /// Asks the limits, the cheap ones first, and gives the daemon's pids if all agree.
+    fn decide(&self, daemon: Daemon, request: &Request, asked: Moment) -> Result<Vec<u32>, Refusal> {
+        let (action, host) = (Action::of(daemon), self.host);
+        limits::by_policy(action, request, &self.policy)?;
+        limits::by_time(action, &self.policy, self.ledger.last_begun(action.name())?, asked)?;
+        if !request.force {
+            let findings = self.healer.findings();
+            limits::by_evidence(daemon, request, &findings, self.now()?)?;
+        }
+        limits::by_activity(daemon, request, &activity::look(host, self.now()?))?;
+        actions::pids(host, daemon).map_err(|error| Refusal::from_host(&error))
+    }
+}
+
+/// The outcome of two restarts together.
+fn together(one: Outcome, other: Outcome) -> Outcome {
+    [Outcome::Failed, Outcome::Unconfirmed, Outcome::Done, Outcome::DryRun, Outcome::Refused]
+        .into_iter()
+        .find(|outcome| [one, other].contains(outcome))
+        .unwrap_or(Outcome::Refused)
+}

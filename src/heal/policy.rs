@@ -1,0 +1,190 @@
+//! What the Mac's administrator allows: `Enabled`, `AllowedActions`, `MinimumHours`, `AllowForce` and
+//! `AutomaticHealMinutes` of the preference domain `org.mdm-health`.
+//!
+//! A configuration profile comes first: where macOS has put its settings in `/Library/Managed Preferences`, the local
+//! `/Library/Preferences` do not count, so that nobody on the Mac loosens what its owner set. A file that others than
+//! root may have written is ignored, and `mdm_health_status` says so. A setting that cannot be understood is replaced
+//! by its safe value, never by a guess; an unknown key may have been meant to forbid something, so heal stays off
+//! until it is gone.
+
+use super::Action;
+use crate::host::{Host, HostError};
+use chrono::TimeDelta;
+use plist::{Dictionary, Value};
+use std::fmt;
+use std::io::Cursor;
+
+/// The preference domain.
+pub const DOMAIN: &str = "org.mdm-health";
+
+/// Where settings are looked for, in this order.
+const PLACES: [&str; 2] =
+    ["/Library/Managed Preferences/org.mdm-health.plist", "/Library/Preferences/org.mdm-health.plist"];
+
+/// The settings there are.
+const KEYS: [&str; 5] = ["Enabled", "AllowedActions", "MinimumHours", "AllowForce", "AutomaticHealMinutes"];
+
+/// Hours between two restarts of a daemon: usual, least, most.
+const USUAL_HOURS: u32 = 24;
+const LEAST_HOURS: u32 = 1;
+const MOST_HOURS: u32 = 24 * 365;
+
+/// Minutes between two automatic heals: least, most.
+const LEAST_MINUTES: u32 = 30;
+const MOST_MINUTES: u32 = 60 * 24 * 7;
+
+/// What is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether anything is restarted at all.
+    pub enabled: bool,
+    /// What may be asked for.
+    pub allowed_actions: Vec<Action>,
+    /// Hours between two restarts of a daemon.
+    pub minimum_hours: u32,
+    /// Whether a request may do without evidence.
+    pub allow_force: bool,
+    /// Minutes between two automatic heals; `None` if there are none.
+    pub automatic_minutes: Option<u32>,
+    /// Where it comes from, for people.
+    pub origin: String,
+    /// What is wrong with it, a sentence each.
+    pub errors: Vec<String>,
+}
+
+impl Default for Policy {
+    /// Without a policy: on request, with evidence, once in 24 hours.
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            allowed_actions: Action::ALL.to_vec(),
+            minimum_hours: USUAL_HOURS,
+            allow_force: false,
+            automatic_minutes: None,
+            origin: "the built-in policy".to_owned(),
+            errors: Vec::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// The time between two restarts of a daemon.
+    pub fn limit(&self) -> TimeDelta {
+        TimeDelta::hours(self.minimum_hours.into())
+    }
+
+    /// Reads the Mac's policy.
+    pub fn read(host: &dyn Host) -> Self {
+        let mut ignored = Vec::new();
+        for path in PLACES {
+            match host.read_trusted(path) {
+                Ok(None) => {}
+                Ok(Some(bytes)) => {
+                    let mut policy = Self::from_plist(&bytes, path);
+                    policy.errors.splice(0..0, ignored);
+                    return policy;
+                }
+                Err(error @ HostError::NotTrusted { .. }) => ignored.push(format!("{error}.")),
+                // It is there and may forbid everything.
+                Err(error) => return Self::off(path, ignored, format!("Heal is off: {error}.")),
+            }
+        }
+        Self { errors: ignored, ..Self::default() }
+    }
+
+    /// Reads the settings of a file.
+    pub fn from_plist(bytes: &[u8], path: &str) -> Self {
+        match Value::from_reader(Cursor::new(bytes)) {
+            Ok(Value::Dictionary(settings)) => Self::from_settings(&settings, path),
+            Ok(_) => Self::off(path, Vec::new(), format!("Heal is off: {path} is a plist but no dictionary.")),
+            Err(why) => Self::off(path, Vec::new(), format!("Heal is off: {path} is not a plist: {why}.")),
+        }
+    }
+
+    fn off(path: &str, mut errors: Vec<String>, error: String) -> Self {
+        errors.push(error);
+        Self { enabled: false, origin: format!("an error in {path}"), errors, ..Self::default() }
+    }
+
+    fn from_settings(settings: &Dictionary, path: &str) -> Self {
+        let mut policy = Self { origin: path.to_owned(), ..Self::default() };
+        let mut unknown = false;
+        for (key, value) in settings {
+            // What macOS and MDM servers say of the payload itself is no setting.
+            let known = KEYS.contains(&key.as_str());
+            if !known && key.starts_with("Payload") {
+                continue;
+            }
+            unknown |= !known;
+            if let Err(error) = policy.set(key, value) {
+                policy.errors.push(format!("{path}: {error}"));
+            }
+        }
+        policy.enabled &= !unknown;
+        policy
+    }
+
+    /// Takes a setting; what is wrong with it comes back, and the safe value stands.
+    fn set(&mut self, key: &str, value: &Value) -> Result<(), String> {
+        match key {
+            "Enabled" => {
+                self.enabled = false;
+                self.enabled = value.as_boolean().ok_or("Enabled is not a boolean; heal is off.")?;
+            }
+            "AllowForce" => {
+                self.allow_force = value.as_boolean().ok_or("AllowForce is not a boolean; force is not allowed.")?;
+            }
+            "AllowedActions" => {
+                self.allowed_actions.clear();
+                let names = value.as_array().ok_or("AllowedActions is not an array; no action is allowed.")?;
+                let actions = names.iter().map(|name| name.as_string().and_then(Action::named));
+                let all: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
+                self.allowed_actions = actions.collect::<Option<_>>().ok_or_else(|| {
+                    format!("AllowedActions names something else than {}; no action is allowed.", all.join(", "))
+                })?;
+            }
+            "MinimumHours" => {
+                self.minimum_hours = whole_number(value, LEAST_HOURS, MOST_HOURS).ok_or_else(|| {
+                    format!(
+                        "MinimumHours is not a whole number from {LEAST_HOURS} to {MOST_HOURS}; it stays {USUAL_HOURS}."
+                    )
+                })?;
+            }
+            "AutomaticHealMinutes" => {
+                let minutes = whole_number(value, 0, 0).or(whole_number(value, LEAST_MINUTES, MOST_MINUTES));
+                let minutes = minutes.ok_or_else(|| {
+                    format!("AutomaticHealMinutes is neither 0 nor a whole number from {LEAST_MINUTES} to {MOST_MINUTES}; it stays off.")
+                })?;
+                self.automatic_minutes = Some(minutes).filter(|minutes| *minutes > 0);
+            }
+            _ => {
+                let shown: String = key.chars().take(64).collect();
+                return Err(format!("{shown} is not a setting; heal is off until it is gone."));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Policy {
+    /// One sentence for people.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.enabled {
+            return write!(out, "Heal is off, by {}.", self.origin);
+        }
+        let actions: Vec<&str> = self.allowed_actions.iter().map(|action| action.name()).collect();
+        let actions = if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") };
+        let force = if self.allow_force { "allowed" } else { "not allowed" };
+        let automatic = self.automatic_minutes.map_or("off".to_owned(), |minutes| format!("every {minutes} minutes"));
+        write!(
+            out,
+            "By {}: {actions} on request, each daemon once in {} hours; force is {force}; the automatic heal is {automatic}.",
+            self.origin, self.minimum_hours
+        )
+    }
+}
+
+fn whole_number(value: &Value, least: u32, most: u32) -> Option<u32> {
+    let number = u32::try_from(value.as_unsigned_integer()?).ok()?;
+    (least..=most).contains(&number).then_some(number)
+}

@@ -1,0 +1,197 @@
+//! A Mac below a root folder: scripts for its commands (`tests/heal_mac`), files for its state.
+
+use chrono::{DateTime, Utc};
+use mdm_health::collect::Collector;
+use mdm_health::host::{Host, Live};
+use mdm_health::log::ReadOptions;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// The moment that the log is written for.
+pub const NOW: &str = "2026-11-23T18:00:00Z";
+
+/// A command, and the script that stands in for it.
+const COMMANDS: [(&str, &str); 9] = [
+    ("bin/launchctl", "launchctl"),
+    ("bin/kill", "kill"),
+    ("bin/ps", "ps"),
+    ("usr/bin/dscacheutil", "act"),
+    ("usr/bin/killall", "act"),
+    ("usr/bin/pkill", "act"),
+    ("usr/bin/log", "log"),
+    ("usr/bin/profiles", "profiles"),
+    ("usr/sbin/sysctl", "sysctl"),
+];
+
+/// The root folder. It goes away with the value.
+pub struct HealMac {
+    folder: TempDir,
+}
+
+impl HealMac {
+    /// An enrolled Mac that works, with both daemons running, and an empty log.
+    pub fn new() -> Self {
+        let mac = Self { folder: TempDir::new().expect("a folder") };
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/heal_mac");
+        for (command, script) in COMMANDS {
+            let path = mac.root().join(command);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            symlink(scripts.join(script), path).expect("a link");
+        }
+        mac.write("System/Library/CoreServices/SystemVersion.plist", "<plist version=\"1.0\"><dict/></plist>");
+        mac.write(
+            "private/var/log/install.log",
+            "2026-11-23 10:00:00-08 mac softwareupdated[301]: SUScan: Elapsed scan time = 4.5\n",
+        );
+        for (file, text) in [
+            ("acts", ""),
+            ("delay", "0"),
+            ("launchctl", "works"),
+            ("kill", "respawns"),
+            ("ps", "works"),
+            ("log", "works"),
+            ("daemons/com.apple.mdmclient.daemon", "300"),
+            ("daemons/com.apple.softwareupdated", "301"),
+            (
+                "profiles",
+                "Enrolled via DEP: Yes\nMDM enrollment: Yes (User Approved)\nMDM server: https://mdm.example.com\n",
+            ),
+            (
+                "awake",
+                "{ sec = 1795280000, usec = 0 } Sat Nov 21 17:33:20 2026\n{ sec = 0, usec = 0 } Thu Jan  1 00:00:00 1970\n",
+            ),
+            ("boot", "11111111-2222-3333-4444-555555555555\n"),
+        ] {
+            mac.set(file, text);
+        }
+        mac.say(&[]);
+        mac
+    }
+
+    /// A Mac whose mdmclient got a command about OS updates two hours and a half ago and never answered it: both of
+    /// the watchdog's columns are 1, and its state is stuck.
+    pub fn stuck() -> Self {
+        let mac = Self::new();
+        mac.say(&[
+            mdmclient("15:10:00", "<<<<< Received HTTP response (200) [Idle] <<<<<"),
+            mdmclient(
+                "15:30:00",
+                "Processing server request: ScheduleOSUpdate for: <Device> (0001_ScheduleOSUpdate) PowerNap: no",
+            ),
+        ]);
+        mac
+    }
+
+    /// The folder below which the Mac lies.
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder that holds what mdm-health keeps.
+    pub fn state_dir(&self) -> PathBuf {
+        self.root().join("Library/Application Support/mdm-health")
+    }
+
+    /// Sets how the Mac behaves: a file of `fake`, see `tests/heal_mac/README.md`.
+    pub fn set(&self, file: &str, text: &str) {
+        self.write(&format!("fake/{file}"), text);
+    }
+
+    /// What a file of `fake` holds.
+    pub fn get(&self, file: &str) -> String {
+        fs::read_to_string(self.root().join("fake").join(file)).expect("a file").trim().to_owned()
+    }
+
+    /// Writes a file of the Mac that only its owner can write, in such a folder.
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.root().join(path);
+        let folder = path.parent().expect("a parent");
+        fs::create_dir_all(folder).expect("a folder");
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("permissions");
+        fs::write(&path, text).expect("a file");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("permissions");
+    }
+
+    /// Makes these records the log.
+    pub fn say(&self, records: &[String]) {
+        let mut log = records.join("\n");
+        if !records.is_empty() {
+            log.push('\n');
+        }
+        self.set("log.ndjson", &format!("{log}{{\"count\":{},\"finished\":1}}\n", records.len()));
+    }
+
+    /// The commands that changed something, in order.
+    pub fn acts(&self) -> Vec<String> {
+        self.get("acts").lines().map(str::to_owned).collect()
+    }
+
+    /// How often a daemon was restarted, or tried to.
+    pub fn restarts(&self, label: &str) -> usize {
+        self.acts()
+            .iter()
+            .filter(|act| act.starts_with("launchctl kickstart -k system/") && act.ends_with(label))
+            .count()
+    }
+
+    /// The Mac at `NOW`.
+    pub fn live(&self) -> Live {
+        Live::new(self.root().to_owned(), Some(now()))
+    }
+
+    /// What is known of a host whose records lie on this Mac.
+    pub fn collector(&self, host: Box<dyn Host>) -> Arc<Collector> {
+        Collector::new(host, ReadOptions::default(), self.state_dir(), None)
+    }
+
+    /// The program, for this Mac at `NOW`.
+    #[allow(clippy::disallowed_methods)]
+    pub fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+        command.arg("--root").arg(self.root()).args(["--now", NOW]).args(arguments);
+        command
+    }
+}
+
+/// `NOW`.
+pub fn now() -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(NOW).expect("a time").to_utc()
+}
+
+/// A record of mdmclient on the day of `NOW`.
+pub fn mdmclient(time: &str, message: &str) -> String {
+    record(time, "/usr/libexec/mdmclient", "com.apple.ManagedClient", message)
+}
+
+/// A progress line of softwareupdated on the day of `NOW`.
+pub fn progress(time: &str, kind: &str, phase: &str) -> String {
+    record(
+        time,
+        "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated",
+        "com.apple.SoftwareUpdateMacController",
+        &format!(
+            "[SUMacControllerProgressManager] Reported progress ({kind}): phase:{phase} stalled:NO portionComplete:0.010000 estimatedTimeRemaining:-1.000000"
+        ),
+    )
+}
+
+fn record(time: &str, image: &str, subsystem: &str, message: &str) -> String {
+    serde_json::json!({
+        "timestamp": format!("2026-11-23 {time}.000000+0000"),
+        "eventType": "logEvent",
+        "messageType": "Default",
+        "processImagePath": image,
+        "subsystem": subsystem,
+        "category": "",
+        "eventMessage": message,
+        "processID": 300,
+        "threadID": 77,
+        "bootUUID": "11111111-2222-3333-4444-555555555555",
+        "machTimestamp": 1,
+    })
+    .to_string()
+}
