@@ -58,22 +58,36 @@ impl Collector {
     /// there are any, findings that say so.
     pub fn findings(self: &Arc<Self>, patience: Duration) -> Arc<Findings> {
         let mut state = self.lock();
-        if let Some((findings, at)) = &state.findings
-            && (!self.host.is_live() || at.elapsed() < MAX_AGE)
-        {
-            return findings.clone();
+        if let Some(findings) = self.fresh(&state) {
+            return findings;
         }
         if !state.reading {
-            state.reading = true;
             let reader = self.clone();
-            thread::spawn(move || reader.read());
+            // Without a thread to be had, what is there serves until the next call.
+            state.reading = thread::Builder::new().name("reading".to_owned()).spawn(move || reader.read()).is_ok();
         }
         let waited = self.changed.wait_timeout_while(state, patience, |state| state.reading);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match &state.findings {
-            Some((findings, _)) => findings.clone(),
-            None => Arc::new(Findings::new(nothing_yet(self.host.now().unwrap_or_else(Utc::now)))),
+        if let Some(findings) = self.fresh(&state) {
+            return findings;
         }
+        let now = self.host.now().unwrap_or_else(Utc::now);
+        Arc::new(Findings::new(match &state.findings {
+            // Older ones are judged for this moment, so that what they no longer cover is unknown.
+            Some((findings, _)) => Evidence { now: now.max(findings.evidence.now), ..findings.evidence.clone() },
+            None => nothing_yet(now),
+        }))
+    }
+
+    /// The findings, if they are fresh by the clock that stands still while a Mac sleeps and by the one that does not.
+    fn fresh(&self, state: &State) -> Option<Arc<Findings>> {
+        let (findings, at) = state.findings.as_ref()?;
+        let by_the_clock = || {
+            let age = self.host.now()? - findings.evidence.now;
+            Some(age.abs() < TimeDelta::from_std(MAX_AGE).ok()?)
+        };
+        let fresh = !self.host.is_live() || (at.elapsed() < MAX_AGE && by_the_clock().unwrap_or(true));
+        fresh.then(|| findings.clone())
     }
 
     /// Reads what is new now, however fresh the findings are, unless a reading is under way.
@@ -257,6 +271,10 @@ fn log_trouble(read: Result<&LogSummary, &LogError>, ended: Option<&HostError>) 
             let detail = "The log ends without its trailer: it was cut off and counts only up to its last record.";
             Some((SourceState::Partial, "cut_off", detail.to_owned()))
         }
+        (Ok(LogSummary { lines_not_understood: lines @ 1.., .. }), None) => {
+            let detail = format!("{lines} lines of the log could not be understood: a silence in it proves nothing.");
+            Some((SourceState::Partial, "not_understood", detail))
+        }
         (Ok(_), None) => None,
     }
 }
@@ -289,6 +307,10 @@ fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journal: 
     let to = if whole { asked.map(|asked| asked.to).or(summary.last) } else { summary.last };
     let from = if journal.dropped > 0 { journal.oldest() } else { from };
     match (from, to) {
+        _ if summary.lines_not_understood > 0 => {
+            let lines = summary.lines_not_understood;
+            Fact::unknown("not_understood", format!("{lines} lines of the log could not be understood."))
+        }
         (Some(from), Some(to)) => Fact::Known(Span { from, to }),
         _ if whole => Fact::unknown("log_empty", "the log holds nothing at all."),
         _ => Fact::unknown("cut_off", "the log was cut off before its first record."),

@@ -26,7 +26,8 @@ fn says(conversation: usize, steps: &[Step]) -> Vec<What> {
     let mut said = Vec::new();
     for (number, (request_type, with_token, course)) in steps.iter().enumerate() {
         let request_type: Box<str> = TYPES[*request_type].into();
-        let token = with_token.then(|| format!("{conversation}-{number}").into_boxed_str());
+        // Each channel and each request type may begin its tokens anew.
+        let token = with_token.then(|| number.to_string().into_boxed_str());
         let answer = |status: &str| Message::Answer {
             status: status.into(),
             request_type: request_type.clone(),
@@ -73,9 +74,14 @@ fn events(conversation: usize, steps: &[Step], gaps: &[u16]) -> Vec<Event> {
         .map(|(what, gap)| {
             at += TimeDelta::milliseconds(i64::from(*gap) * 16 + 16 + conversation as i64 % 16);
             let (pid, thread) = (100 + conversation as u32 % 2, conversation as u64);
-            Event { at, pid, thread, channel: Some(Channel::Device), what }
+            Event { at, pid, thread, channel: Some(channel(conversation)), what }
         })
         .collect()
+}
+
+/// The device's channel, or one of a user's.
+fn channel(conversation: usize) -> Channel {
+    if conversation == 0 { Channel::Device } else { Channel::User(500 + conversation as u32) }
 }
 
 fn rows(events: &[Event]) -> Vec<String> {

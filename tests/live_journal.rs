@@ -8,7 +8,7 @@ mod support;
 use fake_mac::FakeMac;
 use mdm_health::collect::Collector;
 use mdm_health::health::Findings;
-use mdm_health::host::Live;
+use mdm_health::host::{Command, FileEnd, Host, HostError, Live, LogSource, Output, Span};
 use mdm_health::log::ReadOptions;
 use std::fs;
 use std::path::PathBuf;
@@ -63,11 +63,11 @@ fn the_first_refresh_reads_the_window_and_the_next_only_what_is_new() {
     let mac = mac(SUCCESS_AT_5);
     let first = ask(&mac, "2026-11-23T18:00:00Z");
     assert_eq!(first.verdict.state.word(), "ok");
-    let second = ask(&mac, "2026-11-23T18:10:00Z");
+    let second = ask(&mac, "2026-11-23T18:20:00Z");
     assert_eq!(second.verdict.last_success_at, Some(time("2026-11-23T17:00:00Z")));
     let starts = starts(&mac);
     assert_eq!(starts[0], "2026-11-23 16:25:00");
-    assert!(starts.contains(&"2026-11-23 17:59:58".to_owned()), "{starts:?}");
+    assert!(starts.contains(&"2026-11-23 17:55:00".to_owned()), "{starts:?}");
     assert_eq!(source(&second, "journal").number("events_kept"), Some(1));
 }
 
@@ -92,7 +92,7 @@ fn the_day_before_is_read_after_the_first_answer() {
     let findings = collector.findings(PATIENCE);
     assert_eq!(findings.log_span().map(|span| span.from), Some(time("2026-11-22T18:00:00Z")));
     assert_eq!(findings.exchanges.len(), 2);
-    assert!(mac.calls(LOG)[1].contains("--start 2026-11-22 18:00:00+0000 --end 2026-11-23 16:25:02+0000"));
+    assert!(mac.calls(LOG)[1].contains("--start 2026-11-22 18:00:00+0000 --end 2026-11-23 16:30:00+0000"));
 }
 
 #[test]
@@ -215,4 +215,101 @@ fn the_usual_silence_is_told_from_the_journal() {
     }
     let findings = ask(&mac, "2026-11-22T21:00:00Z");
     assert_eq!(findings.verdict.usual_gap.map(|gap| gap.num_hours()), Some(8));
+}
+
+/// A Mac on which something happens while its log is being opened.
+struct Meanwhile<F>(Live, F);
+
+impl<F: Fn() + Send + Sync> Host for Meanwhile<F> {
+    fn run(&self, command: Command) -> Result<Output, HostError> {
+        self.0.run(command)
+    }
+
+    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
+        (self.1)();
+        self.0.open_log(span)
+    }
+
+    fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
+        self.0.read_file(path)
+    }
+
+    fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
+        self.0.read_file_end(path, limit)
+    }
+
+    fn now(&self) -> Option<mdm_health::Time> {
+        self.0.now()
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn an_event_that_another_process_kept_first_counts_here_too() {
+    let mac = Arc::new(mac("2026-11-23 17:55:00 <<<<< Received HTTP response (200) [Idle] <<<<<"));
+    let now = "2026-11-23T18:00:00Z";
+    let other = mac.clone();
+    let live = Live::new(mac.root().to_owned(), Some(time(now)));
+    let host = Meanwhile(live, move || drop(ask(&other, now)));
+    let collector = Collector::new(Box::new(host), ReadOptions::default(), Some(state_dir(&mac)));
+    let findings = collector.findings(PATIENCE);
+    assert_eq!(findings.verdict.state.word(), "ok");
+    assert_eq!(findings.exchanges.len(), 1);
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_loses_nothing_that_was_read() {
+    let mac = mac(SUCCESS_AT_5);
+    ask(&mac, "2026-11-23T16:50:00Z");
+    let locked = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!(findings.verdict.state.word(), "ok");
+    assert_eq!(source(&findings, "journal").text("reason"), Some("memory_only"));
+    drop(locked);
+    let later = ask(&mac, "2026-11-23T18:01:00Z");
+    assert_eq!((later.verdict.state.word(), source(&later, "journal").text("state")), ("ok", Some("ok")));
+}
+
+#[test]
+fn a_record_that_the_log_shows_late_or_of_a_clock_set_back_a_little_is_read() {
+    let mac = mac("2026-11-23 15:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
+    ask(&mac, "2026-11-23T18:00:00Z");
+    mac.log_more(&support::ndjson("2026-11-23 17:59:40 <<<<< Received HTTP response (200) [Idle] <<<<<"));
+    assert_eq!(ask(&mac, "2026-11-23T18:00:30Z").verdict.last_success_at, Some(time("2026-11-23T17:59:40Z")));
+}
+
+#[test]
+fn a_clock_that_is_a_year_ahead_does_not_empty_the_journal() {
+    let mac = mac(SUCCESS_AT_5);
+    ask(&mac, "2026-11-23T18:00:00Z");
+    let findings = ask(&mac, "2027-11-23T18:00:00Z");
+    assert_eq!(source(&findings, "journal").number("events_kept"), Some(1));
+}
+
+#[test]
+fn a_hole_in_what_was_read_proves_nothing() {
+    let received = "2026-11-20 17:00:00 Processing server request: ScheduleOSUpdate for: <Device> (1) PowerNap: no";
+    let mac = mac(received);
+    ask(&mac, "2026-11-20T17:30:00Z");
+    // Its answer, and all else that was said, is older than what is read three days later.
+    mac.log_more(&support::ndjson("2026-11-23 16:26:00 hello"));
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!((findings.verdict.state.word(), findings.verdict.reason), ("quiet", "no_contact"));
+}
+
+#[test]
+fn a_client_that_talks_of_other_things_is_no_emptied_log() {
+    let mac = mac("2026-11-23 17:00:00 hello");
+    let collector = collector(&mac, "2026-11-23T18:00:00Z");
+    let states: Vec<&str> = (0..3)
+        .map(|_| {
+            collector.refresh();
+            collector.findings(PATIENCE).verdict.reason
+        })
+        .collect();
+    assert_eq!(states, ["no_contact"; 3]);
 }

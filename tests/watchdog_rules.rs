@@ -279,6 +279,43 @@ fn a_refusal_before_the_last_success_is_over() {
     assert_eq!(row.text("state"), Some("quiet"));
 }
 
+#[test]
+fn what_came_before_the_covered_span_may_have_been_answered_where_nobody_looked() {
+    let row = mac()
+        .said("2026-11-23 15:30:00 Processing server request: ScheduleOSUpdate for: <Device> (T-1) PowerNap: no")
+        .log_span("2026-11-23T16:00:00Z", NOW)
+        .watchdog();
+    assert_eq!(row.text("state"), Some("quiet"));
+}
+
+#[test]
+fn a_status_that_is_neither_200_nor_an_error_proves_nothing() {
+    let line = "2026-11-23 17:30:00 </usr/libexec/remotemanagementd> Got back from MDM: 204";
+    let row = mac().said(SUCCESS_91_MINUTES_AGO).said(line).watchdog();
+    assert_eq!((row.text("state"), row.number("last_http_status")), (Some("quiet"), Some(204)));
+}
+
+#[test]
+fn a_users_agent_that_talks_on_does_not_hide_a_daemon_that_hangs() {
+    let row = mac()
+        .said(
+            "2026-11-23 16:00:00 Processing server request: ScheduleOSUpdate for: <Device> (T-1) PowerNap: no
+             2026-11-23 17:50:00 [501:MDMAgent:HTTPUtil:<0x9>] >>>>> Sending HTTP request (PUT) [Idle] >>>>>
+             2026-11-23 17:50:01 [501:MDMAgent:HTTPUtil:<0x9>] <<<<< Received HTTP response (200) [Idle] <<<<<",
+        )
+        .watchdog();
+    assert_eq!(verdict(&row), ("stuck", "command_hung", Some(1), Some(1)));
+}
+
+#[test]
+fn a_line_that_could_not_be_understood_may_have_been_the_one_that_matters() {
+    let log = support::ndjson("2026-11-23 16:00:00 hello") + "{\"timestamp\": broken}\n{\"count\":2,\"finished\":1}\n";
+    let mac = mac().log_text(&log);
+    assert_eq!(verdict(&mac.watchdog()), ("unknown", "log_unreadable", None, None));
+    let status = &mac.rows("mdm_health_status")[0];
+    assert_eq!((status.text("state"), status.text("reason")), (Some("partial"), Some("not_understood")));
+}
+
 // Rules 7 and 8: silence.
 
 /// A success every three hours, from the first day to the last.

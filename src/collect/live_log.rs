@@ -3,19 +3,19 @@
 //! The first refresh reads the watchdog's window, so that a verdict is there soon; what lies before it, up to a day, is
 //! read afterwards. What was read before `log show` died or was stopped counts; the rest is not covered.
 
-use super::{log_trouble, refused};
+use super::{journal_trouble, log_trouble, refused};
 use crate::Time;
 use crate::event;
 use crate::facts::Fact;
 use crate::health::watchdog::WINDOW;
 use crate::health::{LogCounts, SourceState, SourceStatus};
 use crate::host::{Host, HostError, LogSource, Span, private_file, private_folder};
-use crate::journal::store::{Kept, Retention, Store};
+use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
 use crate::journal::{Day, Journal};
 use crate::log::{self, LogSummary, ReadOptions};
 use chrono::TimeDelta;
 use std::collections::{HashSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How many events the rules and tables look at; older ones stay on disk, and the days tell of them.
@@ -27,8 +27,9 @@ const UPDATES_IN_MEMORY: usize = 10_000;
 /// How many events are written at once.
 const CHUNK: usize = 1_000;
 
-/// How much is read again, so that no record falls between two refreshes.
-const OVERLAP: TimeDelta = TimeDelta::seconds(2);
+/// How much is read again, so that no record falls between two refreshes: the log shows some late, and a clock may be
+/// set back a little.
+const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 
 /// How much more than the window the first refresh reads.
 const MARGIN: TimeDelta = TimeDelta::minutes(5);
@@ -41,6 +42,8 @@ const BACK_AGAIN: Duration = Duration::from_secs(3600);
 
 /// The journal of a live Mac, on disk where possible and in memory always.
 pub struct LiveLog {
+    /// Where the journal lies; `None` keeps it in memory.
+    folder: Option<PathBuf>,
     store: Option<Store>,
     /// Why there is none on disk.
     store_trouble: Option<String>,
@@ -51,39 +54,48 @@ pub struct LiveLog {
     span: Option<Span>,
     days: Vec<Day>,
     status: SourceStatus,
+    /// When the latest record of any process was written.
+    heard: Option<Time>,
     no_look_back_before: Option<Instant>,
 }
 
 impl LiveLog {
     /// Opens the journal in a folder. Without one, or where it cannot be used, memory serves.
     pub fn open(folder: Option<&Path>, now: Time) -> Self {
-        let opened = folder.map(|folder| open_store(folder, now));
-        let (store, store_trouble) = match opened {
-            Some(Ok(store)) => (Some(store), None),
-            Some(Err(why)) => (None, Some(why)),
-            None => (None, None),
-        };
         let unread: Fact<()> = Fact::unknown("not_read", "the log was not read yet.");
         let status = super::fact_status("unified_log", &unread, now, 0);
         let mut log = Self {
-            store,
-            store_trouble,
+            folder: folder.map(Path::to_owned),
+            store: None,
+            store_trouble: None,
             kept: VecDeque::new(),
             updates: VecDeque::new(),
             span: None,
             days: Vec::new(),
             status,
+            heard: None,
             no_look_back_before: None,
         };
-        log.load();
+        log.open_store(now);
         log
+    }
+
+    /// Opens the journal on disk, if it is not open: what went wrong the last time may be over.
+    fn open_store(&mut self, now: Time) {
+        let (None, Some(folder)) = (&self.store, &self.folder) else { return };
+        match open_store(folder, now) {
+            Ok(store) => {
+                (self.store, self.store_trouble) = (Some(store), None);
+                self.load_changes();
+            }
+            Err(why) => self.store_trouble = Some(why),
+        }
     }
 
     /// Reads what is new.
     pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) {
-        if self.store.as_mut().is_some_and(Store::changed_elsewhere) {
-            self.load();
-        }
+        self.open_store(now);
+        self.load_changes();
         // A log read up to a time that has not come yet: the clock was set back, and the spans mean nothing any more.
         if self.span.is_some_and(|span| span.to > now) {
             self.span = None;
@@ -103,8 +115,19 @@ impl LiveLog {
         self.no_look_back_before = Some(Instant::now() + BACK_AGAIN);
         let status = self.status.clone();
         self.read(host, options, Span { from: now - BACK, to: span.from + OVERLAP }, now);
-        // The verdict rests on the refresh; how this went shows in the span.
-        self.status = SourceStatus { covers: self.span, ..status };
+        let failed = self.status.detail.take();
+        // The verdict rests on the refresh. A look back that failed leaves less of the past, and says so.
+        self.status = match failed {
+            Some(why) if status.state == SourceState::Ok => SourceStatus {
+                state: SourceState::Partial,
+                reason: Some("look_back_failed"),
+                detail: Some(format!("What lies before the covered span could not be read: {why}")),
+                covers: self.span,
+                last_error_at: Some(now),
+                ..status
+            },
+            _ => SourceStatus { covers: self.span, ..status },
+        };
         true
     }
 
@@ -132,7 +155,8 @@ impl LiveLog {
         let read = self.status.counts.map_or(0, |counts| counts.records_read);
         let within = |at: Time| self.span.is_some_and(|span| span.from <= at && at <= span.to);
         let kept = self.kept.iter().chain(&self.updates).filter(|kept| within(kept.event.at)).count();
-        read.max(u64::try_from(kept).unwrap_or(u64::MAX))
+        let heard = u64::from(self.heard.is_some_and(within));
+        read.max(heard).max(u64::try_from(kept).unwrap_or(u64::MAX))
     }
 
     /// How reading went: the log, and the journal on disk.
@@ -169,12 +193,15 @@ impl LiveLog {
         [self.status.clone(), journal]
     }
 
-    /// Takes over what is on disk.
-    fn load(&mut self) {
-        let newest = |store: &Store| Ok((store.newest(false, IN_MEMORY)?, store.newest(true, UPDATES_IN_MEMORY)?));
-        let loaded = self.on_disk(|store| Ok((newest(store)?, store.latest_span()?, store.days()?)));
-        if let Some(((kept, updates), span, days)) = loaded {
-            (self.kept, self.updates, self.span, self.days) = (kept.into(), updates.into(), span, days);
+    /// Takes over what is on disk, if another process wrote there: its spans count only together with its events.
+    fn load_changes(&mut self) {
+        if !self.store.as_mut().is_some_and(Store::changed_elsewhere) {
+            return;
+        }
+        if let Some(Loaded { events, updates, span, days }) =
+            self.on_disk(|store| store.load(IN_MEMORY, UPDATES_IN_MEMORY))
+        {
+            (self.kept, self.updates, self.span, self.days) = (events.into(), updates.into(), span, days);
         }
     }
 
@@ -199,7 +226,10 @@ impl LiveLog {
         let ended = LogSource::finish(source);
         let covered = covered(read.as_ref().ok(), ended.as_ref().err(), span);
         self.keep(chunk, covered, &mut known, now);
+        self.load_changes();
+        self.heard = self.heard.max(read.as_ref().ok().and_then(|summary| summary.last));
         let trouble = log_trouble(read.as_ref(), ended.as_ref().err());
+        let trouble = trouble.or_else(|| journal_trouble(&self.journal(), now));
         self.note(read.ok(), trouble, now, start);
     }
 
@@ -208,13 +238,9 @@ impl LiveLog {
         if chunk.is_empty() && span.is_none() {
             return;
         }
-        let mut memory = Some(chunk);
-        let on_disk = self.on_disk(|store| store.append(memory.take().unwrap_or_default(), span, now));
-        let new = match (on_disk, memory) {
-            (Some(new), _) => new,
-            (None, chunk) => chunk.unwrap_or_default(),
-        };
-        let new = new.into_iter().filter(|kept| known.insert(kept.place()));
+        self.on_disk(|store| store.append(&chunk, span, now));
+        // Another process may have brought the same events to disk first: what is new here is told by memory alone.
+        let new = chunk.into_iter().filter(|kept| known.insert(kept.place()));
         let (updates, others) = new.partition(|kept| kept.event.is_update());
         add(&mut self.kept, others, IN_MEMORY);
         add(&mut self.updates, updates, UPDATES_IN_MEMORY);
@@ -226,10 +252,10 @@ impl LiveLog {
                 _ => span,
             });
         }
-        match self.on_disk(|store| Ok((store.latest_span()?, store.days()?))) {
-            Some((span, days)) => (self.span, self.days) = (span.or(self.span), days),
-            None => self.days = crate::journal::days_of(self.kept.iter().map(|kept| kept.event.as_ref())),
-        }
+        self.days = match self.on_disk(|store| store.days()) {
+            Some(days) => days,
+            None => crate::journal::days_of(self.kept.iter().map(|kept| kept.event.as_ref())),
+        };
     }
 
     /// The places of the events in memory that a reading from that moment on may bring again.
@@ -237,11 +263,8 @@ impl LiveLog {
         self.kept.iter().chain(&self.updates).filter(|kept| kept.event.at >= from).map(Kept::place).collect()
     }
 
-    /// Does something with the journal on disk. When that fails, memory serves from then on.
-    fn on_disk<T>(
-        &mut self,
-        work: impl FnOnce(&mut Store) -> Result<T, crate::journal::store::StoreError>,
-    ) -> Option<T> {
+    /// Does something with the journal on disk. When that fails, memory serves until it can be opened again.
+    fn on_disk<T>(&mut self, work: impl FnOnce(&mut Store) -> Result<T, StoreError>) -> Option<T> {
         let store = self.store.as_mut()?;
         match work(store) {
             Ok(result) => Some(result),
@@ -306,6 +329,10 @@ fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
 /// What a reading covers: all that was asked for if it came to its end, else up to its last record.
 fn covered(summary: Option<&LogSummary>, ended: Option<&HostError>, asked: Span) -> Option<Span> {
     let summary = summary?;
+    // What could not be understood may have been the one line that matters.
+    if summary.lines_not_understood > 0 {
+        return None;
+    }
     if ended.is_none() && summary.complete == Some(true) && summary.broken.is_none() {
         return Some(asked);
     }

@@ -14,8 +14,13 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     let (what, target) = if prefix.os_update {
         (os_update_item::recognise(said).map(|said| in_unified_log(said, "mdmclient"))?, None)
     } else {
-        what(said)?
+        // In the text styles a line of another program may hang behind the first.
+        what(said).or_else(|| what(said.split_once('\n')?.0))?
     };
+    // What a user's agent lacks is not the Mac's identity.
+    if matches!((&what, prefix.channel), (What::IdentityTrouble(_), Some(Channel::User(_)))) {
+        return None;
+    }
     Some(Event {
         at: record.at,
         pid: record.pid,
@@ -204,8 +209,19 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// Only these fragments are known, from scripts of administrators: "Unable to create MDM identity" and
-/// "The specified item is no longer valid. It may have been deleted from the keychain." So they are searched for.
+/// "The specified item is no longer valid. It may have been deleted from the keychain." So they are searched for, but not
+/// in what mdmclient quotes of commands and profiles: others wrote that, and a command that fails with the same words says
+/// nothing of the MDM's identity.
 fn identity_trouble(said: &str) -> Option<What> {
+    const QUOTES: [&str; 4] = [
+        "[ErrorChain.",
+        "Error in pending response",
+        "Installed configuration profile:",
+        "Removed configuration profile:",
+    ];
+    if QUOTES.iter().any(|quote| said.starts_with(quote)) {
+        return None;
+    }
     let trouble = if said.contains("Unable to create MDM identity") {
         IdentityTrouble::NotCreated
     } else if said.contains("The specified item is no longer valid. It may have been deleted from the keychain.") {
@@ -352,12 +368,32 @@ mod tests {
     }
 
     #[test]
+    fn identity_trouble_is_mdmclients_own_and_not_what_it_quotes() {
+        let gone = "The specified item is no longer valid. It may have been deleted from the keychain.";
+        assert_eq!(what(&format!("[0:MDMDaemon:<0x1>] {gone}")), What::IdentityTrouble(IdentityTrouble::ItemInvalid));
+        for line in [
+            format!("[0:MDMDaemon:<0x1>] [ErrorChain.1] (InstallProfile) [NSOSStatusErrorDomain:-25304] {gone}>"),
+            format!("[0:MDMDaemon:<0x1>] Error in pending response: {{ reason: {gone}"),
+            "[0:MDMDaemon:<0x1>] Installed configuration profile: Unable to create MDM identity (fix)".to_owned(),
+            format!("[501:MDMAgent:<0x1>] {gone}"),
+        ] {
+            assert_eq!(event(&line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_another_program_behind_the_first_does_not_hide_it() {
+        let line = "<<<<< Received HTTP response (200) [Idle] <<<<<\n*** inventory script ran ***";
+        assert_eq!(what(line), What::ResponseReceived { status: 200, message: Message::Idle });
+    }
+
+    #[test]
     fn a_text_without_end_is_cut() {
         let long = format!("<<<<< Received HTTP response (200) [Acknowledged(X):{}] <<<<<", "é".repeat(100_000));
         let What::ResponseReceived { message: Message::Answer { token: Some(token), .. }, .. } = what(&long) else {
             panic!("not an answer");
         };
-        assert_eq!(token.len(), 1024);
+        assert_eq!(token.len(), 512);
     }
 
     proptest::proptest! {

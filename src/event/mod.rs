@@ -18,7 +18,7 @@ use update::{Said, UpdateEvent, UpdateLog};
 const IMAGES: [&str; 4] = [mdmclient::IMAGE, remotemanagementd::IMAGE, softwareupdated::IMAGE, update_brain::NAME];
 
 /// The longest text of an event, in bytes; a longer one is cut.
-const MAX_TEXT: usize = 1024;
+const MAX_TEXT: usize = 512;
 
 /// Something that a process said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +36,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether the server answered 200: the proof that the Mac and its server talk.
+    /// Whether the server answered 200: the proof that the Mac and its server talk. A user's agent is a process of its
+    /// own, and talks on while the daemon hangs: it proves nothing of the Mac.
     pub fn is_success(&self) -> bool {
-        matches!(self.what, What::ResponseReceived { status: 200, .. } | What::DeclarativeResponse { status: 200 })
+        let answered =
+            matches!(self.what, What::ResponseReceived { status: 200, .. } | What::DeclarativeResponse { status: 200 });
+        answered && !matches!(self.channel, Some(Channel::User(_)))
     }
 
     /// Whether it is about OS updates alone. Such events are many, and are kept apart from the others.

@@ -14,7 +14,7 @@ use thiserror::Error;
 /// How to print rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A JSON array with an object a row; numbers are numbers, and NULL is null.
+    /// A JSON array with an object a row; whole numbers are numbers, others texts, and NULL is null.
     Json,
     /// CSV with a head line; NULL is empty.
     Csv,

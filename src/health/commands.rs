@@ -92,10 +92,13 @@ pub fn assemble(events: &[&Event]) -> Vec<Command> {
 /// A process and a thread of it.
 type Worker = (u32, u64);
 
+/// What names a command: tokens may be as short as `1`, and each channel, each type begins anew.
+type Name<'e> = (Channel, &'e str, &'e str);
+
 #[derive(Default)]
 struct Assembly<'e> {
     commands: Vec<Command>,
-    by_token: HashMap<&'e str, usize>,
+    by_token: HashMap<Name<'e>, usize>,
     /// The command that a worker received or answered last.
     at_work: HashMap<Worker, usize>,
     /// NotNow's reason, said before the answer that it belongs to.
@@ -103,7 +106,7 @@ struct Assembly<'e> {
     /// An error, said before the answer that it belongs to.
     errors: HashMap<(Worker, &'e str), CommandError>,
     /// An error that names its token, said before anything else of that command.
-    errors_by_token: HashMap<&'e str, CommandError>,
+    errors_by_token: HashMap<Name<'e>, CommandError>,
 }
 
 impl<'e> Assembly<'e> {
@@ -129,8 +132,8 @@ impl<'e> Assembly<'e> {
         }
     }
 
-    fn received(&mut self, event: &'e Event, request_type: &str, token: Option<&'e str>, power_nap: Option<bool>) {
-        let known = token.and_then(|token| self.by_token.get(token).copied());
+    fn received(&mut self, event: &'e Event, request_type: &'e str, token: Option<&'e str>, power_nap: Option<bool>) {
+        let known = token.and_then(|token| self.by_token.get(&name(event, request_type, token)).copied());
         let index = known.unwrap_or_else(|| self.new_command(event, request_type, token));
         self.at_work.insert(worker(event), index);
         if let Some(command) = self.commands.get_mut(index) {
@@ -162,7 +165,7 @@ impl<'e> Assembly<'e> {
     }
 
     /// The server's response to an answer; without the answer in the log, it still says which one it was.
-    fn taken(&mut self, event: &'e Event, http: u16, status: &str, request_type: &str, token: Option<&'e str>) {
+    fn taken(&mut self, event: &'e Event, http: u16, status: &str, request_type: &'e str, token: Option<&'e str>) {
         let answered = |command: &Command| command.status.as_deref() == Some(status) && command.http_status.is_none();
         let index = self.find(event, request_type, token, answered).unwrap_or_else(|| {
             let index = self.new_command(event, request_type, token);
@@ -178,17 +181,17 @@ impl<'e> Assembly<'e> {
     }
 
     fn failed(&mut self, event: &'e Event, request_type: Option<&'e str>, token: Option<&'e str>, error: CommandError) {
-        let known = match (token, request_type) {
-            (Some(token), _) => self.by_token.get(token).copied(),
+        let Some(request_type) = request_type else { return };
+        let known = match token {
+            Some(token) => self.by_token.get(&name(event, request_type, token)).copied(),
             // Said after the answer that it belongs to.
-            (None, Some(request_type)) => self.find(event, request_type, None, Command::failed),
-            (None, None) => None,
+            None => self.find(event, request_type, None, Command::failed),
         };
         if let Some(command) = known.and_then(|index| self.commands.get_mut(index)) {
             command.error.get_or_insert(error);
         } else if let Some(token) = token {
-            self.errors_by_token.insert(token, error);
-        } else if let Some(request_type) = request_type {
+            self.errors_by_token.insert(name(event, request_type, token), error);
+        } else {
             self.errors.insert((worker(event), request_type), error);
         }
     }
@@ -197,11 +200,11 @@ impl<'e> Assembly<'e> {
     fn find(
         &mut self,
         event: &Event,
-        request_type: &str,
+        request_type: &'e str,
         token: Option<&'e str>,
         fit: impl Fn(&Command) -> bool,
     ) -> Option<usize> {
-        if let Some(index) = token.and_then(|token| self.by_token.get(token)) {
+        if let Some(index) = token.and_then(|token| self.by_token.get(&name(event, request_type, token))) {
             return Some(*index);
         }
         let index = *self.at_work.get(&worker(event))?;
@@ -215,25 +218,29 @@ impl<'e> Assembly<'e> {
         // The receipt of an old version has no token, its answer may have one.
         if let Some(token) = token {
             command.token = Some(token.into());
-            self.by_token.insert(token, index);
+            self.by_token.insert(name(event, request_type, token), index);
         }
         Some(index)
     }
 
-    fn new_command(&mut self, event: &Event, request_type: &str, token: Option<&'e str>) -> usize {
+    fn new_command(&mut self, event: &Event, request_type: &'e str, token: Option<&'e str>) -> usize {
         let index = self.commands.len();
         self.commands.push(Command {
             token: token.map(Into::into),
             request_type: request_type.into(),
             channel: event.channel,
-            error: token.and_then(|token| self.errors_by_token.remove(token)),
+            error: token.and_then(|token| self.errors_by_token.remove(&name(event, request_type, token))),
             ..Command::default()
         });
         if let Some(token) = token {
-            self.by_token.insert(token, index);
+            self.by_token.insert(name(event, request_type, token), index);
         }
         index
     }
+}
+
+fn name<'e>(event: &Event, request_type: &'e str, token: &'e str) -> Name<'e> {
+    (event.channel.unwrap_or(Channel::Device), request_type, token)
 }
 
 fn worker(event: &Event) -> Worker {

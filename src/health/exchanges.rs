@@ -28,6 +28,11 @@ impl Exchange {
     pub fn succeeded(&self) -> bool {
         self.status == Some(200)
     }
+
+    /// Whether the server answered with an error. Other codes than 200 below 400 prove neither health nor failure.
+    pub fn was_refused(&self) -> bool {
+        self.status.is_some_and(|status| status >= 400)
+    }
 }
 
 /// Pairs requests with responses by process, thread and bracket. A thread sends one request at a time, so a response

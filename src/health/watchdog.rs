@@ -236,7 +236,9 @@ impl<'e> Case<'e> {
     /// Rule 6: what failed since the last success.
     fn failure(&self) -> Option<Finding> {
         let old_enough = |at: &Time| *at <= self.evidence.now - PATIENCE;
-        let since = |at: &Time| self.last_success.is_none_or(|success| *at >= success);
+        // What came before the covered span may have been answered where nobody looked.
+        let covered = self.log_from().max(self.last_success);
+        let since = |at: &Time| covered.is_none_or(|covered| *at >= covered);
         let hung =
             self.commands.iter().filter(|command| command.is_pending()).filter_map(|command| {
                 command.last_received_at.filter(since).filter(old_enough).map(|at| (command, at))
@@ -254,7 +256,7 @@ impl<'e> Case<'e> {
             return Some(stuck("requests_unanswered", detail));
         }
         let errors: Vec<(Time, u16)> = (self.exchanges.iter())
-            .filter(|exchange| !exchange.succeeded())
+            .filter(|exchange| exchange.was_refused())
             .filter_map(|exchange| Some((exchange.finished_at.filter(since)?, exchange.status?)))
             .collect();
         errors.iter().max().map(|(at, status)| {
@@ -266,7 +268,8 @@ impl<'e> Case<'e> {
 
     /// Rules 7 and 8.
     fn silence(&self) -> Finding {
-        let since = self.last_success.max(self.evidence.awake_since.known().copied());
+        // Before the covered span nobody listened.
+        let since = self.last_success.max(self.evidence.awake_since.known().copied()).max(self.log_from());
         let silence = since.map(|since| self.evidence.now - since);
         let last = self.last_success.map_or_else(|| "in the log".to_owned(), |at| format!("since {}", clock(at)));
         if let (Some(silence), Some(usual)) = (silence, self.usual_gap)
@@ -286,6 +289,11 @@ impl<'e> Case<'e> {
             ),
             stuck: Some(true),
         }
+    }
+
+    /// Where the span begins for which the events are all there are.
+    fn log_from(&self) -> Option<Time> {
+        self.evidence.journal.covers.known().map(|covers| covers.from)
     }
 
     /// The command received last; of equal times the later in the log.

@@ -156,16 +156,14 @@ pub enum HostError {
         why: std::io::Error,
     },
     /// The source is a folder without `capture.json`.
-    #[error(
-        "{path} is a folder but no capture: it has no capture.json. Pass a folder made by `mdm-health capture`, or a log file"
-    )]
+    #[error("{path} is a folder but no capture: it has no capture.json. Pass a capture folder, or a log file")]
     NotACapture {
         /// The folder.
         path: PathBuf,
     },
     /// The source is a `.logarchive`.
     #[error(
-        "{path} is a log archive, which this version does not read. On a Mac, turn it into text: log show --archive {path} --style ndjson --info --debug > log.ndjson"
+        "{path} is a log archive, which this version does not read. On a Mac, turn it into text: log show --archive {path:?} --style ndjson --info --debug > log.ndjson"
     )]
     LogArchive {
         /// The archive.

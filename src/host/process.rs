@@ -1,6 +1,7 @@
 //! A child process under control: no shell, no environment, a deadline that ends its whole group, bounded output.
 
 use super::{HostError, Output};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much of standard error is kept, in bytes. The rest is read and let go, so that the child never blocks on it.
 const STDERR_CAP: u64 = 64 << 10;
@@ -26,6 +27,7 @@ static LEADERS: Mutex<Vec<Weak<Mutex<Option<Pid>>>>> = Mutex::new(Vec::new());
 pub struct Running {
     path: PathBuf,
     limit: Duration,
+    started: Instant,
     stdout: ChildStdout,
     stderr: Receiver<String>,
     group: Group,
@@ -65,7 +67,7 @@ pub fn start(path: PathBuf, arguments: &[impl AsRef<OsStr>], limit: Duration) ->
         let _ = io::copy(&mut input, &mut io::sink());
         String::from_utf8_lossy(&kept).trim().to_owned()
     });
-    Ok(Running { path, limit, stdout, stderr, group })
+    Ok(Running { path, limit, started: Instant::now(), stdout, stderr, group })
 }
 
 /// Kills whatever is running, for a process that is about to end: a child would outlive it.
@@ -109,6 +111,14 @@ pub fn run(
 
 impl Read for Running {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A child of the child may hold the pipe open after both have been killed: then the output ends here.
+        let left = (self.started + self.limit + GRACE).saturating_duration_since(Instant::now());
+        let mut ready = [PollFd::new(&self.stdout, PollFlags::IN)];
+        let timeout =
+            Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
+        if poll(&mut ready, Some(&timeout))? == 0 {
+            return Ok(0);
+        }
         self.stdout.read(buffer)
     }
 }

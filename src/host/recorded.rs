@@ -7,6 +7,9 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+/// The most that is read of a file in a capture, the log apart.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// A capture folder or a log file.
 #[derive(Debug)]
 pub struct Recorded {
@@ -46,7 +49,7 @@ impl Recorded {
     }
 
     fn read(&self, within: String) -> Result<Vec<u8>, HostError> {
-        self.piece(within, |path| fs::read(path))
+        self.piece(within, read_regular)
     }
 
     fn piece<T>(&self, within: String, read: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, HostError> {
@@ -65,7 +68,10 @@ impl Host for Recorded {
     fn run(&self, command: Command) -> Result<Output, HostError> {
         let piece = |ending| self.read(format!("commands/{}.{ending}", command.name()));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
-        let code = piece("code").ok().map(text);
+        let code = match piece("code") {
+            Err(HostError::NotCaptured { .. }) => None,
+            other => Some(text(other?)),
+        };
         let stdout = match piece("out") {
             // A command that failed need not have printed anything.
             Err(HostError::NotCaptured { .. }) if code.is_some() => Vec::new(),
@@ -106,6 +112,16 @@ impl Host for Recorded {
     fn is_live(&self) -> bool {
         false
     }
+}
+
+/// Reads a file of bounded size. A capture may come from anywhere: a pipe in it would hang, a device never end.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
 }
 
 struct LogFile {

@@ -129,6 +129,12 @@ pub fn forget_updates_before(connection: &Connection, at: i64) -> Result<()> {
         .map(|_| ())
 }
 
+/// The start of the newest day that holds an event.
+pub fn newest(connection: &Connection) -> Result<Option<i64>> {
+    let day: Option<i64> = connection.prepare_cached("SELECT MAX(day) FROM days")?.query_row([], |row| row.get(0))?;
+    Ok(day.map(|day| day * DAY))
+}
+
 /// Forgets the days before a moment.
 pub fn forget_before(connection: &Connection, at: i64) -> Result<()> {
     connection.prepare_cached("DELETE FROM days WHERE day < ?1")?.execute([at.div_euclid(DAY)]).map(|_| ())

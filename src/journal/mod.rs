@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// How many events are kept, and how many about OS updates; beyond it the oldest go, and the span begins later.
-pub const MAX_EVENTS: usize = 40_000;
+pub const MAX_EVENTS: usize = 15_000;
 
 /// Events in order, and how far to trust that there were no others.
 #[derive(Debug, Clone)]

@@ -88,7 +88,7 @@ impl Kept {
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// SQLite or the disk refuses.
-    #[error("the journal {path} cannot be used: {why}. Until then only what is in memory answers")]
+    #[error("the journal {path} cannot be used: {why}. Until it can, only what is in memory answers")]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -109,6 +109,19 @@ pub enum StoreError {
         /// The system's words.
         why: std::io::Error,
     },
+}
+
+/// What the journal on disk holds at one moment.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The newest events, oldest first.
+    pub events: Vec<Kept>,
+    /// The newest events about OS updates alone, oldest first.
+    pub updates: Vec<Kept>,
+    /// The span of the log that was read without a hole up to the latest moment.
+    pub span: Option<Span>,
+    /// The days that hold successes, oldest first.
+    pub days: Vec<Day>,
 }
 
 /// The journal on disk.
@@ -156,16 +169,15 @@ impl Store {
         Ok(Self { connection, path: path.to_owned(), retention, set_aside: None, seen_version: -1 })
     }
 
-    /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards. Gives those that
-    /// were not there before.
-    pub fn append(&mut self, kept: Vec<Kept>, span: Option<Span>, now: Time) -> Result<Vec<Kept>, StoreError> {
+    /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards.
+    pub fn append(&mut self, kept: &[Kept], span: Option<Span>, now: Time) -> Result<(), StoreError> {
         let retention = self.retention;
-        let work = |transaction: &Transaction<'_>| -> rusqlite::Result<Vec<bool>> {
-            let (mut new, mut late) = (Vec::new(), BTreeSet::new());
-            for kept in &kept {
-                let added = insert(transaction, kept)?;
-                new.push(added);
-                if added && let Some(day) = days::add(transaction, &kept.event)? {
+        let work = |transaction: &Transaction<'_>| {
+            let mut late = BTreeSet::new();
+            for kept in kept {
+                if insert(transaction, kept)?
+                    && let Some(day) = days::add(transaction, &kept.event)?
+                {
                     late.insert(day);
                 }
             }
@@ -175,21 +187,29 @@ impl Store {
             if let Some(span) = span {
                 cover(transaction, span)?;
             }
-            prune(transaction, retention, now)?;
-            Ok(new)
+            prune(transaction, retention, now)
         };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let new = transaction
-            .and_then(|transaction| {
-                let new = work(&transaction)?;
-                transaction.commit().map(|()| new)
-            })
-            .map_err(|why| StoreError::Unusable { path: self.path.clone(), why })?;
-        Ok(kept.into_iter().zip(new).filter_map(|(kept, new)| new.then_some(kept)).collect())
+        transaction
+            .and_then(|transaction| work(&transaction).and_then(|()| transaction.commit()))
+            .map_err(|why| StoreError::Unusable { path: self.path.clone(), why })
+    }
+
+    /// What there is at one moment, whatever other processes write meanwhile.
+    pub fn load(&self, most: usize, most_updates: usize) -> Result<Loaded, StoreError> {
+        let snapshot = self.connection.unchecked_transaction().map_err(|why| self.unusable(why))?;
+        let loaded = Loaded {
+            events: self.newest(false, most)?,
+            updates: self.newest(true, most_updates)?,
+            span: self.latest_span()?,
+            days: self.days()?,
+        };
+        snapshot.commit().map_err(|why| self.unusable(why))?;
+        Ok(loaded)
     }
 
     /// The newest events, oldest first: those about OS updates alone, or the others.
-    pub fn newest(&self, updates: bool, most: usize) -> Result<Vec<Kept>, StoreError> {
+    fn newest(&self, updates: bool, most: usize) -> Result<Vec<Kept>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT mach, key, body FROM events WHERE subject = ?1 ORDER BY at DESC, mach DESC, key DESC LIMIT ?2",
@@ -208,7 +228,7 @@ impl Store {
     }
 
     /// The span of the log that was read without a hole up to the latest moment.
-    pub fn latest_span(&self) -> Result<Option<Span>, StoreError> {
+    fn latest_span(&self) -> Result<Option<Span>, StoreError> {
         let found = self
             .connection
             .query_row("SELECT first, last FROM spans ORDER BY last DESC LIMIT 1", [], |row| {
@@ -245,13 +265,6 @@ impl Store {
 
     fn unusable(&self, why: rusqlite::Error) -> StoreError {
         StoreError::Unusable { path: self.path.clone(), why }
-    }
-}
-
-impl StoreError {
-    /// Whether the file itself is damaged, so that it should be set aside.
-    pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Unusable { why, .. } if is_damage(why))
     }
 }
 
@@ -297,7 +310,9 @@ fn cover(transaction: &Transaction<'_>, span: Span) -> rusqlite::Result<()> {
 }
 
 fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusqlite::Result<()> {
-    let by_age = (now - retention.age).timestamp_micros();
+    // A clock that is far ahead must not empty the journal: age counts back from what was said last.
+    let newest = days::newest(transaction)?.map_or(now.timestamp_micros(), |newest| newest.min(now.timestamp_micros()));
+    let by_age = newest.saturating_sub(retention.age.num_microseconds().unwrap_or(i64::MAX));
     let by_count = days::oldest_kept(transaction, Counted::Events, retention.events)?.unwrap_or(i64::MIN);
     let cutoff = days::start_of_day(by_age.max(by_count));
     days::forget_before(transaction, cutoff)?;

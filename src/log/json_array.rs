@@ -50,7 +50,8 @@ impl State {
     fn byte(&mut self, byte: u8, summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
         if self.depth == 0 {
             match byte {
-                b'{' => self.depth = 1,
+                // A second array behind the first needs an end of its own.
+                b'{' => (self.depth, summary.complete) = (1, Some(false)),
                 b']' => summary.complete = Some(true),
                 _ => {}
             }

@@ -51,6 +51,9 @@ static FOREIGN: LazyLock<Regex> = pattern!(
     r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d "
 );
 
+/// Any other line that begins with a time and is no head of a record: `2026-11-23T11:45:02Z jamf[233]: …`.
+static OTHER_TIME: LazyLock<Regex> = pattern!(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d");
+
 /// A header line, taken apart.
 struct Header {
     stamp: Stamp,
@@ -136,7 +139,7 @@ impl Assembler {
                 summary.complete = Some(true);
             }
             self.close(summary, on_record);
-        } else if is_foreign(&line) {
+        } else if is_foreign(&line) || OTHER_TIME.is_match(&line) {
             self.close(summary, on_record);
             summary.lines_skipped += 1;
         } else if self.open.is_some() && self.text.len() + line.len() < MAX_RECORD {

@@ -28,7 +28,7 @@ fn row(exchange: &Exchange) -> MdmExchangesRow {
         http_status: exchange.status.map(i32::from),
         duration_ms: duration.map(|duration| duration.num_milliseconds()),
         outcome: word(match exchange.status {
-            Some(200) => "ok",
+            Some(..400) => "ok",
             Some(_) => "http_error",
             None => "unanswered",
         }),
