@@ -340,6 +340,18 @@ fn idle_connections_do_not_keep_osquery_waiting() {
 }
 
 #[test]
+fn a_connection_that_came_just_now_is_not_sent_away_for_another() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let mut connections: Vec<_> = (0..64).map(|_| peer.connect().unwrap()).collect();
+    assert_eq!(ping_over(&connections[63]).unwrap(), 0, "all have been let in");
+    let one_more = peer.connect().unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(ping_over(&connections[0]).unwrap(), 0);
+    connections.remove(0);
+    assert_eq!(ping_over(&one_more).unwrap(), 0);
+}
+
+#[test]
 fn many_clients_at_once_are_all_answered() {
     let (_folder, _capture, _manager, _extension, peer) = running();
     thread::scope(|scope| {

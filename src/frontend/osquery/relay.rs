@@ -2,7 +2,8 @@
 //! the crate's server as they came.
 //!
 //! Each connection has a thread. osquery opens one for every ping and every call, and some stay open without a word:
-//! beyond a limit, the one that has been idle longest makes room.
+//! beyond a limit, the one that has been idle longest makes room. One that has only just come is not sent away: on a
+//! busy machine its first word takes a while, and a ping without an answer is enough for osquery to let us go.
 
 use super::Ending;
 use super::private::PrivateServer;
@@ -21,6 +22,9 @@ use std::time::{Duration, Instant};
 
 /// How many connections may be open. More than could ever wait for a table, so that one is idle when another comes.
 const MOST_CONNECTIONS: usize = 64;
+
+/// How long a connection may be idle when others want its place.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How many bytes a request may have. osquery's longest holds the values of one row.
 const REQUEST_LIMIT: usize = 4 << 20;
@@ -91,15 +95,22 @@ impl Shared {
         }
     }
 
-    /// Counts a connection in. Where there are too many, the one that has been idle longest ends.
+    /// Counts a connection in. Where there are too many, it waits until one ends or may be ended.
     fn admit(&self, number: u64, stream: UnixStream) {
+        let start = Instant::now();
         let mut connections = self.lock();
-        if connections.len() >= MOST_CONNECTIONS {
+        while connections.len() >= MOST_CONNECTIONS {
             let idle_longest = connections.iter().min_by_key(|(_, open)| (open.busy, open.last_word));
-            if let Some(number) = idle_longest.map(|(number, _)| *number)
-                && let Some(ended) = connections.remove(&number)
-            {
-                let _ = ended.stream.shutdown(Shutdown::Both);
+            let Some((&oldest, open)) = idle_longest else { break };
+            let idle = !open.busy && open.last_word.elapsed() >= IDLE;
+            if idle || start.elapsed() >= IDLE {
+                if let Some(ended) = connections.remove(&oldest) {
+                    let _ = ended.stream.shutdown(Shutdown::Both);
+                }
+            } else {
+                drop(connections);
+                thread::sleep(Duration::from_millis(1));
+                connections = self.lock();
             }
         }
         connections.insert(number, Connection { stream, busy: false, last_word: Instant::now() });
