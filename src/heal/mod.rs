@@ -24,6 +24,7 @@ use crate::health::Findings;
 use crate::host::state::StateFolder;
 use crate::host::{Daemon, Host};
 use clock::{Clock, Moment};
+use entries::Entry;
 use ledger::{Ledger, LedgerError};
 use policy::Policy;
 use std::fmt::Write as _;
@@ -60,6 +61,11 @@ impl Healer {
     /// Refuses a request that cannot be understood, on record.
     pub fn reject(&self, request: &Request, objection: Refusal) -> Result<i64, Refusal> {
         self.answer(request, Some(objection))
+    }
+
+    /// Every request on record.
+    pub fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
+        status::entries(self.collector.host(), self.collector.state_dir())
     }
 
     /// What is allowed now.
