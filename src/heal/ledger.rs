@@ -1,9 +1,9 @@
-//! `heal.db`: the record of every request, and what the limits rest on. It is written before anything is done, never
-//! rewritten, and refused as a whole when any of it is damaged.
+//! `heal.db`: the record of every request, and what the limits rest on. It is written before anything is done, and
+//! refused as a whole when any of it is damaged.
 //!
 //! SQLite with `journal_mode = TRUNCATE` and `synchronous = FULL`: a commit is on the disk when it returns, because the
-//! journal is synced after it is cut. DELETE would need EXTRA for that. WAL would too keep a commit, but in a second
-//! file that somebody may leave behind when he saves or moves `heal.db`, and rows that go missing open the limit.
+//! journal is synced after it is cut. DELETE would need EXTRA for that. WAL too would keep a commit, but in a second
+//! file, which stays behind when only `heal.db` is moved or copied; and rows that go missing open the limit.
 
 use super::clock::{Clock, Moment, RunningTime};
 use super::{Conclusion, Method, Outcome, Request};

@@ -24,6 +24,7 @@ use crate::health::Findings;
 use crate::host::state::StateFolder;
 use crate::host::{Daemon, Host};
 use clock::{Clock, Moment};
+use entries::Entry;
 use ledger::{Ledger, LedgerError};
 use policy::Policy;
 use std::fmt::Write as _;
@@ -65,6 +66,11 @@ impl Healer {
     /// Whether there is a Mac here that could be changed, and not a recorded one.
     pub fn is_live(&self) -> bool {
         self.collector.host().is_live()
+    }
+
+    /// Every request on record.
+    pub fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
+        status::entries(self.collector.host(), self.collector.state_dir())
     }
 
     /// What is allowed now.

@@ -1,22 +1,15 @@
 //! `mdm_heal`: the record of requests, and the way to make one.
 
 use super::{MdmHealRow, Row, Table, TableDefinition, Value, WriteError, epoch, flag, text, word};
-use crate::collect::Collector;
 use crate::heal::entries::Entry;
-use crate::heal::{Healer, Refusal, Request, status};
+use crate::heal::{Healer, Refusal, Request};
 use crate::health::Findings;
-use std::sync::Arc;
 
 /// The columns that an INSERT may give, which are the first ones of the table.
 const GIVEN: usize = 4;
 
-/// The table.
-pub struct MdmHeal {
-    /// Where the record and the policy are.
-    pub collector: Arc<Collector>,
-    /// Carries requests out.
-    pub healer: Healer,
-}
+/// The table, and who carries its requests out.
+pub struct MdmHeal(pub Healer);
 
 impl Table for MdmHeal {
     fn definition(&self) -> &'static TableDefinition {
@@ -26,7 +19,7 @@ impl Table for MdmHeal {
     /// Read from the record at each SELECT, so that one shows what the INSERT before it did. A record that cannot be
     /// read is a row that says so: no rows would look as if nobody ever asked.
     fn rows(&self, _: &Findings) -> Vec<Vec<Value>> {
-        let rows = match status::entries(self.collector.host(), self.collector.state_dir()) {
+        let rows = match self.0.entries() {
             Ok(entries) => entries.into_iter().map(row).collect(),
             Err(error) => vec![unreadable(format!("{}: {error}.", error.code()))],
         };
@@ -36,8 +29,8 @@ impl Table for MdmHeal {
     fn insert(&self, values: &[Value]) -> Result<i64, WriteError> {
         let (request, objection) = read(values);
         let answer = match objection {
-            None => self.healer.request(&request),
-            Some(objection) => self.healer.reject(&request, objection),
+            None => self.0.request(&request),
+            Some(objection) => self.0.reject(&request, objection),
         };
         // Who asked puts the full stop.
         answer.map_err(|refusal| WriteError::Refused(refusal.to_string().trim_end_matches(['.', ' ']).to_owned()))

@@ -156,8 +156,7 @@ pub struct Context {
 
 /// Every table, in the order of the README.
 pub fn all(context: &Context) -> Vec<Box<dyn Table>> {
-    let collector = context.collector.clone();
-    let healer = Healer::new(collector.clone(), context.patience);
+    let healer = Healer::new(context.collector.clone(), context.patience);
     vec![
         Box::new(ReadOnly(mdm_watchdog::rows)),
         Box::new(ReadOnly(mdm_commands_recent::rows)),
@@ -168,7 +167,7 @@ pub fn all(context: &Context) -> Vec<Box<dyn Table>> {
         Box::new(ReadOnly(os_update_events::rows)),
         Box::new(ReadOnly(os_update_enforcement::rows)),
         Box::new(ReadOnly(os_update_settings::rows)),
-        Box::new(mdm_heal::MdmHeal { collector, healer }),
+        Box::new(mdm_heal::MdmHeal(healer)),
         Box::new(ReadOnly(mdm_health_status::rows)),
     ]
 }
