@@ -156,6 +156,13 @@ fn a_file_that_is_no_log_gives_unknown_and_a_sentence() {
 }
 
 #[test]
+fn a_log_file_says_that_it_tells_nothing_of_the_enrollment() {
+    let output =
+        on(&fixture("quiet-healthy-day").join("log.ndjson"), &["query", "SELECT detail FROM mdm_watchdog", "--csv"]);
+    assert!(stdout(&output).contains("says nothing of commands/profiles-status.out"), "{}", stdout(&output));
+}
+
+#[test]
 fn now_and_the_offset_can_be_given() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("compact.log");

@@ -69,7 +69,7 @@ impl Host for Recorded {
         let piece = |ending| self.read(format!("commands/{}.{ending}", command.name()));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
         let code = match piece("code") {
-            Err(HostError::NotCaptured { .. }) => None,
+            Err(HostError::NotCaptured { .. } | HostError::OnlyALog { .. }) => None,
             other => Some(text(other?)),
         };
         let stdout = match piece("out") {
