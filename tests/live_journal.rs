@@ -318,6 +318,23 @@ fn a_hole_in_what_was_read_proves_nothing() {
 }
 
 #[test]
+fn a_long_log_with_a_line_that_was_not_understood_covers_nothing_though_its_events_count() {
+    let mac = mac("2026-11-23 16:00:00 hello");
+    mac.log_more("{\"timestamp\":\"2026-11-23 16:30:00.000000+0000\", broken}\n");
+    let many: String = (0..1_100)
+        .map(|number| {
+            let at = format!("2026-11-23 16:{:02}:{:02}.000000+0000", 30 + number / 60, number % 60);
+            support::record(support::MDMCLIENT, &at, 300, number, ">>>>> Sending HTTP request (PUT) [Idle] >>>>>")
+                + "\n"
+        })
+        .collect();
+    mac.log_more(&many);
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!((findings.log_span(), findings.exchanges.len()), (None, 1_100));
+    assert_eq!(source(&findings, "unified_log").text("reason"), Some("not_understood"));
+}
+
+#[test]
 fn a_client_that_talks_of_other_things_is_no_emptied_log() {
     let mac = mac("2026-11-23 17:00:00 hello");
     let collector = collector(&mac, "2026-11-23T18:00:00Z");

@@ -218,9 +218,8 @@ impl LiveLog {
             if let Some(event) = event::recognise(record) {
                 chunk.push(Kept::new(event, record));
                 if chunk.len() == CHUNK {
-                    // Up to the last record of the chunk everything has been read.
-                    let so_far = Span { from: span.from, to: record.at.min(span.to) };
-                    self.keep(std::mem::take(&mut chunk), Some(so_far), &mut known, now);
+                    // What is covered is known at the end: a line before this one may not have been understood.
+                    self.keep(std::mem::take(&mut chunk), None, &mut known, now);
                 }
             }
         });

@@ -24,11 +24,6 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Whether the server answered 200.
-    pub fn succeeded(&self) -> bool {
-        self.status == Some(200)
-    }
-
     /// Whether the server answered with an error. Other codes than 200 below 400 prove neither health nor failure.
     pub fn was_refused(&self) -> bool {
         self.status.is_some_and(|status| status >= 400)
