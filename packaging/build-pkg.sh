@@ -66,7 +66,7 @@ lipo "$binary" -verify_arch arm64 x86_64 || refuse "$binary is not for both Appl
 if [ -n "${NOTARY_KEY:-}" ] && { [ -z "${CODESIGN_IDENTITY:-}" ] || [ -z "${INSTALLER_IDENTITY:-}" ]; }; then
     refuse "Apple notarises only what is signed: set CODESIGN_IDENTITY and INSTALLER_IDENTITY too."
 fi
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/mdm-health.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 if [ -n "${CODESIGN_IDENTITY:-}" ]; then

@@ -1,16 +1,13 @@
-//! The package: what is laid down where, what its scripts do to a volume, and that what lies beside it can be read.
+//! The package's scripts: what installing and uninstalling do to a volume.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 #[path = "support/target_volume.rs"]
 mod target_volume;
 
-use plist::{Dictionary, Value};
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Output;
-use target_volume::{Target, Volume, command, lay_out, packaging, text};
+use std::os::unix::fs::symlink;
+use target_volume::{Target, Volume, below, packaging, refusal, text};
 
 const EXTENSION: &str = "/usr/local/mdm-health/mdm_health.ext";
 const LIST: &str = "private/var/osquery/extensions.load";
@@ -21,81 +18,6 @@ fn postinstall(volume: &Volume, target: Target) -> String {
     let output = volume.run("postinstall", target);
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout).to_owned()
-}
-
-/// What a script that refused said.
-fn refusal(output: &Output) -> &str {
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
-    text(&output.stderr)
-}
-
-/// Everything below a folder, by its path from there.
-fn below(folder: &Path) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            found.insert(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
-            if path.is_dir() {
-                folders.push(path);
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn the_package_lays_down_what_it_should_and_no_folder_that_may_be_a_users() {
-    let folder = tempfile::tempdir().unwrap();
-    assert!(lay_out(folder.path()).status.success());
-    let root = folder.path().join("root");
-    let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
-    for (path, expected) in [
-        ("usr/local/mdm-health", 0o755),
-        ("usr/local/mdm-health/mdm_health.ext", 0o755),
-        ("usr/local/mdm-health/mdm-health", 0o755),
-        ("usr/local/mdm-health/uninstall.sh", 0o755),
-        ("usr/local/mdm-health/LICENSE-MIT", 0o644),
-        ("usr/local/mdm-health/LICENSE-APACHE", 0o644),
-        ("private/etc/paths.d/mdm-health", 0o644),
-        (LAUNCH_DAEMON, 0o644),
-    ] {
-        assert_eq!(mode(path), expected, "{path}");
-    }
-    let of_macos =
-        ["Library", "Library/LaunchDaemons", "private", "private/etc", "private/etc/paths.d", "usr", "usr/local"];
-    for path in below(&root) {
-        assert_eq!(mode(&path) & 0o022, 0, "{path}");
-        let known =
-            of_macos.contains(&path.as_str()) || path == LAUNCH_DAEMON || path == "private/etc/paths.d/mdm-health";
-        assert!(known || path.starts_with("usr/local/mdm-health"), "{path}");
-    }
-    assert_eq!(fs::read_to_string(root.join("private/etc/paths.d/mdm-health")).unwrap(), "/usr/local/mdm-health\n");
-    for script in ["preinstall", "postinstall"] {
-        assert_eq!(
-            fs::metadata(folder.path().join("scripts").join(script)).unwrap().permissions().mode() & 0o777,
-            0o755
-        );
-    }
-    assert!(fs::read_to_string(folder.path().join("distribution.xml")).unwrap().contains("version=\"1.2.3\""));
-}
-
-#[test]
-fn a_package_of_what_is_not_there_or_has_no_version_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let build = |version: &str, binary: &str| {
-        let output = command(packaging("build-pkg.sh"))
-            .args(["--layout-only", folder.path().to_str().unwrap(), version, binary])
-            .output()
-            .unwrap();
-        refusal(&output).to_owned()
-    };
-    assert_eq!(build("1.2.3", "/nowhere"), "build-pkg.sh: there is no file /nowhere.\n");
-    for version in ["1.2", "1.2.3-rc1", "1..3", "v1.2.3"] {
-        assert!(build(version, "/bin/sh").contains("is not three numbers"), "{version}");
-    }
-    assert!(build("1.2.3", "").starts_with("build-pkg.sh: Usage: "));
 }
 
 #[test]
@@ -319,101 +241,4 @@ fn only_root_uninstalls_and_only_what_it_understands() {
     assert!(refusal(&volume.uninstall(&[])).contains("run this with sudo"));
     assert!(refusal(&volume.uninstall(&["--everything"])).contains("Usage: uninstall.sh"));
     assert!(volume.exists(LAUNCH_DAEMON) && volume.exists(&EXTENSION[1..]));
-}
-
-fn dictionary(path: &Path) -> Dictionary {
-    Value::from_file(path).unwrap_or_else(|why| panic!("{}: {why}", path.display())).into_dictionary().unwrap()
-}
-
-fn string<'a>(dictionary: &'a Dictionary, key: &str) -> &'a str {
-    dictionary.get(key).and_then(Value::as_string).unwrap_or_else(|| panic!("no {key}"))
-}
-
-#[test]
-fn launchd_starts_what_the_package_installs_with_arguments_that_it_takes() {
-    let daemon = dictionary(&packaging("org.mdm-health.watchdog.plist"));
-    assert_eq!(string(&daemon, "Label"), "org.mdm-health.watchdog");
-    assert_eq!(daemon.get("RunAtLoad").and_then(Value::as_boolean), Some(true));
-    assert_eq!(daemon.get("StartInterval").and_then(Value::as_unsigned_integer), Some(95 * 60));
-    let arguments = daemon.get("ProgramArguments").and_then(Value::as_array).unwrap();
-    let arguments: Vec<&str> = arguments.iter().map(|argument| argument.as_string().unwrap()).collect();
-    let [program, subcommand, flags @ ..] = arguments.as_slice() else { panic!("{arguments:?}") };
-    assert!(Volume::with_payload().exists(program.trim_start_matches('/')));
-    let help = command(env!("CARGO_BIN_EXE_mdm-health")).args([subcommand, "--help"]).output().unwrap();
-    assert!(help.status.success(), "{subcommand}");
-    for flag in flags {
-        assert!(text(&help.stdout).split_whitespace().any(|word| word == *flag), "{subcommand} takes no {flag}");
-    }
-}
-
-/// The files of a folder whose names end so.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let found: Vec<PathBuf> = paths.filter(|path| path.to_str().unwrap().ends_with(ending)).collect();
-    assert!(!found.is_empty(), "{ending}");
-    found
-}
-
-#[test]
-fn each_profile_is_one_and_none_has_the_names_of_another() {
-    let (mut uuids, mut identifiers) = (BTreeSet::new(), BTreeSet::new());
-    for path in files(&packaging(""), ".mobileconfig") {
-        let profile = dictionary(&path);
-        assert_eq!((string(&profile, "PayloadType"), string(&profile, "PayloadScope")), ("Configuration", "System"));
-        let payloads = profile.get("PayloadContent").and_then(Value::as_array).unwrap();
-        for payload in payloads.iter().map(|payload| payload.as_dictionary().unwrap()).chain([&profile]) {
-            assert_eq!(payload.get("PayloadVersion").and_then(Value::as_unsigned_integer), Some(1));
-            assert!(!string(payload, "PayloadDisplayName").is_empty());
-            let uuid = string(payload, "PayloadUUID");
-            assert_eq!(uuid.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{uuid}");
-            assert!(uuid.chars().all(|letter| letter == '-' || letter.is_ascii_hexdigit()), "{uuid}");
-            assert!(uuids.insert(uuid.to_owned()), "{uuid} twice");
-            let identifier = string(payload, "PayloadIdentifier");
-            assert!(identifiers.insert(identifier.to_owned()), "{identifier} twice");
-        }
-    }
-    let background = dictionary(&packaging("mdm-health-background-item.mobileconfig"));
-    let daemon = dictionary(&packaging("org.mdm-health.watchdog.plist"));
-    let rules =
-        background["PayloadContent"].as_array().unwrap()[0].as_dictionary().unwrap()["Rules"].as_array().unwrap();
-    assert_eq!(string(rules[0].as_dictionary().unwrap(), "RuleValue"), string(&daemon, "Label"));
-}
-
-/// What shellcheck has to say of a script.
-fn shellcheck(script: &Path, shell: &str) -> Option<String> {
-    match command("shellcheck").arg(format!("--shell={shell}")).arg(script).output() {
-        Ok(output) => Some(format!("{}{}", text(&output.stdout), text(&output.stderr))),
-        Err(why) => {
-            eprintln!("{} was not checked, there is no shellcheck: {why}", script.display());
-            None
-        }
-    }
-}
-
-#[test]
-fn shellcheck_has_nothing_to_say_of_the_scripts() {
-    let scripts = packaging("scripts");
-    for script in [files(&packaging(""), ".sh"), files(&scripts, "install")].concat() {
-        assert!(fs::read_to_string(&script).unwrap().starts_with("#!/bin/sh\n"), "{}", script.display());
-        assert_eq!(shellcheck(&script, "sh").unwrap_or_default(), "");
-    }
-}
-
-#[test]
-fn the_workflows_can_be_read_and_shellcheck_has_nothing_to_say_of_their_steps() {
-    let folder = tempfile::tempdir().unwrap();
-    for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows"), ".yml") {
-        let workflow: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        assert_eq!(workflow["permissions"], serde_json::json!({"contents": "read"}), "{}", path.display());
-        let jobs = workflow["jobs"].as_object().unwrap();
-        let steps: Vec<_> = jobs.values().filter_map(|job| job["steps"].as_array()).flatten().collect();
-        assert!(!steps.is_empty());
-        for script in steps.iter().filter_map(|step| step["run"].as_str()) {
-            assert!(!script.contains("${{"), "an expression becomes part of the script: {script}");
-            let file = folder.path().join("step");
-            // As GitHub runs it.
-            fs::write(&file, format!("set -eo pipefail\n{script}")).unwrap();
-            assert_eq!(shellcheck(&file, "bash").unwrap_or_default(), "", "{script}");
-        }
-    }
 }

@@ -1,27 +1,13 @@
 //! A volume that the package is installed on: its folders below a root of their own, and what stands in for the
 //! commands that only a Mac has or only root may use.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
-
-/// Notes what it is called with. `launchctl print` knows the services in `running`; `launchctl bootstrap` fails while
-/// there is a file `busy`; `id` says who is in `user`, if anybody is.
-const COMMAND: &str = r#"#!/bin/sh
-folder=${0%/*}/..
-name=${0##*/}
-if [ "$name" = id ]; then
-    if [ -e "$folder/user" ]; then cat "$folder/user"; else /usr/bin/id "$@"; fi
-    exit
-fi
-echo "$name $*" >>"$folder/calls"
-case "$name $1" in
-    "launchctl print") grep -qxF -- "$2" "$folder/running" ;;
-    "launchctl bootstrap") [ ! -e "$folder/busy" ] ;;
-esac
-"#;
 
 /// What is not there, or not to be touched, where the tests run.
 const COMMANDS: [&str; 5] = ["launchctl", "chown", "pkgutil", "sleep", "id"];
@@ -53,10 +39,8 @@ impl Volume {
         }
         let commands = volume.folder.path().join("bin");
         fs::create_dir(&commands).unwrap();
-        fs::write(commands.join("command"), COMMAND).unwrap();
-        fs::set_permissions(commands.join("command"), Permissions::from_mode(0o755)).unwrap();
         for command in COMMANDS {
-            symlink("command", commands.join(command)).unwrap();
+            symlink(stand_in("command"), commands.join(command)).unwrap();
         }
         volume.note("running", "");
         volume.note("calls", "");
@@ -163,6 +147,11 @@ pub fn lay_out(folder: &Path) -> Output {
         .unwrap()
 }
 
+/// A script that stands in for commands, by the names of links to it.
+pub fn stand_in(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/package_mac").join(name)
+}
+
 /// The path of a file of `packaging`.
 pub fn packaging(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name)
@@ -175,4 +164,26 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 
 pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+/// Everything below a folder, by its path from there.
+pub fn below(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            found.insert(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// What a script that refused said.
+pub fn refusal(output: &Output) -> &str {
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+    text(&output.stderr)
 }
