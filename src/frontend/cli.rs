@@ -1,14 +1,15 @@
 //! The command line: which front end to start, and mdm-watchdog's outputs.
 
-use super::progress;
 use super::shell::{self, Format};
 use super::source::SourceOptions;
 use super::syslog;
+use super::{packs, progress};
 use crate::collect::Collector;
 use crate::facts::restarts::DaemonRestarts;
 use crate::heal::{Action, Healer, Request, limits};
 use crate::health::Findings;
 use crate::tables::{self, Context};
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -53,6 +54,12 @@ enum Command {
     },
     /// Print the tables and what they answer, in Markdown
     Tables,
+    /// Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one
+    Packs {
+        /// A file, such as fleet-policies, or a query, such as mdm-timeline
+        #[arg(value_parser = PossibleValuesParser::new(packs::names()))]
+        name: Option<String>,
+    },
     /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
     Heal,
     /// Print the version
@@ -81,6 +88,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     let printed = match &arguments.command {
         Command::Version => format!("{}\n", crate::VERSION),
         Command::Tables => table_list(),
+        Command::Packs { name } => name.as_deref().map_or_else(|| Ok(packs::list()), packs::text).map_err(made)?,
         Command::Diagnose { syslog } => {
             let printed = outputs(&collector(arguments)?.findings(PATIENCE));
             if *syslog {
@@ -114,6 +122,11 @@ fn heal(collector: &Arc<Collector>) -> Result<(), (u8, String)> {
         Err(refusal) if refusal.code != limits::NOT_STUCK => Err((1, refusal.to_string().trim_end().to_owned())),
         _ => Ok(()),
     }
+}
+
+/// Why a text could not be made.
+fn made(error: impl std::fmt::Display) -> (u8, String) {
+    (1, format!("this cannot be printed: {error}."))
 }
 
 fn print(text: &str) {

@@ -3,6 +3,7 @@
 pub mod cli;
 mod layout;
 pub mod osquery;
+pub mod packs;
 mod progress;
 pub mod shell;
 pub mod source;
