@@ -272,3 +272,28 @@ fn an_update_without_a_sign_of_life_is_stalled_unless_it_is_over() {
     let unread = mac(&progress("2026-11-23 17:59:00", "inter", "NO")).without_file(INSTALL_LOG);
     assert_eq!(of(unread), ["unknown, install_log_unavailable"]);
 }
+
+#[test]
+fn an_enforced_update_is_past_due_after_the_window_and_its_padding() {
+    let mac = |deadline: &str, line: &str| {
+        let declared = format!(
+            "<plist version=\"1.0\"><dict><key>SUCorePersistedStatePolicyFields</key><dict><key>Declarations</key><dict>\
+             <key>k</key><dict><key>TargetOSVersion</key><string>26.7</string><key>TargetLocalDateTime</key>\
+             <string>{deadline}</string></dict></dict></dict></dict></plist>"
+        );
+        let system = "<plist version=\"1.0\"><dict><key>ProductVersion</key><string>26.6.2</string></dict></plist>";
+        let log = format!("2026-11-23 12:00:00+00 host softwareupdated[754]: hello\n{line}");
+        let mac = Mac::at(NOW).file(ddm_state::PATH, &declared).file(system_version::PATH, system);
+        said("os-update-enforcement", &mac.file(INSTALL_LOG, &log))
+    };
+    let nothing = Vec::<String>::new();
+    assert_eq!(mac("2026-11-23T16:29:00", ""), ["past_due, past_due"]);
+    assert_eq!(mac("2026-11-23T16:31:00", ""), nothing);
+    assert_eq!(mac("2026-11-24T12:00:00", ""), nothing);
+    assert_eq!(mac("tomorrow", ""), ["unknown, unknown"]);
+    let padded = |at| {
+        format!("2026-11-23 12:01:00+00 host softwareupdated[754]: setPastDuePaddedEnforcementDate is set: {at}\n")
+    };
+    assert_eq!(mac("2026-11-23T12:00:00", &padded("Mon Nov 23 17:00:00 2026")), nothing);
+    assert_eq!(mac("2026-11-23T12:00:00", &padded("Mon Nov 23 13:00:00 2026")), ["past_due, past_due"]);
+}

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use support::heal_mac::HealMac;
+use support::heal_mac::{self, HealMac};
 use support::{findings, fixture, tables};
 
 #[derive(Deserialize)]
@@ -144,6 +144,33 @@ fn the_heal_query_restarts_what_is_stuck_and_shows_what_came_of_it() {
     assert_eq!(mac.restarts("com.apple.mdmclient.daemon"), 1);
     let ledger = mac.program(&["query", "--csv", &packs::text("mdm-heal-ledger").unwrap()]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&ledger.stdout).lines().count(), 4);
+}
+
+#[test]
+fn the_timeline_holds_what_was_said_done_and_healed_in_the_order_of_time() {
+    let mac = HealMac::stuck();
+    mac.say(&[
+        heal_mac::mdmclient("15:10:00", ">>>>> Sending HTTP request (PUT) [Idle] >>>>>"),
+        heal_mac::mdmclient("15:10:01", "<<<<< Received HTTP response (200) [Idle] <<<<<"),
+        heal_mac::progress("15:20:00", "inter", "PREPARING_UPDATE"),
+        heal_mac::mdmclient("15:30:00", "Processing server request: ProfileList for: <Device> (A-1) PowerNap: no"),
+    ]);
+    let asked = format!("{} {}", packs::text("mdm-heal").unwrap(), packs::text("mdm-timeline").unwrap());
+    let told = mac.program(&["query", "--csv", &asked]).output().unwrap().stdout;
+    let told = String::from_utf8(told).unwrap();
+    let seen: Vec<String> =
+        told.lines().skip(1).map(|line| line.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
+    assert_eq!(
+        seen,
+        [
+            "2026-11-23 15:10:00,exchange,Idle,ok",
+            "2026-11-23 15:20:00,update progress,softwareupdated,PREPARING_UPDATE",
+            "2026-11-23 15:30:00,command received,ProfileList,",
+            "2026-11-23 18:00:00,heal,heal,done",
+            "2026-11-23 18:00:00,heal,restart_mdmclient,done",
+        ],
+        "{told}"
+    );
 }
 
 #[test]
