@@ -1,7 +1,10 @@
-//! Makes Rust out of `tables/*.yml`, the only place where columns are declared.
+//! Makes Rust out of `tables/*.yml`, the only place where columns are declared, and out of `packs/queries/*.sql`.
 //!
 //! Each page becomes a `TableDefinition` and a row struct with one field a column. Row structs have no
 //! default, so a declared column that no code fills does not compile.
+
+#[path = "build/packs.rs"]
+mod packs;
 
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -33,19 +36,43 @@ struct Column {
 }
 
 fn main() -> Result<(), String> {
-    println!("cargo:rerun-if-changed=tables");
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(|e| e.to_string())?);
-    let mut pages: Vec<PathBuf> = fs::read_dir(root.join("tables"))
-        .map_err(|e| format!("The folder tables cannot be read: {e}."))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yml"))
-        .collect();
-    pages.sort();
+    write("rows.rs", &tables_code(&root)?)?;
+    write("packs.rs", &packs_code(&root)?)
+}
 
+fn write(name: &str, code: &str) -> Result<(), String> {
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(|e| e.to_string())?).join(name);
+    fs::write(&out, code).map_err(|e| format!("{} cannot be written: {e}.", out.display()))
+}
+
+/// The files of a folder with that ending, by name. Cargo builds anew when one of them changes.
+fn files(root: &Path, folder: &str, ending: &str) -> Result<Vec<PathBuf>, String> {
+    println!("cargo:rerun-if-changed={folder}");
+    let mut files: Vec<PathBuf> = fs::read_dir(root.join(folder))
+        .map_err(|e| format!("The folder {folder} cannot be read: {e}."))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|found| found == ending))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn packs_code(root: &Path) -> Result<String, String> {
+    let mut sources = Vec::new();
+    for path in files(root, "packs/queries", "sql")? {
+        let text = fs::read_to_string(&path).map_err(|e| format!("{} cannot be read: {e}.", path.display()))?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        sources.push(packs::Source::read(&stem, &text).map_err(|wrong| format!("{}: {wrong}.", path.display()))?);
+    }
+    Ok(packs::code(&sources))
+}
+
+fn tables_code(root: &Path) -> Result<String, String> {
     let mut code = String::new();
     let mut names = Vec::new();
-    for path in &pages {
-        let page = read_page(path)?;
+    for path in files(root, "tables", "yml")? {
+        let page = read_page(&path)?;
         code.push_str(&table_code(&page)?);
         names.push(page.name.to_uppercase());
     }
@@ -54,8 +81,7 @@ fn main() -> Result<(), String> {
         "/// Every table, by name.\npub static DEFINITIONS: &[&TableDefinition] = &[{}];",
         names.iter().map(|name| format!("&{name}")).collect::<Vec<_>>().join(", ")
     );
-    let out = PathBuf::from(env::var("OUT_DIR").map_err(|e| e.to_string())?).join("rows.rs");
-    fs::write(&out, code).map_err(|e| format!("{} cannot be written: {e}.", out.display()))
+    Ok(code)
 }
 
 fn read_page(path: &Path) -> Result<Page, String> {

@@ -1,15 +1,17 @@
 //! The command line: which front end to start, and mdm-watchdog's outputs.
 
-use super::progress;
 use super::shell::{self, Format};
 use super::source::SourceOptions;
 use super::syslog;
+use super::{manual, packs, pages, progress};
 use crate::collect::Collector;
 use crate::facts::restarts::DaemonRestarts;
 use crate::heal::{Action, Healer, Request, limits};
 use crate::health::Findings;
 use crate::tables::{self, Context};
-use clap::{Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -51,8 +53,25 @@ enum Command {
         #[arg(long)]
         syslog: bool,
     },
-    /// Print the tables and what they answer, in Markdown
-    Tables,
+    /// Print the tables and what they answer, or all that is to know of one, in Markdown
+    Tables {
+        /// A table, such as mdm_watchdog
+        #[arg(value_parser = PossibleValuesParser::new(tables::DEFINITIONS.iter().map(|table| table.name)))]
+        name: Option<String>,
+    },
+    /// Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one
+    Packs {
+        /// A file, such as fleet-policies, or a query, such as mdm-timeline
+        #[arg(value_parser = PossibleValuesParser::new(packs::names()))]
+        name: Option<String>,
+    },
+    /// Print what a shell reads to complete this command line
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the man page
+    Man,
     /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
     Heal,
     /// Print the version
@@ -80,7 +99,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     let printed = match &arguments.command {
         Command::Version => format!("{}\n", crate::VERSION),
-        Command::Tables => table_list(),
+        Command::Tables { name } => name.as_deref().and_then(pages::page).unwrap_or_else(pages::list),
+        Command::Packs { name } => name.as_deref().map_or_else(|| Ok(packs::list()), packs::text).map_err(made)?,
+        Command::Completions { shell } => manual::completions(Arguments::command(), *shell).map_err(made)?,
+        Command::Man => manual::man_page(Arguments::command()).map_err(made)?,
         Command::Diagnose { syslog } => {
             let printed = outputs(&collector(arguments)?.findings(PATIENCE));
             if *syslog {
@@ -116,6 +138,11 @@ fn heal(collector: &Arc<Collector>) -> Result<(), (u8, String)> {
     }
 }
 
+/// Why a text could not be made.
+fn made(error: impl std::fmt::Display) -> (u8, String) {
+    (1, format!("this cannot be printed: {error}."))
+}
+
 fn print(text: &str) {
     // A reader that closes the pipe early has seen what it wanted.
     let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
@@ -124,12 +151,6 @@ fn print(text: &str) {
 fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
     let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
     Ok(arguments.source.collector(progress::watched(host)))
-}
-
-/// The README's list of tables.
-fn table_list() -> String {
-    let rows = tables::DEFINITIONS.iter().map(|table| format!("| `{}` | {} |\n", table.name, table.description));
-    format!("| table | what a row is |\n|---|---|\n{}", rows.collect::<String>())
 }
 
 /// mdm-watchdog's flags have one dash: `-diagnose`.

@@ -2,7 +2,10 @@
 
 pub mod cli;
 mod layout;
+mod manual;
 pub mod osquery;
+pub mod packs;
+mod pages;
 mod progress;
 pub mod shell;
 pub mod source;

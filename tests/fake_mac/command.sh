@@ -1,13 +1,16 @@
 #!/bin/sh
 # Every command of the fake Mac. What it does lies in files beside it: NAME.do says how it behaves, NAME.out what it
-# prints, NAME.err what it complains of, NAME.code how it ends. Each call is noted in NAME.calls.
+# prints, NAME.FIRST.out what it prints when FIRST is its first argument, NAME.err what it complains of, NAME.code how it
+# ends. Each call is noted in NAME.calls.
 echo "$# $*" >> "$0.calls"
 /usr/bin/env >> "$0.env" 2>/dev/null
+out="$0.out"
+[ -f "$0.$1.out" ] && out="$0.$1.out"
 behaviour=plain
 [ -f "$0.do" ] && read -r behaviour < "$0.do"
 case "$behaviour" in
     hang)
-        [ -f "$0.out" ] && /bin/cat "$0.out"
+        [ -f "$out" ] && /bin/cat "$out"
         /bin/sleep 600
         ;;
     hang_with_child)
@@ -26,7 +29,7 @@ case "$behaviour" in
         done
         ;;
 esac
-[ -f "$0.out" ] && /bin/cat "$0.out"
+[ -f "$out" ] && /bin/cat "$out"
 [ -f "$0.err" ] && /bin/cat "$0.err" >&2
 code=0
 [ -f "$0.code" ] && read -r code < "$0.code"

@@ -1,0 +1,131 @@
+//! Reads `packs/queries/*.sql`, the only place where a query of the packs is written, and makes Rust out of it.
+//!
+//! A source is one SQL text below a header of comments: `-- key: value`, with three spaces or more where a value goes on
+//! in the next line.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// What a query is for, which decides what its header must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Its rows say what is wrong now; turned around, it is a policy.
+    Policy,
+    /// Its rows are records of what happened.
+    Report,
+    /// A person runs it on one Mac; it is never scheduled.
+    Incident,
+}
+
+/// A source, read and checked.
+#[derive(Debug)]
+pub struct Source {
+    kind: Kind,
+    header: BTreeMap<String, String>,
+    interval: u32,
+    sql: String,
+}
+
+/// The shortest and the longest interval, in seconds: findings are a minute old at most, and osquery allows a week.
+const INTERVALS: std::ops::RangeInclusive<u32> = 60..=604_800;
+
+impl Source {
+    /// Reads a source. `stem` is the file's name without its ending. An error is half a sentence that says what is wrong.
+    pub fn read(stem: &str, text: &str) -> Result<Self, String> {
+        let (mut header, sql) = split(text)?;
+        let mut take = |key: &str| header.remove(key).ok_or_else(|| format!("the header has no {key}"));
+        let kind = match take("kind")?.as_str() {
+            "policy" => Kind::Policy,
+            "report" => Kind::Report,
+            "incident" => Kind::Incident,
+            other => return Err(format!("the kind is {other}, not policy, report or incident")),
+        };
+        if take("name")? != stem {
+            return Err("the file and its query have different names".to_owned());
+        }
+        if take("platform")? != "darwin" {
+            return Err("the platform is not darwin, and every table is".to_owned());
+        }
+        let interval = match kind {
+            Kind::Incident => 0,
+            Kind::Policy | Kind::Report => {
+                let given = take("interval")?;
+                given.parse().ok().filter(|seconds| INTERVALS.contains(seconds)).ok_or_else(|| {
+                    format!("the interval is {given}, not {} to {} seconds", INTERVALS.start(), INTERVALS.end())
+                })?
+            }
+        };
+        let wanted: &[&str] = match kind {
+            Kind::Policy => &["report", "description", "policy", "passes", "resolution"],
+            Kind::Report | Kind::Incident => &["report", "description"],
+        };
+        if let Some(missing) = wanted.iter().find(|key| !header.contains_key(**key)) {
+            return Err(format!("the header has no {missing}"));
+        }
+        if let Some(key) = header.keys().find(|key| !wanted.contains(&key.as_str())) {
+            return Err(format!("the header has {key}, which a query of this kind has no use for"));
+        }
+        if kind != Kind::Incident && (!sql.starts_with("SELECT") || sql.matches(';').count() != 1) {
+            return Err("what is scheduled is one SELECT".to_owned());
+        }
+        header.insert("name".to_owned(), stem.to_owned());
+        Ok(Self { kind, header, interval, sql })
+    }
+
+    /// The value of a `Query`, see `src/frontend/packs.rs`.
+    fn code(&self) -> String {
+        let of = |key: &str| self.header.get(key).map(String::as_str).unwrap_or_default();
+        let kind = match self.kind {
+            Kind::Policy => format!(
+                "Kind::Policy {{ title: {:?}, passes: {:?}, resolution: {:?} }}",
+                of("policy"),
+                of("passes"),
+                of("resolution")
+            ),
+            Kind::Report => "Kind::Report".to_owned(),
+            Kind::Incident => "Kind::Incident".to_owned(),
+        };
+        let (name, title, description) = (of("name"), of("report"), of("description"));
+        format!(
+            "Query {{ name: {name:?}, title: {title:?}, description: {description:?}, kind: {kind}, interval: {}, sql: {:?} }}",
+            self.interval, self.sql
+        )
+    }
+}
+
+/// The header and the SQL below it.
+fn split(text: &str) -> Result<(BTreeMap<String, String>, String), String> {
+    let mut header: BTreeMap<String, String> = BTreeMap::new();
+    let mut last = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(comment) = lines.peek().and_then(|line| line.strip_prefix("--")) {
+        if comment.starts_with("   ") {
+            let value = header.get_mut(&last).ok_or("the header begins in the middle of a value")?;
+            let _ = write!(value, " {}", comment.trim());
+        } else {
+            let (key, value) = comment
+                .trim()
+                .split_once(": ")
+                .ok_or_else(|| format!("the header has the line {comment:?}, which is no key: value"))?;
+            last = key.to_owned();
+            if header.insert(last.clone(), value.trim().to_owned()).is_some() {
+                return Err(format!("the header has {key} twice"));
+            }
+        }
+        lines.next();
+    }
+    let sql = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
+    if !sql.ends_with(';') {
+        return Err("the SQL does not end with a semicolon".to_owned());
+    }
+    if sql.contains("--") {
+        return Err("the SQL has a comment in it, and some forms hold it in one line".to_owned());
+    }
+    Ok((header, sql))
+}
+
+/// The queries as Rust.
+pub fn code(sources: &[Source]) -> String {
+    let queries: String = sources.iter().map(|source| format!("    {},\n", source.code())).collect();
+    format!("/// Every query, by name.\npub static QUERIES: &[Query] = &[\n{queries}];\n")
+}

@@ -1,0 +1,92 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mdm_health_global_optspecs
+    string join \n source= root= state-dir= now= utc-offset= h/help V/version
+end
+
+function __fish_mdm_health_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mdm_health_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mdm_health_using_subcommand
+    set -l cmd (__fish_mdm_health_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -s V -l version -d 'Print version'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "query" -d 'Run an SQL query over the tables, without osquery'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "diagnose" -d 'Check for known MDM problems and print mdm-watchdog\'s outputs'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "tables" -d 'Print the tables and what they answer, or all that is to know of one, in Markdown'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "packs" -d 'Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "completions" -d 'Print what a shell reads to complete this command line'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "man" -d 'Print the man page'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog\'s outputs'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "version" -d 'Print the version'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l json -d 'Print JSON'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l csv -d 'Print CSV'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l syslog -d 'Write them to the system\'s log as well'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -s h -l help -d 'Print help'
