@@ -1,6 +1,8 @@
 //! The command line: which front end to start, and mdm-watchdog's outputs.
 
 use super::progress;
+use super::report;
+use super::report::file::{FileError, Target};
 use super::shell::{self, Format};
 use super::source::SourceOptions;
 use super::syslog;
@@ -51,6 +53,8 @@ enum Command {
         #[arg(long)]
         syslog: bool,
     },
+    /// Make a page for a browser: the verdict with its evidence, a timeline, and every table
+    Report(Target),
     /// Print the tables and what they answer, in Markdown
     Tables,
     /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
@@ -88,6 +92,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
             }
             printed
         }
+        Command::Report(target) => return report(arguments, target),
         Command::Heal => return heal(&collector(arguments)?),
         Command::Query { sql, json, csv } => {
             let collector = collector(arguments)?;
@@ -103,6 +108,16 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     };
     print(&printed);
     Ok(())
+}
+
+/// The page for a browser. That its file may not be written is said before anything is read.
+fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
+    let refused = |error: FileError| (1, format!("{error}."));
+    target.check().map_err(refused)?;
+    let collector = collector(arguments)?;
+    let findings = collector.findings(PATIENCE);
+    let tables = tables::all(&Context { collector, patience: PATIENCE });
+    target.write(&report::page(arguments.source.name(), &findings, &tables)).map_err(refused)
 }
 
 /// What mdm-watchdog -heal does. That nothing is stuck is no failure.

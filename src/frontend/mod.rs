@@ -4,6 +4,7 @@ pub mod cli;
 mod layout;
 pub mod osquery;
 mod progress;
+pub mod report;
 pub mod shell;
 pub mod source;
 mod syslog;

@@ -1,0 +1,138 @@
+//! The lanes about the talk with the server: HTTP requests, and commands.
+
+use super::super::Report;
+use super::super::clock::length;
+use super::super::told::RowOf;
+use super::lane::{Item, Kind, Lane, Marks};
+use super::scale::Scale;
+use super::{counted, gathered};
+use crate::Time;
+use crate::tables::{MDM_COMMANDS_RECENT, MDM_EXCHANGES};
+
+/// A command that took longer than this part of the width is a bar.
+const BAR: i32 = 120;
+
+/// The most rows of bars; what finds no place in them is in the table.
+const MOST_ROWS: usize = 6;
+
+/// Each HTTP request, by its outcome.
+pub fn exchanges(report: &Report, scale: Scale) -> Lane {
+    let (mut marks, mut earlier) = (Marks::default(), 0);
+    let mut counts = [0, 0, 0];
+    for row in report.rows(&MDM_EXCHANGES) {
+        let Some(at) = row.time("started_at").or(row.time("finished_at")) else { continue };
+        if !scale.holds(at) {
+            earlier += 1;
+            continue;
+        }
+        let (kind, index) = match row.text("outcome") {
+            Some("ok") => (Kind::Answered, 0),
+            Some("http_error") => (Kind::Failed, 1),
+            _ => (Kind::Unanswered, 2),
+        };
+        if let Some(count) = counts.get_mut(index) {
+            *count += 1;
+        }
+        marks.add(scale, at, kind, request(report, row, at));
+    }
+    let [answered, refused, unanswered] = counts;
+    let words =
+        counted(&[(answered, "answered"), (refused, "refused"), (unanswered, "without answer"), (earlier, "earlier")]);
+    Lane { name: "Requests".to_owned(), words, rows: vec![marks.items(gathered(report))] }
+}
+
+fn request(report: &Report, row: RowOf<'_>, at: Time) -> String {
+    let what = match (row.text("message_type"), row.text("request_type")) {
+        (Some(message), Some(request)) => format!("{message} to {request}"),
+        (message, _) => message.unwrap_or("request").to_owned(),
+    };
+    let came = match (row.number("http_status"), row.number("duration_ms")) {
+        (Some(status), Some(duration)) => format!("{status} after {duration} ms"),
+        (Some(status), None) => status.to_string(),
+        _ => "no answer".to_owned(),
+    };
+    format!("{} {what}: {came}", report.clock.time_of_day(at))
+}
+
+/// Each command: a mark if it was answered soon, else a bar from its receipt to its answer.
+pub fn commands(report: &Report, scale: Scale) -> Lane {
+    let (mut marks, mut bars, mut earlier) = (Marks::default(), Vec::new(), 0);
+    let mut counts = [0, 0, 0, 0];
+    let long = (scale.to - scale.from) / BAR;
+    for row in report.rows(&MDM_COMMANDS_RECENT) {
+        let (received, responded) = (row.time("received_at"), row.time("responded_at"));
+        let Some(at) = received.or(responded) else { continue };
+        if !scale.holds(responded.unwrap_or(report.now).max(at)) {
+            earlier += 1;
+            continue;
+        }
+        let (kind, index) = match row.text("status") {
+            Some("pending") => (Kind::Unanswered, 0),
+            Some("NotNow") => (Kind::PutOff, 1),
+            Some("Error" | "CommandFormatError") => (Kind::Failed, 2),
+            _ => (Kind::Done, 3),
+        };
+        if let Some(count) = counts.get_mut(index) {
+            *count += 1;
+        }
+        let to = if kind == Kind::Unanswered { report.now } else { responded.unwrap_or(at) };
+        let (label, details) = command(report, row, kind, at, to);
+        if kind == Kind::Unanswered || to - at > long {
+            bars.push(Item::Bar { from: at, to, kind, label, details });
+        } else {
+            marks.add(scale, at.max(scale.from), kind, details);
+        }
+    }
+    let [pending, put_off, failed, answered] = counts;
+    let mut rows = vec![marks.items(gathered(report))];
+    let left_out = pack(bars, &mut rows);
+    let words = counted(&[
+        (answered, "answered"),
+        (put_off, "put off"),
+        (failed, "failed"),
+        (pending, "pending"),
+        (left_out, "not drawn for want of room"),
+        (earlier, "earlier"),
+    ]);
+    rows.retain(|row| !row.is_empty());
+    Lane { name: "Commands".to_owned(), words, rows }
+}
+
+fn command(report: &Report, row: RowOf<'_>, kind: Kind, from: Time, to: Time) -> (String, String) {
+    let request = row.text("request_type").unwrap_or("A command");
+    let status = row.text("status").unwrap_or("answered");
+    let clock = &report.clock;
+    if kind == Kind::Unanswered {
+        let details = format!("{request}: received {}, no answer for {}", clock.short(from), length(to - from));
+        return (format!("{request}: no answer"), details);
+    }
+    let why = [row.text("reason"), row.text("error_message")];
+    let why: String = why.into_iter().flatten().map(|why| format!(" ({why})")).collect();
+    let details = format!("{} {request}: {status}{why} after {}", clock.time_of_day(from), length(to - from));
+    (format!("{request}: {status}"), details)
+}
+
+/// Puts bars into the first row in which there is room; gives how many found none. Those without an answer come first.
+fn pack(mut bars: Vec<Item>, rows: &mut Vec<Vec<Item>>) -> usize {
+    let place = |item: &Item| match item {
+        Item::Bar { from, to, kind, .. } => (*kind != Kind::Unanswered, *from, *to),
+        Item::Mark { at, .. } | Item::Note { at, .. } => (false, *at, *at),
+    };
+    bars.sort_by_key(place);
+    let mut packed: Vec<(Time, Vec<Item>)> = Vec::new();
+    let mut left_out = 0;
+    for bar in bars {
+        let (answered, from, to) = place(&bar);
+        let room = packed.len() < MOST_ROWS;
+        match packed.iter_mut().find(|(end, _)| answered && *end < from) {
+            Some((end, row)) => {
+                *end = to;
+                row.push(bar);
+            }
+            None if room => packed.push((to, vec![bar])),
+            None => left_out += 1,
+        }
+    }
+    rows.extend(packed.into_iter().map(|(_, row)| row));
+    left_out
+}
