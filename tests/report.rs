@@ -200,7 +200,7 @@ fn a_busy_day_stays_small() {
     assert_eq!((findings.exchanges.len(), findings.commands.len()), (488, 200));
     assert!(findings.update_timeline.len() >= 180, "{}", findings.update_timeline.len());
     assert!(page.len() < 300_000, "{} bytes", page.len());
-    assert!(page.contains("408 before them are left out"), "the cut of a table is told");
+    assert!(page.contains("388 before them are left out"), "the cut of a table is told");
     assert!(page.matches("<use ").count() < 500, "{}", page.matches("<use ").count());
 }
 
@@ -214,6 +214,33 @@ fn a_command_without_answer_is_drawn_until_now() {
     let picture = document.descendants().find(|node| node.attribute("class") == Some("timeline")).unwrap();
     assert_eq!(picture.attribute("role"), Some("img"));
     assert!(picture.attribute("aria-label").unwrap().contains("Commands: 1 answered, 1 pending"));
+}
+
+#[test]
+fn each_command_is_a_mark_or_a_bar_by_how_long_it_took() {
+    let mac = Mac::at(NOW).log_span("2026-11-23T06:00:00Z", NOW).said(
+        "2026-11-23 07:10:00 Processing server request: InstallProfile for: <Device> (A-1) PowerNap: no
+         2026-11-23 09:10:00 >>>>> Sending HTTP request (PUT) [Acknowledged(InstallProfile):A-1] >>>>>
+         2026-11-23 09:10:01 <<<<< Received HTTP response (200) [Acknowledged(InstallProfile):A-1] <<<<<
+         2026-11-23 12:30:00 Processing server request: RestartDevice for: <Device> (A-2) PowerNap: no
+         2026-11-23 12:30:01 >>>>> Sending HTTP request (PUT) [NotNow(RestartDevice):A-2] >>>>>
+         2026-11-23 12:30:02 <<<<< Received HTTP response (503) [NotNow(RestartDevice):A-2] <<<<<
+         2026-11-23 13:00:00 >>>>> Sending HTTP request (PUT) [Idle] >>>>>",
+    );
+    let page = page(&mac.findings());
+    let document = parse(&page);
+    assert_eq!(drawn(&document, "done"), ["07:10:00 InstallProfile: Acknowledged after 2 h"]);
+    assert_eq!(drawn(&document, "putoff"), ["12:30:00 RestartDevice: NotNow after 1 s"]);
+    assert_eq!(drawn(&document, "failed"), ["12:30:01 Answer to RestartDevice: 503 after 1000 ms"]);
+    assert_eq!(drawn(&document, "unanswered"), ["13:00:00 Idle: no answer"]);
+}
+
+#[test]
+fn the_requests_of_a_users_agent_are_told_apart() {
+    let page = page(&findings(&fixture("user-channel-beside-device")));
+    let answered = drawn(&parse(&page), "answered");
+    assert_eq!(answered.len(), 2, "a mark in each line: {answered:?}");
+    assert!(page.contains("2 of them on the user channel"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::tables::{ColumnDefinition, Value};
 use std::fmt::Write as _;
 
 /// The most rows of a table: the last ones, which are the newest where there is an order of time.
-const MOST_ROWS: usize = 80;
+const MOST_ROWS: usize = 100;
 
 /// Every table, closed until somebody looks.
 pub fn section(report: &Report) -> String {

@@ -15,30 +15,40 @@ const BAR: i32 = 120;
 /// The most rows of bars; what finds no place in them is in the table.
 const MOST_ROWS: usize = 6;
 
-/// Each HTTP request, by its outcome.
+/// Each HTTP request, by its outcome. Those of a user's agent lie in a row of their own: they prove nothing of the device.
 pub fn exchanges(report: &Report, scale: Scale) -> Lane {
-    let (mut marks, mut earlier) = (Marks::default(), 0);
-    let mut counts = [0, 0, 0];
+    let (mut device, mut user) = (Marks::default(), Marks::default());
+    let (mut answered, mut refused, mut unanswered, mut of_users, mut earlier) = (0, 0, 0, 0, 0);
     for row in report.rows(&MDM_EXCHANGES) {
         let Some(at) = row.time("started_at").or(row.time("finished_at")) else { continue };
         if !scale.holds(at) {
             earlier += 1;
             continue;
         }
-        let (kind, index) = match row.text("outcome") {
-            Some("ok") => (Kind::Answered, 0),
-            Some("http_error") => (Kind::Failed, 1),
-            _ => (Kind::Unanswered, 2),
+        let (kind, count) = match row.text("outcome") {
+            Some("ok") => (Kind::Answered, &mut answered),
+            Some("http_error") => (Kind::Failed, &mut refused),
+            _ => (Kind::Unanswered, &mut unanswered),
         };
-        if let Some(count) = counts.get_mut(index) {
-            *count += 1;
-        }
+        *count += 1;
+        let marks = if is_users(row) { &mut user } else { &mut device };
+        of_users += usize::from(is_users(row));
         marks.add(scale, at, kind, request(report, row, at));
     }
-    let [answered, refused, unanswered] = counts;
-    let words =
-        counted(&[(answered, "answered"), (refused, "refused"), (unanswered, "without answer"), (earlier, "earlier")]);
-    Lane { name: "Requests".to_owned(), words, rows: vec![marks.items(gathered(report))] }
+    let words = counted(&[
+        (answered, "answered"),
+        (refused, "refused"),
+        (unanswered, "without answer"),
+        (of_users, "of them on the user channel, in the last line"),
+        (earlier, "earlier"),
+    ]);
+    let mut rows = vec![device.items(gathered(report)), user.items(gathered(report))];
+    rows.retain(|row| !row.is_empty());
+    Lane { name: "Requests".to_owned(), words, rows }
+}
+
+fn is_users(row: RowOf<'_>) -> bool {
+    row.text("channel") == Some("user")
 }
 
 fn request(report: &Report, row: RowOf<'_>, at: Time) -> String {
@@ -51,13 +61,14 @@ fn request(report: &Report, row: RowOf<'_>, at: Time) -> String {
         (Some(status), None) => status.to_string(),
         _ => "no answer".to_owned(),
     };
-    format!("{} {what}: {came}", report.clock.time_of_day(at))
+    let user = if is_users(row) { ", user channel" } else { "" };
+    format!("{} {what}{user}: {came}", report.clock.time_of_day(at))
 }
 
 /// Each command: a mark if it was answered soon, else a bar from its receipt to its answer.
 pub fn commands(report: &Report, scale: Scale) -> Lane {
     let (mut marks, mut bars, mut earlier) = (Marks::default(), Vec::new(), 0);
-    let mut counts = [0, 0, 0, 0];
+    let (mut answered, mut put_off, mut failed, mut pending) = (0, 0, 0, 0);
     let long = (scale.to - scale.from) / BAR;
     for row in report.rows(&MDM_COMMANDS_RECENT) {
         let (received, responded) = (row.time("received_at"), row.time("responded_at"));
@@ -66,15 +77,13 @@ pub fn commands(report: &Report, scale: Scale) -> Lane {
             earlier += 1;
             continue;
         }
-        let (kind, index) = match row.text("status") {
-            Some("pending") => (Kind::Unanswered, 0),
-            Some("NotNow") => (Kind::PutOff, 1),
-            Some("Error" | "CommandFormatError") => (Kind::Failed, 2),
-            _ => (Kind::Done, 3),
+        let (kind, count) = match row.text("status") {
+            Some("pending") => (Kind::Unanswered, &mut pending),
+            Some("NotNow") => (Kind::PutOff, &mut put_off),
+            Some("Error" | "CommandFormatError") => (Kind::Failed, &mut failed),
+            _ => (Kind::Done, &mut answered),
         };
-        if let Some(count) = counts.get_mut(index) {
-            *count += 1;
-        }
+        *count += 1;
         let to = if kind == Kind::Unanswered { report.now } else { responded.unwrap_or(at) };
         let (label, details) = command(report, row, kind, at, to);
         if kind == Kind::Unanswered || to - at > long {
@@ -83,7 +92,6 @@ pub fn commands(report: &Report, scale: Scale) -> Lane {
             marks.add(scale, at.max(scale.from), kind, details);
         }
     }
-    let [pending, put_off, failed, answered] = counts;
     let mut rows = vec![marks.items(gathered(report))];
     let left_out = pack(bars, &mut rows);
     let words = counted(&[
@@ -101,14 +109,15 @@ pub fn commands(report: &Report, scale: Scale) -> Lane {
 fn command(report: &Report, row: RowOf<'_>, kind: Kind, from: Time, to: Time) -> (String, String) {
     let request = row.text("request_type").unwrap_or("A command");
     let status = row.text("status").unwrap_or("answered");
+    let user = if is_users(row) { ", user channel" } else { "" };
     let clock = &report.clock;
     if kind == Kind::Unanswered {
-        let details = format!("{request}: received {}, no answer for {}", clock.short(from), length(to - from));
+        let details = format!("{request}{user}: received {}, no answer for {}", clock.short(from), length(to - from));
         return (format!("{request}: no answer"), details);
     }
     let why = [row.text("reason"), row.text("error_message")];
     let why: String = why.into_iter().flatten().map(|why| format!(" ({why})")).collect();
-    let details = format!("{} {request}: {status}{why} after {}", clock.time_of_day(from), length(to - from));
+    let details = format!("{} {request}{user}: {status}{why} after {}", clock.time_of_day(from), length(to - from));
     (format!("{request}: {status}"), details)
 }
 

@@ -28,10 +28,9 @@ pub fn section(report: &Report) -> String {
     let (drawn, empty): (Vec<Lane>, Vec<Lane>) =
         lanes.into_iter().partition(|lane| lane.rows.iter().any(|row| !row.is_empty()));
     let shades = shades(report, scale);
-    let between = format!("{} to {}", report.clock.short(scale.from), report.clock.short(report.now));
     let zone = report.clock.name(scale.from, scale.to);
     let mut section = format!(
-        "<section id=\"timeline\"><h2>Timeline</h2><p class=\"note\">{between}, in {zone}. Point at a mark for its \
+        "<section id=\"timeline\"><h2>Timeline</h2><p class=\"note\">In {zone}. Point at a mark for its \
          details.</p>\n<figure>{}<figcaption>{}",
         draw::picture(report, scale, &drawn, &shades),
         legend(&drawn, &shades)
