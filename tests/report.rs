@@ -5,7 +5,9 @@ mod support;
 
 use mdm_health::frontend::report;
 use mdm_health::health::Findings;
-use mdm_health::tables::{MDM_HEAL, MDM_HEALTH_STATUS, Table, TableDefinition, Value};
+use mdm_health::tables::{
+    MDM_HEAL, MDM_HEALTH_STATUS, OS_UPDATE_EVENTS, OS_UPDATE_STATUS, Table, TableDefinition, Value,
+};
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -323,23 +325,59 @@ impl Table for Given {
     }
 }
 
+fn at(text: &str) -> Value {
+    Value::Integer(support::time(text).timestamp())
+}
+
+fn text(text: &'static str) -> Value {
+    Value::Text(text.into())
+}
+
+/// The page of a Mac of which these tables say something else.
+fn page_with(given: Vec<Given>) -> String {
+    let mut tables = tables();
+    tables.retain(|table| given.iter().all(|one| one.0.name != table.definition().name));
+    tables.extend(given.into_iter().map(|one| Box::new(one) as Box<dyn Table>));
+    report::page("x", &Mac::at(NOW).findings(), &tables)
+}
+
+#[test]
+fn a_failure_ends_a_phase_and_the_next_attempt_is_another_one() {
+    let report = |moment, phase| {
+        vec![("at", at(moment)), ("kind", text("progress")), ("product_key", text("K")), ("phase", text(phase))]
+    };
+    let events = vec![
+        report("2026-11-23T16:00:00Z", "PREPARING_UPDATE"),
+        report("2026-11-23T17:00:00Z", "PREPARING_UPDATE"),
+        report("2026-11-23T17:20:00Z", "PREPARED"),
+        report("2026-11-23T17:20:00Z", "COMPLETED"),
+    ];
+    let update = [("product_key", text("K")), ("phase", text("prepared")), ("failed_at", at("2026-11-23T16:30:00Z"))];
+    let page = page_with(vec![Given(&OS_UPDATE_EVENTS, events), Given(&OS_UPDATE_STATUS, vec![update.into()])]);
+    let document = parse(&page);
+    let expected = ["16:00 to 23 Nov 16:30 at 23 Nov 16:00", "17:00 to 23 Nov 17:20 at 23 Nov 17:00"];
+    assert_eq!(drawn(&document, "preparing"), expected.map(|rest| format!("preparing, 23 Nov {rest}")));
+    assert_eq!(drawn(&document, "unreported"), ["no further report since 23 Nov 17:20"]);
+}
+
 #[test]
 fn restarts_are_drawn_from_the_record() {
-    let at = |text: &str| Value::Integer(support::time(text).timestamp());
-    let text = |text: &'static str| Value::Text(text.into());
     let request = |moment, outcome| {
         vec![("requested_at", at(moment)), ("action", text("restart_mdmclient")), ("outcome", text(outcome))]
     };
-    let heal = vec![request("2026-11-23T16:30:00Z", "done"), request("2026-11-23T17:30:00Z", "refused")];
+    let heal = vec![
+        request("2026-11-23T16:30:00Z", "done"),
+        request("2026-11-23T17:30:00Z", "refused"),
+        request("2026-11-23T17:40:00Z", "dry_run"),
+    ];
     let ledger = vec![vec![("source", text("heal_ledger")), ("state", text("ok"))]];
-    let mut tables = tables();
-    tables.retain(|table| ![MDM_HEAL.name, MDM_HEALTH_STATUS.name].contains(&table.definition().name));
-    tables.extend([Box::new(Given(&MDM_HEAL, heal)) as Box<dyn Table>, Box::new(Given(&MDM_HEALTH_STATUS, ledger))]);
-    let page = report::page("x", &Mac::at(NOW).findings(), &tables);
+    let page = page_with(vec![Given(&MDM_HEAL, heal), Given(&MDM_HEALTH_STATUS, ledger)]);
     let document = parse(&page);
     assert_eq!(drawn(&document, "done"), ["16:30:00 restart_mdmclient: done. "]);
     assert_eq!(drawn(&document, "failed"), ["17:30:00 restart_mdmclient: refused. "]);
-    assert!(words(by_id(&document, "timeline-words")).contains("Restarts by mdm-health: 1 done, 1 not done"));
+    assert!(
+        words(by_id(&document, "timeline-words")).contains("Restarts by mdm-health: 1 done, 1 not done, 1 dry run")
+    );
     assert!(words(by_id(&document, "evidence")).contains("never"), "the record is there and names no restart");
 }
 

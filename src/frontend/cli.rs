@@ -117,7 +117,12 @@ fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
     let collector = collector(arguments)?;
     let findings = collector.findings(PATIENCE);
     let tables = tables::all(&Context { collector, patience: PATIENCE });
-    target.write(&report::page(arguments.source.name(), &findings, &tables)).map_err(refused)
+    let page = report::page(arguments.source.name(), &findings, &tables);
+    if target.is_stdout() {
+        print(&page);
+        return Ok(());
+    }
+    target.write(&page).map_err(refused)
 }
 
 /// What mdm-watchdog -heal does. That nothing is stuck is no failure.

@@ -1,4 +1,5 @@
-//! The ways to ask: the osquery extension, the embedded SQL shell, the watchdog's command line.
+//! The ways to ask: the osquery extension, the embedded SQL shell, the watchdog's command line, a
+//! page for a browser.
 
 pub mod cli;
 mod layout;

@@ -49,18 +49,13 @@ impl Target {
         }
     }
 
-    /// Writes the page as a whole or not at all.
+    /// Writes the page into the file as a whole or not at all.
     pub fn write(&self, page: &str) -> Result<(), FileError> {
         self.check()?;
         let failed = |why: io::Error| match why.kind() {
-            ErrorKind::AlreadyExists => FileError::Exists(self.file.clone()),
+            ErrorKind::AlreadyExists if !self.force => FileError::Exists(self.file.clone()),
             _ => FileError::Unwritable { path: self.file.clone(), why },
         };
-        if self.is_stdout() {
-            // A reader that closes the pipe early has seen what it wanted.
-            let _ = io::stdout().write_all(page.as_bytes()).and_then(|()| io::stdout().flush());
-            return Ok(());
-        }
         if !self.force {
             return create(&self.file, page).map_err(failed);
         }
@@ -72,7 +67,8 @@ impl Target {
         })
     }
 
-    fn is_stdout(&self) -> bool {
+    /// Whether it goes to standard output.
+    pub fn is_stdout(&self) -> bool {
         self.file.as_os_str() == "-"
     }
 }

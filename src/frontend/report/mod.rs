@@ -13,8 +13,8 @@ mod words;
 
 use crate::Time;
 use crate::health::Findings;
-use crate::tables::{MDM_WATCHDOG, OS_UPDATE_SETTINGS, Table, TableDefinition};
-use clock::{Clock, length};
+use crate::tables::{MDM_HEALTH_STATUS, MDM_WATCHDOG, OS_UPDATE_SETTINGS, Table, TableDefinition};
+use clock::{Clock, distance, length};
 use told::{RowOf, Told};
 
 /// No source but the page itself: whatever a log line smuggles in, nothing runs and nothing is fetched.
@@ -101,6 +101,17 @@ impl Report<'_> {
     fn rows(&self, table: &'static TableDefinition) -> Vec<RowOf<'_>> {
         let found = self.tables.iter().find(|one| one.definition.name == table.name);
         found.map_or_else(Vec::new, |table| table.rows().collect())
+    }
+
+    /// Whether the record of restarts was read, so that no restart in it is none.
+    fn knows_restarts(&self) -> bool {
+        let ledger = |row: &RowOf<'_>| row.text("source") == Some("heal_ledger") && row.text("state") == Some("ok");
+        self.rows(&MDM_HEALTH_STATUS).iter().any(ledger)
+    }
+
+    /// A moment, and how far it is from the one that is judged.
+    fn moment(&self, at: Time) -> String {
+        format!("{} <small>{}</small>", self.clock.element(at), distance(at, self.now))
     }
 
     /// The row of a table that always has one.

@@ -79,7 +79,7 @@ pub fn sources(report: &Report) -> String {
         let names: Vec<String> = absent.iter().map(name).collect();
         let _ = write!(
             told,
-            "<p class=\"note\">Not there, which says nothing of this Mac: {}.</p><details class=\"prints\">\
+            "<p class=\"note\">Not there, which says nothing of this Mac: {}.</p><details>\
              <summary>Why they are not there</summary><ul class=\"sources\">{}</ul></details>",
             names.join(", "),
             absent.iter().map(item).collect::<String>()

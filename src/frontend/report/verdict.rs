@@ -1,10 +1,10 @@
 //! The verdict, what to do about it, and what it rests on.
 
-use super::clock::{distance, length};
+use super::clock::length;
 use super::told::RowOf;
 use super::words::{self, Look};
 use super::{Report, html};
-use crate::tables::{MDM_HEALTH_STATUS, MDM_WATCHDOG};
+use crate::tables::MDM_WATCHDOG;
 use chrono::TimeDelta;
 use std::fmt::Write as _;
 
@@ -93,7 +93,7 @@ fn facts(report: &Report, row: RowOf<'_>) -> [(&'static str, String); 8] {
         ("Awake since", told(moment("awake_since"), "could not be told")),
         ("The log covers", told(span, "nothing, as it could not be read")),
         (
-            "A success is recent for",
+            "Window for a success",
             told(row.number("window_seconds").map(|seconds| format!("{} minutes", seconds / 60)), ""),
         ),
     ]
@@ -103,11 +103,7 @@ fn facts(report: &Report, row: RowOf<'_>) -> [(&'static str, String); 8] {
 fn output(report: &Report, row: RowOf<'_>, column: &str) -> String {
     let unknown = || "<i>could not be told</i>".to_owned();
     if column.starts_with("last_") {
-        let recorded = report
-            .rows(&MDM_HEALTH_STATUS)
-            .iter()
-            .any(|source| source.text("source") == Some("heal_ledger") && source.text("state") == Some("ok"));
-        let none = || if recorded { "never".to_owned() } else { unknown() };
+        let none = || if report.knows_restarts() { "never".to_owned() } else { unknown() };
         return row.time(column).map_or_else(none, |at| report.moment(at));
     }
     match row.flag(column) {
@@ -119,11 +115,4 @@ fn output(report: &Report, row: RowOf<'_>, column: &str) -> String {
 
 fn symbol(look: &Look) -> String {
     format!("<svg class=\"symbol\" viewBox=\"0 0 32 32\" aria-hidden=\"true\"><use href=\"#{}\"/></svg>", look.symbol)
-}
-
-impl Report<'_> {
-    /// A moment, and how far it is from the one that is judged.
-    pub(super) fn moment(&self, at: crate::Time) -> String {
-        format!("{} <small>{}</small>", self.clock.element(at), distance(at, self.now))
-    }
 }

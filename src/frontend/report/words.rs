@@ -107,3 +107,34 @@ pub const OUTPUTS: [(&str, &str); 8] = [
     ("last_mdm_kickstart", "MDM client last restarted"),
     ("last_software_update_daemon_kickstart", "Update daemon last restarted"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::MDM_WATCHDOG;
+
+    /// The codes that the page of `mdm_watchdog` lists for a column.
+    fn codes(column: &str) -> Vec<&'static str> {
+        let column = MDM_WATCHDOG.columns.iter().find(|one| one.name == column).unwrap();
+        let names = column.description.split('`').skip(1).step_by(2);
+        names.filter(|name| MDM_WATCHDOG.columns.iter().all(|one| one.name != *name)).collect()
+    }
+
+    #[test]
+    fn every_state_has_a_look_and_only_unknown_is_unknown() {
+        let states = codes("state");
+        assert_eq!(states.len(), 6);
+        for word in states {
+            assert_eq!(state(word).word == "Unknown", word == "unknown", "{word}");
+        }
+    }
+
+    #[test]
+    fn every_reason_about_updates_has_words() {
+        let reasons = codes("software_updates_reason");
+        assert_eq!(reasons.len(), 12);
+        for reason in reasons {
+            assert_ne!(updates_reason(reason), "", "{reason}");
+        }
+    }
+}

@@ -73,18 +73,18 @@ pub fn commands(report: &Report, scale: Scale) -> Lane {
     for row in report.rows(&MDM_COMMANDS_RECENT) {
         let (received, responded) = (row.time("received_at"), row.time("responded_at"));
         let Some(at) = received.or(responded) else { continue };
-        if !scale.holds(responded.unwrap_or(report.now).max(at)) {
-            earlier += 1;
-            continue;
-        }
         let (kind, count) = match row.text("status") {
             Some("pending") => (Kind::Unanswered, &mut pending),
             Some("NotNow") => (Kind::PutOff, &mut put_off),
             Some("Error" | "CommandFormatError") => (Kind::Failed, &mut failed),
             _ => (Kind::Done, &mut answered),
         };
-        *count += 1;
         let to = if kind == Kind::Unanswered { report.now } else { responded.unwrap_or(at) };
+        if !scale.holds(to.max(at)) {
+            earlier += 1;
+            continue;
+        }
+        *count += 1;
         let (label, details) = command(report, row, kind, at, to);
         if kind == Kind::Unanswered || to - at > long {
             bars.push(Item::Bar { from: at, to, kind, label, details });

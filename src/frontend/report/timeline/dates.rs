@@ -2,10 +2,10 @@
 
 use super::super::Report;
 use super::super::clock::distance;
-use super::counted;
 use super::lane::{Item, Kind, Lane, Marks};
 use super::scale::Scale;
-use crate::tables::{MDM_HEAL, MDM_HEALTH_STATUS, OS_UPDATE_ENFORCEMENT};
+use super::{counted, gathered};
+use crate::tables::{MDM_HEAL, OS_UPDATE_ENFORCEMENT};
 
 /// The most rows of declarations that are drawn: the last ones.
 const MOST_ROWS: usize = 6;
@@ -21,7 +21,8 @@ pub fn deadlines(report: &Report, scale: Scale) -> Lane {
         if let Some((_, count)) = counts.get_mut(at) {
             *count += 1;
         }
-        let Some(deadline) = row.time("deadline_at") else { continue };
+        // What the Mac no longer goes by is named for months.
+        let Some(deadline) = row.time("deadline_at").filter(|_| state != "stale") else { continue };
         let version = row.text("target_os_version").or(row.text("target_build_version")).unwrap_or("an update");
         let when = format!("{}, {}", report.clock.short(deadline), distance(deadline, report.now));
         let id = row.text("declaration_id").unwrap_or("no declaration");
@@ -63,7 +64,7 @@ fn failures(count: Option<i64>) -> String {
 /// What mdm-health was asked to restart.
 pub fn restarts(report: &Report, scale: Scale) -> Lane {
     let (mut marks, mut earlier) = (Marks::default(), 0);
-    let (mut done, mut not) = (0, 0);
+    let (mut done, mut not, mut open) = (0, 0, 0);
     for row in report.rows(&MDM_HEAL) {
         let (Some(at), Some(outcome)) = (row.time("requested_at"), row.text("outcome")) else { continue };
         if !scale.holds(at) {
@@ -72,20 +73,17 @@ pub fn restarts(report: &Report, scale: Scale) -> Lane {
         }
         let (kind, count) = match outcome {
             "done" => (Kind::Done, &mut done),
+            "dry_run" | "running" => (Kind::Said, &mut open),
             _ => (Kind::Failed, &mut not),
         };
         *count += 1;
         let (action, detail) = (row.text("action").unwrap_or_default(), row.text("detail").unwrap_or_default());
         marks.add(scale, at, kind, format!("{} {action}: {outcome}. {detail}", report.clock.time_of_day(at)));
     }
-    let recorded = |row: &super::super::told::RowOf<'_>| {
-        row.text("source") == Some("heal_ledger") && row.text("state") == Some("ok")
-    };
-    let words = if report.rows(&MDM_HEALTH_STATUS).iter().any(recorded) {
-        counted(&[(done, "done"), (not, "not done"), (earlier, "earlier")])
+    let words = if report.knows_restarts() {
+        counted(&[(done, "done"), (not, "not done"), (open, "dry run or under way"), (earlier, "earlier")])
     } else {
         "not known: the record of restarts was not read".to_owned()
     };
-    let items = marks.items(super::gathered(report));
-    Lane { name: "Restarts by mdm-health".to_owned(), words, rows: if items.is_empty() { vec![] } else { vec![items] } }
+    Lane { name: "Restarts by mdm-health".to_owned(), words, rows: vec![marks.items(gathered(report))] }
 }

@@ -21,6 +21,9 @@ const HOLDS_WORDS: f64 = 30.0;
 /// A bar narrower than this is drawn as a round dot at least, in percent.
 const NARROW: f64 = 0.6;
 
+/// The longest words that stand free, in characters.
+const LONGEST: usize = 90;
+
 /// A stretch of time behind the lanes.
 pub struct Shade {
     /// From when.
@@ -44,8 +47,8 @@ pub fn picture(report: &Report, scale: Scale, lanes: &[Lane], shades: &[Shade]) 
             body,
             "<text class=\"name\" y=\"{}\">{}<tspan class=\"words\" dx=\"8\">{}</tspan></text>",
             y + 14,
-            html::text(&lane.name),
-            html::text(&lane.words)
+            short(&lane.name),
+            short(&lane.words)
         );
         y += NAME;
         for row in &lane.rows {
@@ -152,7 +155,7 @@ fn bar(kind: Kind, from: f64, to: f64, y: i32, label: &str, details: &str) -> St
 /// Words on the side of a place that has more room; beyond the edge they begin or end with an arrow.
 fn note(x: f64, y: i32, inside: bool, text: &str) -> String {
     let left = x > 50.0;
-    let text = html::text(text);
+    let text = short(text);
     let text = match (inside, left) {
         (true, _) => text,
         (false, true) => format!("{text} →"),
@@ -165,6 +168,14 @@ fn note(x: f64, y: i32, inside: bool, text: &str) -> String {
         (false, false) => ("note", 0),
     };
     format!("<text class=\"{class}\" x=\"{x:.2}%\" dx=\"{dx}\" y=\"{}\">{text}</text>\n", y + 4)
+}
+
+/// Words that stand free in the picture, cut where they would run out of it.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => html::text(text),
+        Some((end, _)) => html::text(&format!("{}…", text.get(..end).unwrap_or_default())),
+    }
 }
 
 /// A form of the legend.

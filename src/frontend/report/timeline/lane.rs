@@ -124,7 +124,7 @@ impl Kind {
             Self::Answered => "request answered",
             Self::Done => "command answered, restart done",
             Self::PutOff => "put off (NotNow)",
-            Self::Said => "offer, scan, declaration",
+            Self::Said => "offer, scan, declaration, other",
             Self::Downloading => "downloading",
             Self::Preparing => "preparing",
             Self::Prepared => "prepared",
@@ -156,7 +156,6 @@ struct Gathered {
 impl Marks {
     /// Adds a moment, which must lie in the scale.
     pub fn add(&mut self, scale: Scale, at: Time, kind: Kind, details: String) {
-        #[allow(clippy::cast_possible_truncation, reason = "a percentage has a small number of places")]
         let place = (scale.percent(at) * PLACES / 100.0) as i64;
         let mark = self.0.entry((kind, place)).or_insert_with(|| Gathered { first: (at, details), last: at, count: 0 });
         mark.last = mark.last.max(at);

@@ -27,8 +27,13 @@ pub fn lanes(report: &Report, scale: Scale) -> Vec<Lane> {
     let events = report.rows(&OS_UPDATE_EVENTS);
     let mut updates = report.rows(&OS_UPDATE_STATUS);
     updates.sort_by_key(|update| std::cmp::Reverse(update.time("last_event_at")));
-    let lanes = updates.into_iter().filter_map(|update| lane(report, scale, update, &events));
-    lanes.take(MOST_LANES).collect()
+    let mut lanes: Vec<Lane> = updates.into_iter().filter_map(|update| lane(report, scale, update, &events)).collect();
+    let left_out = lanes.len().saturating_sub(MOST_LANES);
+    lanes.truncate(MOST_LANES);
+    if let Some(last) = lanes.last_mut().filter(|_| left_out > 0) {
+        last.words += &format!("; {left_out} more updates are not drawn for want of room");
+    }
+    lanes
 }
 
 fn lane(report: &Report, scale: Scale, update: RowOf<'_>, events: &[RowOf<'_>]) -> Option<Lane> {
@@ -68,16 +73,20 @@ fn name(update: RowOf<'_>) -> String {
 
 /// From each report of progress to the next. The last phase may still last: nobody knows after its last report.
 fn phases(report: &Report, scale: Scale, update: RowOf<'_>, events: &[RowOf<'_>]) -> Vec<Item> {
+    let failed = update.time("failed_at");
     let mut phases: Vec<Phase> = Vec::new();
     let mut open = false;
     for event in events.iter().filter(|event| is_of(update, **event)) {
         let (Some(at), Some(reported)) = (event.time("at"), kind(*event)) else { continue };
         if let Some(last) = phases.last_mut().filter(|_| open) {
-            last.to = at;
+            // A failure ends what was under way.
+            let ended = failed.filter(|failed| (last.from..at).contains(failed));
+            last.to = ended.unwrap_or(at);
+            open = ended.is_none();
         }
         let Some(kind) = reported else {
             // What is prepared stays so when the operation ends.
-            open = phases.last().is_some_and(|last| last.kind == Kind::Prepared);
+            open &= phases.last().is_some_and(|last| last.kind == Kind::Prepared);
             continue;
         };
         if !open || phases.last().is_none_or(|last| last.kind != kind) {
@@ -89,12 +98,10 @@ fn phases(report: &Report, scale: Scale, update: RowOf<'_>, events: &[RowOf<'_>]
             last.details = format!("{percent} at {}", report.clock.short(at));
         }
     }
-    // A failure ends what was under way.
-    if let Some(failed) = update.time("failed_at")
-        && let Some(phase) = phases.iter_mut().rev().find(|phase| phase.from <= failed)
+    if let Some(last) = phases.last_mut().filter(|_| open)
+        && let Some(failed) = failed.filter(|failed| *failed >= last.to)
     {
-        phase.to = phase.to.min(failed);
-        open &= phases.last().is_some_and(|last| last.from > failed);
+        (last.to, open) = (failed, false);
     }
     let rest = phases.last().filter(|last| open && update.text("phase") == Some(last.kind.words())).map(|last| last.to);
     let skipped = phases.len().saturating_sub(MOST_PHASES);
@@ -115,9 +122,10 @@ fn phases(report: &Report, scale: Scale, update: RowOf<'_>, events: &[RowOf<'_>]
     items
 }
 
-/// Whether an event is about that update. Events without a product are those of the update that has none either.
+/// Whether an event is about that update. One without a product is of the update without a product on which work began.
 fn is_of(update: RowOf<'_>, event: RowOf<'_>) -> bool {
-    update.text("product_key") == event.text("product_key")
+    let product_key = update.text("product_key");
+    product_key == event.text("product_key") && (product_key.is_some() || update.number("attempts").is_some())
 }
 
 /// The phase that an event reports; `Some(None)` where an operation ends.
