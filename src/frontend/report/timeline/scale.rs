@@ -11,8 +11,11 @@ const REACH: TimeDelta = TimeDelta::hours(24);
 /// The most that it shows, for a Mac that keeps a journal of weeks.
 const MOST: TimeDelta = TimeDelta::days(7);
 
+/// How much is shown of the time before a short log, at least.
+const LEAST: TimeDelta = TimeDelta::minutes(5);
+
 /// The distances that ticks may have, in minutes, and how many ticks there are at most.
-const STEPS: [i64; 10] = [5, 10, 15, 30, 60, 120, 180, 360, 720, DAY];
+const STEPS: [i64; 12] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, DAY];
 const MOST_TICKS: i64 = 9;
 
 /// Minutes of a day.
@@ -38,9 +41,15 @@ pub struct Tick {
 }
 
 impl Scale {
-    /// The stretch that holds the log, the window, and what happened before the log if it was not long ago.
+    /// The stretch that holds the log, the window unless the log is shorter, and what happened before the log if it was not long ago.
     pub fn new(now: Time, log_from: Option<Time>, happened: impl Iterator<Item = Time>) -> Self {
-        let from = log_from.map_or(now, |from| from.max(now - MOST)).min(now - WINDOW);
+        let window = now - WINDOW;
+        let from = match log_from {
+            Some(from) if from <= window => from.max(now - MOST),
+            // A log of minutes is looked at more closely, with some of the time that it does not cover.
+            Some(from) if from < now => (from - ((now - from) / 2).max(LEAST)).max(window),
+            _ => window,
+        };
         let reach = from.min(now - REACH);
         let from = happened.filter(|at| *at >= reach).fold(from, Time::min);
         // A little room at both ends.
@@ -111,6 +120,15 @@ mod tests {
         );
         assert_eq!(labels("2026-11-20T03:00:00Z", "2026-11-24T03:00:00Z", 0).len(), 8);
         assert_eq!(labels("2026-11-01T03:00:00Z", "2026-11-08T04:00:00Z", 0)[..2], ["2 Nov", "3 Nov"]);
+    }
+
+    #[test]
+    fn a_log_of_minutes_is_looked_at_closely() {
+        let now = time("2026-11-23T18:00:00Z");
+        let minutes = |from: &str| (now - Scale::new(now, Some(time(from)), [].into_iter()).from).num_minutes();
+        assert_eq!(minutes("2026-11-23T17:59:40Z"), 5);
+        assert_eq!(minutes("2026-11-23T17:40:00Z"), 30);
+        assert_eq!(minutes("2026-11-23T16:45:00Z"), 91);
     }
 
     #[test]
