@@ -33,6 +33,7 @@ complete -c mdm-health -n "__fish_mdm_health_needs_command" -s h -l help -d 'Pri
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -s V -l version -d 'Print version'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "query" -d 'Run an SQL query over the tables, without osquery'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "diagnose" -d 'Check for known MDM problems and print mdm-watchdog\'s outputs'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "report" -d 'Make a page for a browser: the verdict with its evidence, a timeline, and every table'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "tables" -d 'Print the tables and what they answer, or all that is to know of one, in Markdown'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "packs" -d 'Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "completions" -d 'Print what a shell reads to complete this command line'
@@ -54,6 +55,13 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l now -
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l syslog -d 'Write them to the system\'s log as well'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l force -d 'Replace the file if it is there; without this nothing is ever replaced'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l source -d '`live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l root -d 'The folder below which the Mac lies' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F

@@ -1,9 +1,10 @@
 //! The command line: which front end to start, and mdm-watchdog's outputs.
 
+use super::report::file::{FileError, Target};
 use super::shell::{self, Format};
 use super::source::SourceOptions;
 use super::syslog;
-use super::{manual, packs, pages, progress};
+use super::{manual, packs, pages, progress, report};
 use crate::collect::Collector;
 use crate::facts::restarts::DaemonRestarts;
 use crate::heal::{Action, Healer, Request, limits};
@@ -53,6 +54,8 @@ enum Command {
         #[arg(long)]
         syslog: bool,
     },
+    /// Make a page for a browser: the verdict with its evidence, a timeline, and every table
+    Report(Target),
     /// Print the tables and what they answer, or all that is to know of one, in Markdown
     Tables {
         /// A table, such as mdm_watchdog
@@ -110,6 +113,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
             }
             printed
         }
+        Command::Report(target) => return report(arguments, target),
         Command::Heal => return heal(&collector(arguments)?),
         Command::Query { sql, json, csv } => {
             let collector = collector(arguments)?;
@@ -125,6 +129,21 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     };
     print(&printed);
     Ok(())
+}
+
+/// The page for a browser. That its file may not be written is said before anything is read.
+fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
+    let refused = |error: FileError| (1, format!("{error}."));
+    target.check().map_err(refused)?;
+    let collector = collector(arguments)?;
+    let findings = collector.findings(PATIENCE);
+    let tables = tables::all(&Context { collector, patience: PATIENCE });
+    let page = report::page(arguments.source.name(), &findings, &tables);
+    if target.is_stdout() {
+        print(&page);
+        return Ok(());
+    }
+    target.write(&page).map_err(refused)
 }
 
 /// What mdm-watchdog -heal does. That nothing is stuck is no failure.

@@ -1,4 +1,5 @@
-//! The ways to ask: the osquery extension, the embedded SQL shell, the watchdog's command line.
+//! The ways to ask: the osquery extension, the embedded SQL shell, the watchdog's command line, a
+//! page for a browser.
 
 pub mod cli;
 mod layout;
@@ -7,6 +8,7 @@ pub mod osquery;
 pub mod packs;
 mod pages;
 mod progress;
+pub mod report;
 pub mod shell;
 pub mod source;
 mod syslog;

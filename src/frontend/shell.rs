@@ -141,7 +141,7 @@ pub fn printable(text: &str) -> String {
     for letter in text.chars() {
         // Beside the control characters, those that turn the direction of a text.
         let obeyed = letter.is_control()
-            || matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            || matches!(letter, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if obeyed { printed.extend(letter.escape_default()) } else { printed.push(letter) }
     }
     printed

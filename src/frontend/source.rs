@@ -52,6 +52,11 @@ impl SourceOptions {
         }
     }
 
+    /// What the source is called: a path, or `live`.
+    pub fn name(&self) -> &str {
+        self.source.as_deref().unwrap_or("live")
+    }
+
     /// Keeps what that host's evidence comes to. A moment other than now leaves no trace in the journal.
     pub fn collector(&self, host: Box<dyn Host>) -> Arc<Collector> {
         let state_dir = self.state_dir();

@@ -1,0 +1,118 @@
+//! The verdict, what to do about it, and what it rests on.
+
+use super::clock::length;
+use super::told::RowOf;
+use super::words::{self, Look};
+use super::{Report, html};
+use crate::tables::MDM_WATCHDOG;
+use chrono::TimeDelta;
+use std::fmt::Write as _;
+
+/// The verdict, and whether OS updates are stuck.
+pub fn section(report: &Report) -> String {
+    let row = report.first(&MDM_WATCHDOG);
+    let (state, reason) = (row.text("state").unwrap_or("unknown"), row.text("reason").unwrap_or_default());
+    let look = words::state(state);
+    let (stuck, updates_reason) = (row.flag("mdm_software_updates_stuck"), row.text("software_updates_reason"));
+    let updates = words::updates(stuck);
+    let mut section = format!(
+        "<section id=\"verdict\" class=\"verdict {}\" aria-labelledby=\"verdict-word\">{}<div>\
+         <p class=\"over\">MDM client</p><h2 id=\"verdict-word\">{}</h2>\
+         <p class=\"lead\">{}</p><p class=\"codes\">state <code>{}</code>, reason <code>{}</code></p>\
+         <p class=\"advice\"><strong>What to do:</strong> {}</p></div></section>\n",
+        look.class,
+        symbol(&look),
+        look.word,
+        report.clock.sentence(row.text("detail").unwrap_or_default()),
+        html::text(state),
+        html::text(reason),
+        html::prose(words::advice(state, reason)),
+    );
+    let updates_reason = updates_reason.unwrap_or_default();
+    let advice = if stuck == Some(true) {
+        format!("<p class=\"advice\"><strong>What to do:</strong> {}</p>", html::prose(words::UPDATES_ADVICE))
+    } else {
+        String::new()
+    };
+    let _ = writeln!(
+        section,
+        "<section class=\"verdict small {}\" aria-labelledby=\"updates-word\">{}<div>\
+         <p class=\"over\">OS updates</p><h2 id=\"updates-word\">{}</h2><p>{} <code>{}</code></p>{advice}</div></section>",
+        updates.class,
+        symbol(&updates),
+        updates.word,
+        words::updates_reason(updates_reason),
+        html::text(updates_reason),
+    );
+    section
+}
+
+/// The figures behind the verdict.
+pub fn evidence(report: &Report) -> String {
+    let facts = facts(report, report.first(&MDM_WATCHDOG));
+    let facts: String =
+        facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n")).collect();
+    format!("<div class=\"box\"><h2>Evidence</h2><dl class=\"facts\">\n{facts}</dl></div>\n")
+}
+
+/// What mdm-watchdog would print.
+pub fn outputs(report: &Report) -> String {
+    let row = report.first(&MDM_WATCHDOG);
+    let mut told = "<div class=\"box\"><h2>Outputs of mdm-watchdog</h2><table class=\"outputs\"><thead><tr>\
+        <th scope=\"col\">Question</th><th scope=\"col\">Answer</th></tr></thead><tbody>\n"
+        .to_owned();
+    for (column, question) in words::OUTPUTS {
+        let answer = output(report, row, column);
+        let _ = writeln!(told, "<tr><th scope=\"row\">{question} <code>{column}</code></th><td>{answer}</td></tr>");
+    }
+    told.push_str(
+        "</tbody></table><p class=\"note\">They keep mdm-watchdog’s own rule: every silence of 90 minutes counts as stuck. \
+         The verdict above needs more than a silence.</p></div>\n",
+    );
+    told
+}
+
+fn facts(report: &Report, row: RowOf<'_>) -> [(&'static str, String); 8] {
+    let moment = |column: &str| row.time(column).map(|at| report.moment(at));
+    let told = |value: Option<String>, none: &str| value.unwrap_or_else(|| format!("<i>{none}</i>"));
+    let command = row.text("last_command_type").map(|command| {
+        let at = moment("last_command_at").map_or_else(String::new, |at| format!("<br/>{at}"));
+        format!("<code>{}</code>{at}", html::text(command))
+    });
+    let span = row.time("log_from").zip(row.time("log_to")).map(|(from, to)| {
+        let covered = length(to - from);
+        format!("{} to<br/>{} <small>{covered}</small>", report.clock.element(from), report.clock.element(to))
+    });
+    let gap = row.number("usual_gap_seconds").and_then(TimeDelta::try_seconds);
+    [
+        ("Last success", told(moment("last_success_at"), "none in the log")),
+        ("Last attempt", told(moment("last_attempt_at"), "none in the log")),
+        ("Last HTTP status", told(row.number("last_http_status").map(|status| status.to_string()), "none in the log")),
+        ("Last command", told(command, "none in the log")),
+        ("Usual gap between successes", told(gap.map(|gap| format!("up to {}", length(gap))), "too little history")),
+        ("Awake since", told(moment("awake_since"), "could not be told")),
+        ("The log covers", told(span, "nothing, as it could not be read")),
+        (
+            "Window for a success",
+            told(row.number("window_seconds").map(|seconds| format!("{} minutes", seconds / 60)), ""),
+        ),
+    ]
+}
+
+/// One of mdm-watchdog's outputs. A restart that never was is told from one that is not known.
+fn output(report: &Report, row: RowOf<'_>, column: &str) -> String {
+    let unknown = || "<i>could not be told</i>".to_owned();
+    if column.starts_with("last_") {
+        let none = || if report.knows_restarts() { "never".to_owned() } else { unknown() };
+        return row.time(column).map_or_else(none, |at| report.moment(at));
+    }
+    match row.flag(column) {
+        None => unknown(),
+        Some(false) => "no".to_owned(),
+        Some(true) => "<strong>yes</strong>".to_owned(),
+    }
+}
+
+fn symbol(look: &Look) -> String {
+    format!("<svg class=\"symbol\" viewBox=\"0 0 32 32\" aria-hidden=\"true\"><use href=\"#{}\"/></svg>", look.symbol)
+}
