@@ -1,13 +1,10 @@
-//! The command line: which front end to start, and mdm-watchdog's outputs.
+//! The command line: which front end to start.
 
 use super::progress;
 use super::shell::{self, Format};
 use super::source::SourceOptions;
-use super::syslog;
+use super::watchdog::{self, Giving};
 use crate::collect::Collector;
-use crate::facts::restarts::DaemonRestarts;
-use crate::heal::{Action, Healer, Request, limits};
-use crate::health::Findings;
 use crate::tables::{self, Context};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -24,7 +21,13 @@ const USAGE: u8 = 2;
 
 /// Tells whether a Mac's MDM is healthy, why not, and on what evidence.
 #[derive(Debug, Parser)]
-#[command(name = "mdm-health", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(
+    name = "mdm-health",
+    version,
+    arg_required_else_help = true,
+    after_help = "mdm-watchdog's flags -diagnose, -heal, -help and -version are understood as well.",
+    after_long_help = format!("mdm-watchdog's flags -diagnose, -heal, -help and -version are understood as well.\n\n{}\n\n{}", watchdog::HELP, watchdog::EXIT_CODES),
+)]
 struct Arguments {
     #[command(flatten)]
     source: SourceOptions,
@@ -46,15 +49,20 @@ enum Command {
         csv: bool,
     },
     /// Check for known MDM problems and print mdm-watchdog's outputs
-    Diagnose {
-        /// Write them to the system's log as well
-        #[arg(long)]
-        syslog: bool,
-    },
+    #[command(after_long_help = format!("{}\n\n{}", watchdog::HELP, watchdog::EXIT_CODES))]
+    Diagnose(Giving),
     /// Print the tables and what they answer, in Markdown
     Tables,
     /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
-    Heal,
+    #[command(after_long_help = format!("{}\n\n{}", watchdog::HELP, watchdog::EXIT_CODES))]
+    Heal {
+        /// Restart only where the policy's AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a
+        /// LaunchDaemon, with --syslog
+        #[arg(long)]
+        automatic: bool,
+        #[command(flatten)]
+        giving: Giving,
+    },
     /// Print the version
     Version,
 }
@@ -81,14 +89,12 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     let printed = match &arguments.command {
         Command::Version => format!("{}\n", crate::VERSION),
         Command::Tables => table_list(),
-        Command::Diagnose { syslog } => {
-            let printed = outputs(&collector(arguments)?.findings(PATIENCE));
-            if *syslog {
-                syslog::write(&printed);
-            }
-            printed
+        Command::Diagnose(giving) => watchdog::diagnose(&collector(arguments)?, PATIENCE, giving),
+        Command::Heal { automatic, giving } => {
+            let (printed, healed) = watchdog::heal(&collector(arguments)?, PATIENCE, *automatic, giving);
+            print(&printed);
+            return healed.map_err(|refusal| (1, refusal.to_string().trim_end().to_owned()));
         }
-        Command::Heal => return heal(&collector(arguments)?),
         Command::Query { sql, json, csv } => {
             let collector = collector(arguments)?;
             let format = match (json, csv) {
@@ -103,17 +109,6 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     };
     print(&printed);
     Ok(())
-}
-
-/// What mdm-watchdog -heal does. That nothing is stuck is no failure.
-fn heal(collector: &Arc<Collector>) -> Result<(), (u8, String)> {
-    let healed =
-        Healer::new(collector.clone(), PATIENCE).request(&Request::new(Action::Heal.name(), Some("mdm-health heal")));
-    print(&outputs(&collector.findings(PATIENCE)));
-    match healed {
-        Err(refusal) if refusal.code != limits::NOT_STUCK => Err((1, refusal.to_string().trim_end().to_owned())),
-        _ => Ok(()),
-    }
 }
 
 fn print(text: &str) {
@@ -140,34 +135,5 @@ fn as_mdm_watchdog(argument: OsString) -> OsString {
         Some("-version") => "version".into(),
         Some("-help") => "--help".into(),
         _ => argument,
-    }
-}
-
-/// mdm-watchdog's outputs, a line each, with its names. What could not be told is `unknown`.
-fn outputs(findings: &Findings) -> String {
-    let (verdict, restarts) = (&findings.verdict, findings.evidence.restarts.known());
-    let flag = |value: Option<bool>| value.map_or("unknown", |value| if value { "true" } else { "false" }).to_owned();
-    let (client, updates) =
-        (restarts.map(|restarts| restarts.mdmclient), restarts.map(|restarts| restarts.softwareupdated));
-    [
-        ("MDMEnrolled", flag(verdict.enrolled)),
-        ("MDMIdentityError", flag(verdict.identity_error)),
-        ("MDMClientStuck", flag(verdict.client_stuck)),
-        ("MDMSoftwareUpdatesStuck", flag(verdict.software_updates_stuck)),
-        ("MDMClientRestarted", flag(client.and_then(|client| client.by_last_heal))),
-        ("SoftwareUpdateDaemonRestarted", flag(updates.and_then(|updates| updates.by_last_heal))),
-        ("LastMDMKickstart", kickstart(client)),
-        ("LastSoftwareUpdateDaemonKickstart", kickstart(updates)),
-    ]
-    .map(|(name, value)| format!("{name}: {value}\n"))
-    .concat()
-}
-
-/// A time as Go prints it; never is Go's zero time.
-fn kickstart(daemon: Option<DaemonRestarts>) -> String {
-    match daemon.map(|daemon| daemon.last_at) {
-        None => "unknown".to_owned(),
-        Some(None) => "0001-01-01 00:00:00 +0000 UTC".to_owned(),
-        Some(Some(at)) => at.format("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
     }
 }

@@ -8,3 +8,4 @@ pub mod shell;
 pub mod source;
 mod syslog;
 mod vtab;
+mod watchdog;
