@@ -1,5 +1,6 @@
 //! The command line: which front end to start.
 
+use super::capture::{self, CaptureError, CaptureOptions};
 use super::progress;
 use super::shell::{self, Format};
 use super::source::SourceOptions;
@@ -63,6 +64,9 @@ enum Command {
         #[command(flatten)]
         giving: Giving,
     },
+    /// Write down what mdm-health reads of this Mac, to look at elsewhere with --source
+    #[command(after_long_help = capture::HELP)]
+    Capture(CaptureOptions),
     /// Print the version
     Version,
 }
@@ -95,6 +99,10 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
             print(&printed);
             return healed.map_err(|refusal| (1, refusal.to_string().trim_end().to_owned()));
         }
+        Command::Capture(options) => capture::capture(&arguments.source, options).map_err(|error| {
+            let code = if matches!(error, CaptureError::Source(_)) { USAGE } else { 1 };
+            (code, format!("{error}."))
+        })?,
         Command::Query { sql, json, csv } => {
             let collector = collector(arguments)?;
             let format = match (json, csv) {

@@ -1,5 +1,6 @@
 //! The ways to ask: the osquery extension, the embedded SQL shell, the watchdog's command line.
 
+mod capture;
 pub mod cli;
 mod layout;
 pub mod osquery;

@@ -2,6 +2,7 @@
 
 use crate::Time;
 use crate::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use chrono::FixedOffset;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
@@ -46,6 +47,14 @@ impl Host for Watched {
 
     fn is_live(&self) -> bool {
         self.0.is_live()
+    }
+
+    fn utc_offset(&self) -> Option<FixedOffset> {
+        self.0.utc_offset()
+    }
+
+    fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {
+        self.0.recorded_restarts()
     }
 
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every command of the fake Mac. What it does lies in files beside it: NAME.do says how it behaves, NAME.out what it
-# prints, NAME.err what it complains of, NAME.code how it ends. Each call is noted in NAME.calls.
+# prints, NAME.err what it complains of, NAME.code how it ends; NAME.FIRST.out is printed where FIRST is the first
+# argument. Each call is noted in NAME.calls.
 echo "$# $*" >> "$0.calls"
 /usr/bin/env >> "$0.env" 2>/dev/null
 behaviour=plain
@@ -26,7 +27,9 @@ case "$behaviour" in
         done
         ;;
 esac
-[ -f "$0.out" ] && /bin/cat "$0.out"
+out=$0.out
+[ -f "$0.$1.out" ] && out=$0.$1.out
+[ -f "$out" ] && /bin/cat "$out"
 [ -f "$0.err" ] && /bin/cat "$0.err" >&2
 code=0
 [ -f "$0.code" ] && read -r code < "$0.code"

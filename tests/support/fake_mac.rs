@@ -42,6 +42,11 @@ impl FakeMac {
         self.file(&format!("{absolute}.out"), output).link(absolute, "command.sh")
     }
 
+    /// A command that prints `output` when that is its first argument, and ends well.
+    pub fn command_with(&self, absolute: &str, first: &str, output: &str) -> &Self {
+        self.file(&format!("{absolute}.{first}.out"), output).link(absolute, "command.sh")
+    }
+
     /// A `log` that shows those records, by their times.
     pub fn log(&self, records: &str) -> &Self {
         self.file("/usr/bin/log.records", records).link("/usr/bin/log", "log.sh")

@@ -1,4 +1,5 @@
 //! What the tests of an enrollment write down: a System keychain with certificates made on the spot, and the profile.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use sha1::{Digest, Sha1};
