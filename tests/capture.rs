@@ -10,7 +10,11 @@ mod keychain;
 mod support;
 
 use captured::Captured;
+use mdm_health::collect;
+use mdm_health::host::Recorded;
+use mdm_health::log::ReadOptions;
 use mdm_health::tables;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -223,6 +227,46 @@ fn an_archive_that_is_no_capture_is_named() {
         assert_eq!(output.status.code(), Some(2));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_damaged_archive_is_refused_or_read_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
+    let (packed, _) = mac.capture(folder.path(), "capture.tar.gz", &[]);
+    let whole = fs::read(&packed).unwrap();
+    let (mut refused, mut at) = (0, 0);
+    while at < whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        fs::write(&packed, damaged).unwrap();
+        match Recorded::open(&packed, None) {
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                refused += 1;
+            }
+            Ok(host) => drop(collect::evidence(&host, &ReadOptions::default(), &support::no_state())),
+        }
+        at += whole.len() / 40;
+    }
+    assert!(refused > 0);
+}
+
+#[test]
+fn a_capture_that_is_broken_off_leaves_nothing_behind() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let folder = tempfile::tempdir().unwrap();
+        let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
+        mac.mac.behaves("/usr/bin/log", "hang");
+        let to = folder.path().join("capture");
+        let mut running = mac.start(&["capture", to.to_str().unwrap()]);
+        while fs::read_dir(folder.path()).unwrap().count() == 0 || mac.mac.calls("/usr/bin/log").is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        kill_process(Pid::from_child(&running), signal).unwrap();
+        assert_eq!(running.wait().unwrap().code(), Some(128 + signal.as_raw()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
 

@@ -24,7 +24,7 @@ pub fn of_file(path: &str) -> String {
 }
 
 /// `capture.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Description {
     /// The moment to judge for.
     pub captured_at: Time,

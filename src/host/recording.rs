@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 /// Why nothing can be written down.
@@ -49,27 +49,21 @@ impl Recording {
         Self { host, folder, span, now, notes: Arc::default() }
     }
 
-    /// Adds mdm-health's own record, and describes the whole. `now` serves where the host has no moment of its own.
-    pub fn finish(
-        self,
-        restarts: Option<&[u8]>,
-        macos: Option<String>,
-        build: Option<String>,
-        now: Time,
-    ) -> Result<Description, RecordingError> {
+    /// Adds mdm-health's own record, and describes the whole: what was seen while recording is added to `description`,
+    /// whose moment serves where the host has none of its own.
+    pub fn finish(self, restarts: Option<&[u8]>, description: Description) -> Result<Description, RecordingError> {
         if let Some(restarts) = restarts {
             self.write(capture::RESTARTS, restarts);
         }
         let mut notes = self.notes();
         let description = Description {
-            captured_at: self.now.unwrap_or(now),
-            macos,
-            build,
+            captured_at: self.now.unwrap_or(description.captured_at),
             log_from: notes.log.map(|span| span.from),
             log_to: notes.log.map(|span| span.to),
-            utc_offset: self.host.utc_offset(),
+            utc_offset: description.utc_offset.or(self.host.utc_offset()),
             left_out: std::mem::take(&mut notes.left_out).into_iter().collect(),
             absent: std::mem::take(&mut notes.absent).into_iter().collect(),
+            ..description
         };
         drop(notes);
         // Last, so that a folder in which something is missing is no capture.
@@ -78,7 +72,7 @@ impl Recording {
         self.notes().trouble.take().map_or(Ok(description), Err)
     }
 
-    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

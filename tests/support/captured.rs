@@ -5,7 +5,7 @@ use crate::fake_mac::FakeMac;
 use crate::keychain::{Keychain, MANAGED, profiles_list, scep};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 /// The pieces of a capture that are commands: their names, and how they begin.
 const COMMANDS: [(&str, &str, &str); 6] = [
@@ -69,18 +69,28 @@ impl Captured {
 
     /// The program, for this Mac.
     pub fn live(&self, arguments: &[&str]) -> Output {
-        self.run(&[arguments, &["--root", self.mac.root().to_str().unwrap(), "--now", &self.now]].concat())
+        self.program(&self.of_this_mac(arguments)).output().unwrap()
+    }
+
+    /// The program, started for this Mac.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.program(&self.of_this_mac(arguments)).spawn().unwrap()
     }
 
     /// The program, for a capture of it.
     pub fn recorded(&self, capture: &Path, arguments: &[&str]) -> Output {
-        self.run(&[arguments, &["--source", capture.to_str().unwrap()]].concat())
+        self.program(&[arguments, &["--source", capture.to_str().unwrap()]].concat()).output().unwrap()
+    }
+
+    fn of_this_mac<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        [arguments, &["--root", self.mac.root().to_str().unwrap(), "--now", &self.now]].concat()
     }
 
     #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
-    fn run(&self, arguments: &[&str]) -> Output {
+    fn program(&self, arguments: &[&str]) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
-        program.args(arguments).env_remove("MDM_HEALTH_SOURCE").env("TZ", self.zone).output().unwrap()
+        program.args(arguments).env_remove("MDM_HEALTH_SOURCE").env("TZ", self.zone);
+        program
     }
 
     /// Captures it, and gives the capture and what was printed.
