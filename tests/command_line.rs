@@ -140,11 +140,16 @@ fn a_source_that_cannot_be_opened_is_named() {
     let bad = folder.path().join("bad");
     std::fs::create_dir(&bad).unwrap();
     std::fs::write(bad.join("capture.json"), "{}").unwrap();
+    let nowhere = folder.path().join("nowhere-on-earth");
+    std::fs::create_dir(&nowhere).unwrap();
+    let description = r#"{"captured_at": "2026-11-23T18:00:00Z", "utc_offset": "Berlin"}"#;
+    std::fs::write(nowhere.join("capture.json"), description).unwrap();
     for (source, words) in [
         (folder.path().join("nowhere"), "cannot be read"),
         (folder.path().to_owned(), "no capture.json"),
         (archive, "log show --archive"),
         (bad, "captured_at"),
+        (nowhere, "utc_offset is none such as -08:00"),
     ] {
         let output = on(&source, &["diagnose"]);
         assert_eq!(output.status.code(), Some(2), "{source:?}");

@@ -25,7 +25,7 @@ const SERIAL: &str = "C02ZK1ABMD6T";
 const UDID: &str = "5A3E7C1D-77B2-4F0E-9C55-0D4B6A1E9F31";
 const SILICON_UDID: &str = "00008103-000A1D2E3C08801E";
 const HOST: &str = "Grace-Hoppers-MacBook";
-const SHORT_HOST: &str = "gh1";
+const SHORT_HOST: &str = "g-1";
 const SERVER: &str = "mdm.acme-rockets.test";
 const MAIL: &str = "grace.hopper@acme-rockets.test";
 const ORGANISATION: &str = "Acmé Rockets & \"Söhne\"";
@@ -38,8 +38,9 @@ const WIFI: &str = "tr0ub4dor";
 const PHONE: &str = "3065551212";
 const KEY_IN_URL: &str = "a81bc81bdead4e5dabff90865d1e13b1";
 const PIN: &str = "493817";
+const SHORT_PIN: &str = "73519";
 
-const SECRETS: [&str; 17] = [
+const SECRETS: [&str; 18] = [
     SERIAL,
     UDID,
     SILICON_UDID,
@@ -57,6 +58,7 @@ const SECRETS: [&str; 17] = [
     PHONE,
     KEY_IN_URL,
     PIN,
+    SHORT_PIN,
 ];
 
 /// Ways in which the organisation's name is written.
@@ -117,6 +119,7 @@ fn planted(folder: &Path) -> (Captured, PathBuf) {
     let mut preferences = Dictionary::new();
     preferences.insert("AutomaticDownload".to_owned(), true.into());
     preferences.insert("ComputerName".to_owned(), HOST.into());
+    preferences.insert("PIN".to_owned(), 73519.into());
     preferences.insert("PushToken".to_owned(), TOKEN.into());
     preferences.insert("Inner".to_owned(), Value::Data(binary(inner.into())));
     preferences.insert("Mail".to_owned(), Value::Data(MAIL.into()));
@@ -163,7 +166,7 @@ fn planted(folder: &Path) -> (Captured, PathBuf) {
         &format!(
             "console user {USER} of {old_plist_organisation}, https://x.test/?name=Acm%C3%A9%20Rockets%20%26%20%22S%C3%B6hne%22"
         ),
-        &format!("challenge = {CHALLENGE}; wifi Password: {WIFI}; LocalHostName = {SHORT_HOST}"),
+        &format!("challenge = {CHALLENGE}; wifi Password: {WIFI}; LocalHostName = {SHORT_HOST}; PIN = {SHORT_PIN}"),
         &STANDARD.encode(format!("inside is {SERIAL} and {ORGANISATION}")),
         &certificate.pem(),
         &STANDARD.encode(certificate.der()),
@@ -257,7 +260,7 @@ fn every_secret_is_planted_and_none_is_left() {
         assert!(has_none || planted.iter().any(|found| found.ends_with(&piece)), "{piece} holds a secret");
     }
     assert_eq!(left(&redacted), Vec::<String>::new());
-    assert!(printed.contains("\nRedacted: ") && printed.contains(" serial numbers, "), "{printed}");
+    assert!(printed.contains("\nRedacted: ") && printed.contains("hosts ("), "{printed}");
 }
 
 #[test]

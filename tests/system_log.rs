@@ -1,5 +1,5 @@
 //! `--syslog`: what arrives at the system's log. Only where this machine has no such log of its own, and we may be it.
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod support;
 

@@ -36,15 +36,20 @@ no password is read. Only its owner can look into it; what is there already is n
 
 With --redact, serial numbers, device identifiers (UDID), the names of hosts, servers, users and
 organisations, e-mail addresses, push topics, tokens and passwords become placeholders, the same
-value always the same one, and certificates are replaced by others with placeholders for names.
-What is found: whatever stands under a key that says so in profiles, property lists, command
+value always the same one. Certificates are replaced by others that say the same of
+placeholders.
+
+What is found: whatever stands under a key that says so, in profiles, property lists, command
 outputs and log messages (SerialNumber, ProfileOrganization, PushMagic and the like), in a
-certificate's subject or issuer, in install.log as the host; and whatever looks like an e-mail
-address, a URL's host or login, a home folder, a push topic, or a hardware address. Of profiles
-only what mdm-health reads is kept. What is not found: a name in a log message that stands nowhere
-else, a name of less than four letters in a sentence, and words that name nobody, such as MDM or
-Mac. Times, versions, command identifiers, profile UUIDs, and the serial numbers of certificates
-are kept. Look at a capture before you publish it.
+certificate's subject or issuer, or as the host in install.log; and whatever looks like an
+e-mail address, a URL's host or login, a home folder, a push topic or a hardware address. Of
+profiles only what mdm-health reads is kept.
+
+What is not found: a name in a sentence (of the log, or the reason of a heal) that stands
+nowhere else, a name of less than four letters or a number of less than six digits in a
+sentence, IP addresses, and words that name nobody, such as MDM. Times, versions, command
+identifiers, profile UUIDs and the serial numbers of certificates are kept. Look at a capture
+before you publish it.
 
   sudo mdm-health capture mac.tar.gz
   mdm-health query \"SELECT * FROM mdm_watchdog\" --source mac.tar.gz";
@@ -137,7 +142,9 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     if options.redact {
         let redacted = work.path().join("redacted");
         make_folder(&redacted).map_err(unwritable)?;
+        let waiting = progress::spinner("taking names and secrets out");
         let names = redact::redact(&ready, &redacted)?;
+        drop(waiting);
         same(&ready, &redacted, source)?;
         manifest = names.text(&manifest) + &format!("Redacted: {}.\n", names.summary());
         ready = redacted;

@@ -20,14 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The exit code of a call that cannot be answered as it stands.
 const USAGE: u8 = 2;
 
+/// For `--help`.
+const FLAGS: &str = "mdm-watchdog's flags -diagnose, -heal, -help and -version are understood as well.";
+
 /// Tells whether a Mac's MDM is healthy, why not, and on what evidence.
 #[derive(Debug, Parser)]
 #[command(
     name = "mdm-health",
     version,
     arg_required_else_help = true,
-    after_help = "mdm-watchdog's flags -diagnose, -heal, -help and -version are understood as well.",
-    after_long_help = format!("mdm-watchdog's flags -diagnose, -heal, -help and -version are understood as well.\n\n{}\n\n{}", watchdog::HELP, watchdog::EXIT_CODES),
+    after_help = FLAGS,
+    after_long_help = format!("{FLAGS}\n\n{}", watchdog::help()),
 )]
 struct Arguments {
     #[command(flatten)]
@@ -50,12 +53,12 @@ enum Command {
         csv: bool,
     },
     /// Check for known MDM problems and print mdm-watchdog's outputs
-    #[command(after_long_help = format!("{}\n\n{}", watchdog::HELP, watchdog::EXIT_CODES))]
+    #[command(after_long_help = watchdog::help())]
     Diagnose(Giving),
     /// Print the tables and what they answer, in Markdown
     Tables,
     /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
-    #[command(after_long_help = format!("{}\n\n{}", watchdog::HELP, watchdog::EXIT_CODES))]
+    #[command(after_long_help = watchdog::help())]
     Heal {
         /// Restart only where the policy's AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a
         /// LaunchDaemon, with --syslog

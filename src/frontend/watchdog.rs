@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the outputs mean, for `--help`.
-pub const HELP: &str = "\
+/// What the outputs mean.
+const OUTPUTS: &str = "\
 Outputs of diagnose and heal, a line each. What could not be told is \"unknown\".
   MDMEnrolled
       Whether this Mac is enrolled in an MDM.
@@ -33,13 +33,18 @@ Outputs of diagnose and heal, a line each. What could not be told is \"unknown\"
 
 heal restarts each daemon at most once in 24 hours, unless a policy says otherwise.";
 
-/// What the exit code means, for `--help`.
-pub const EXIT_CODES: &str = "\
+/// What the exit code means.
+const EXIT_CODES: &str = "\
 Exit codes:
   0  It was answered, whatever the answer. For heal: it restarted what was stuck, or nothing was.
   1  It could not be answered. For heal: something is or may be stuck, and a limit forbids to
      restart it, or the restart did not work; a sentence on standard error says which.
   2  It cannot be answered as it was asked: a wrong argument, or a source that cannot be opened.";
+
+/// What the outputs and exit codes mean, for `--help`.
+pub fn help() -> String {
+    format!("{OUTPUTS}\n\n{EXIT_CODES}")
+}
 
 /// How to give the outputs.
 #[derive(Debug, Clone, clap::Args)]

@@ -1,4 +1,5 @@
-//! The automatic heal: what the extension's timer runs, and `heal --automatic` once. Off unless the policy sets `AutomaticHealMinutes`.
+//! The automatic heal: what the extension's timer runs, and `heal --automatic` once. Off unless the policy sets
+//! `AutomaticHealMinutes`.
 
 use super::{Action, Healer, Refusal, Request};
 use crate::health::watchdog::State;

@@ -56,7 +56,7 @@ impl Redacted {
         self.0.text(text)
     }
 
-    /// What was taken out, a sentence.
+    /// How much of what was taken out, for people.
     pub fn summary(&self) -> String {
         self.0.names().summary()
     }

@@ -3,7 +3,6 @@
 use super::text::{decoded, unescaped};
 use regex::{Captures, Regex};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 /// The most values that are kept.
@@ -120,9 +119,11 @@ static BEARER: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\b(?:bearer|authorization: *basic) +(?P<value>[A-Za-z0-9._~+/=-]{12,})"));
 
 /// What is said everywhere and names nobody.
-const COMMON: [&str; 43] = [
+const COMMON: [&str; 45] = [
     "admin",
     "agent",
+    "apple",
+    "apple inc",
     "channel",
     "client",
     "command",
@@ -178,12 +179,10 @@ pub struct Names {
 impl Names {
     /// Adds a value, unless it says nothing of whose Mac this is.
     pub fn add(&mut self, kind: Kind, value: &str) {
-        let value = value.trim().trim_end_matches(['.', ',']);
+        let value = bare(value);
         let key = value.to_lowercase();
         let harmless = value.len() < 2
             || COMMON.contains(&key.as_str())
-            || value.bytes().all(|byte| byte.is_ascii_digit()) && value.len() < 6
-            || key.starts_with("apple")
             || key.starts_with("com.apple.") && kind != Kind::Topic
             || kind == Kind::Host && (key == "apple.com" || key.ends_with(".apple.com") || key.ends_with(".invalid"));
         if harmless || self.all.contains_key(&key) || self.are_too_many() {
@@ -242,7 +241,7 @@ impl Names {
 
     /// What stands for a value, if it is one of these.
     pub fn placeholder(&self, value: &str) -> Option<&str> {
-        self.all.get(&value.trim().to_lowercase()).map(String::as_str)
+        self.all.get(&bare(value).to_lowercase()).map(String::as_str)
     }
 
     /// The values as they were found, and what stands for each.
@@ -250,15 +249,16 @@ impl Names {
         self.found.iter().filter_map(|value| Some((value.as_str(), self.placeholder(value)?)))
     }
 
-    /// How many there are, a sentence.
+    /// How many there are of each kind, for people.
     pub fn summary(&self) -> String {
-        let mut text = String::new();
-        for kind in Kind::ALL {
-            let count = self.counts.get(&kind).copied().unwrap_or(0);
-            let _ = write!(text, "{}{count} {}", if text.is_empty() { "" } else { ", " }, kind.words());
-        }
-        text
+        let count = |kind: &Kind| Some(format!("{} ({})", kind.words(), self.counts.get(kind)?));
+        Kind::ALL.iter().filter_map(count).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// A value without the end of the sentence in which it stands.
+fn bare(value: &str) -> &str {
+    value.trim().trim_end_matches(['.', ','])
 }
 
 /// The part of that name, empty where there is none.

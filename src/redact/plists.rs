@@ -94,7 +94,7 @@ fn without(key: Option<&str>, value: Value, replacer: &Replacer, strict: bool) -
         Value::String(_) => "redacted".into(),
         Value::Data(bytes) if kept => Value::Data(data(&bytes, replacer)),
         Value::Data(_) => Value::Data(Vec::new()),
-        Value::Integer(_) | Value::Real(_) if !kept => 0.into(),
+        Value::Integer(_) | Value::Real(_) if !kept || key.and_then(Kind::under).is_some() => 0.into(),
         other => other,
     }
 }

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-/// A value that is shorter stays in free text, where it is as likely another word; in letters. Under a label of its own it
-/// does not.
+/// A value with fewer letters, or a number with fewer digits, stays in a sentence, where it is as likely something else.
+/// Under a label that says what it is it does not.
 const SHORTEST: usize = 4;
+const SHORTEST_NUMBER: usize = 6;
 
 /// From this length on a value is looked for within words too.
 const LONG: usize = 8;
@@ -47,7 +48,10 @@ struct Replacement {
 impl Replacer {
     /// `digests` are other texts to replace, of certificates that are written anew.
     pub fn new(names: Names, digests: Vec<(String, String)>) -> Result<Self, BuildError> {
-        let known = names.iter().filter(|(value, _)| value.chars().count() >= SHORTEST);
+        let known = names.iter().filter(|(value, _)| {
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+            value.chars().count() >= if is_number { SHORTEST_NUMBER } else { SHORTEST }
+        });
         let known = known.map(|(value, with)| (value.to_owned(), with.to_owned()));
         let mut all = BTreeMap::new();
         for (value, with) in known.chain(digests) {
