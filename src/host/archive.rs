@@ -46,7 +46,8 @@ impl Archive {
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut archive = tar::Archive::new(GzDecoder::new(File::open(path)?).take(MOST_BYTES));
         let mut all = BTreeMap::new();
-        for entry in archive.entries()? {
+        // Raw: what extends a name, and may be of any length, is passed over. A piece's name needs none.
+        for entry in archive.entries()?.raw(true) {
             let entry = entry?;
             if entry.header().entry_type() == EntryType::Regular {
                 all.insert(plain(&entry.path()?), Place { from: entry.raw_file_position(), size: entry.size() });
@@ -92,7 +93,7 @@ pub fn pack(folder: &Path, name: &Path, into: impl Write) -> io::Result<()> {
     for path in pieces {
         let piece = path.strip_prefix(folder).map_err(io::Error::other)?;
         let mut file = File::open(&path)?;
-        let mut header = tar::Header::new_gnu();
+        let mut header = tar::Header::new_ustar();
         header.set_metadata_in_mode(&file.metadata()?, HeaderMode::Deterministic);
         header.set_mode(0o600);
         archive.append_data(&mut header, name.join(piece), &mut file)?;

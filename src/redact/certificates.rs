@@ -129,3 +129,60 @@ fn hex(bytes: &[u8]) -> String {
         digits
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::names::Kind;
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+
+    #[test]
+    fn the_one_that_stands_for_a_certificate_says_the_same_of_other_names() {
+        let key = KeyPair::generate().unwrap();
+        let long = "Acme ".repeat(60);
+        for (is_ca, last_year) in [(true, 2049), (true, 2050), (false, 2027)] {
+            let mut params = CertificateParams::new(vec!["mdm.acme.test".to_owned()]).unwrap();
+            params.distinguished_name.push(DnType::CommonName, long.trim());
+            params.distinguished_name.push(DnType::CountryName, "US");
+            params.is_ca = if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::NoCa };
+            (params.not_before, params.not_after) = (date_time_ymd(1999, 12, 31), date_time_ymd(last_year, 6, 1));
+            let pem = params.self_signed(&key).unwrap().pem();
+            let mut names = Names::default();
+            collect(&pem, &mut names);
+            assert!(names.placeholder(&long).is_some());
+            let text = without(&pem, &names);
+            let (old, new) = (blocks(&pem).next().unwrap().contents, blocks(&text).next().unwrap().contents);
+            let (_, before) = X509Certificate::from_der(&old).unwrap();
+            let (rest, after) = X509Certificate::from_der(&new).unwrap();
+            assert!(rest.is_empty());
+            assert_eq!(
+                (before.validity(), before.is_ca(), before.raw_serial()),
+                (after.validity(), after.is_ca(), after.raw_serial())
+            );
+            assert_eq!(after.subject(), after.issuer());
+            assert_eq!(after.subject().iter_common_name().next().unwrap().as_str().ok(), names.placeholder(&long));
+            assert!(!String::from_utf8_lossy(&new).contains("cme"));
+            assert_eq!(
+                digests(&pem, &names),
+                [&Sha1::digest(&old)[..], &Sha256::digest(&old)]
+                    .map(hex)
+                    .into_iter()
+                    .zip([&Sha1::digest(&new)[..], &Sha256::digest(&new)].map(hex))
+                    .collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_and_what_is_damaged_stay_so() {
+        let mut names = Names::default();
+        names.add(Kind::Name, "secret name");
+        let nothing =
+            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode("secret name"));
+        let text = without(&nothing, &names);
+        assert_eq!((blocks(&text).count(), text.contains(&STANDARD.encode("secret name"))), (1, false));
+        assert!(X509Certificate::from_der(&blocks(&text).next().unwrap().contents).is_err());
+        assert!(without(&nothing[..50], &names).ends_with("redacted\n"));
+        assert_eq!(without("", &names), "");
+    }
+}

@@ -211,3 +211,73 @@ fn spellings(value: &str) -> Vec<String> {
     }));
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn replacer(names: &[(Kind, &str)]) -> Replacer {
+        let mut all = Names::default();
+        names.iter().for_each(|(kind, value)| all.add(*kind, value));
+        Replacer::new(all, vec![("ABCDEF".to_owned(), "FEDCBA".to_owned())]).unwrap()
+    }
+
+    #[test]
+    fn a_short_name_is_a_word_and_a_long_one_is_found_anywhere() {
+        let replacer = replacer(&[(Kind::User, "anna"), (Kind::Serial, "C02ZK1ABMD6T"), (Kind::Host, "g-1")]);
+        for (text, without) in [
+            ("anna, Anna's savanna", "user1, user1's savanna"),
+            ("idC02ZK1ABMD6Tx c02zk1abmd6t", "idSERIAL1x SERIAL1"),
+            ("g-1 of anna", "g-1 of user1"),
+            ("hostName = g-1;", "hostName = host1;"),
+            ("sha abcdef", "sha FEDCBA"),
+        ] {
+            assert_eq!(replacer.text(text), without);
+        }
+    }
+
+    #[test]
+    fn a_name_is_found_in_every_spelling() {
+        let replacer = replacer(&[(Kind::Organisation, "Söhne & \"Co\"")]);
+        for text in [
+            "Söhne & \"Co\"",
+            "SÖHNE & \"CO\"",
+            "Söhne &amp; \"Co\"",
+            "Söhne &amp; &quot;Co&quot;",
+            "S\\u00f6hne & \\\"Co\\\"",
+            "S\\U00f6hne & \\\"Co\\\"",
+            "S\\\\U00f6hne & \\\"Co\\\"",
+            "S%C3%B6hne%20%26%20%22Co%22",
+        ] {
+            assert_eq!(replacer.text(&format!("of {text}.")), "of organisation1.", "{text}");
+        }
+        let encoded = STANDARD.encode("of Söhne & \"Co\"");
+        assert_eq!(replacer.text(&encoded), STANDARD.encode("of organisation1"));
+        assert_eq!(replacer.text(&STANDARD.encode([b"\xff\xfe", "Söhne & \"Co\"".as_bytes()].concat())), "redacted");
+    }
+
+    #[test]
+    fn what_holds_no_name_stays_as_it_is() {
+        let replacer = replacer(&[(Kind::Organisation, "Acme")]);
+        for text in [
+            "",
+            "/usr/libexec/mdmclient",
+            "[0:MDMDaemon:HTTPUtil:<0x2001>] >>>>> Sending HTTP request (PUT) [Idle] >>>>>",
+        ] {
+            assert_eq!(replacer.text(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_no_long_name_stays(text in "\\PC{0,80}", name in "[a-z]{9,12}") {
+            let mut names = Names::default();
+            names.search(&text);
+            names.add(Kind::Name, &name);
+            let replacer = Replacer::new(names, Vec::new()).unwrap();
+            let without = replacer.text(&format!("{text} {name}{text}"));
+            prop_assert!(!without.contains(&name));
+        }
+    }
+}
