@@ -20,8 +20,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How far back a log is read by a program that keeps no journal of it.
-const SPAN: TimeDelta = TimeDelta::hours(3);
+/// How far back a log is read by a program that keeps no journal of it: as far as a capture goes.
+const SPAN: TimeDelta = TimeDelta::hours(24);
 
 /// How long findings of a live host are served before it is read again.
 const MAX_AGE: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ pub struct Collector {
     host: Box<dyn Host>,
     options: ReadOptions,
     state_dir: PathBuf,
-    /// Where the journal lies; `None` keeps it in memory.
+    /// Where the journal lies; without one all is read anew each time.
     journal_dir: Option<PathBuf>,
     log: Mutex<Option<LiveLog>>,
     renewal: Mutex<()>,
@@ -52,7 +52,7 @@ struct State {
 
 impl Collector {
     /// Nothing is read before it is asked for. `state_dir` holds what mdm-health keeps; `journal_dir` is where the journal
-    /// lies, and `None` keeps it in memory.
+    /// lies; without one all is read anew each time, as of a recorded host.
     pub fn new(
         host: Box<dyn Host>,
         options: ReadOptions,
@@ -137,8 +137,9 @@ impl Collector {
             }
         }
         let done = Done(self);
-        if !self.host.is_live() {
-            return self.publish(evidence(self.host.as_ref(), &self.options, &self.state_dir), 0);
+        if !self.host.is_live() || self.journal_dir.is_none() {
+            let renewals = self.lock().renewals;
+            return self.publish(evidence(self.host.as_ref(), &self.options, &self.state_dir), renewals);
         }
         // A look back may still hold the log: the moment that counts is the one at which it is read.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);

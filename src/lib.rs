@@ -13,6 +13,7 @@ pub mod health;
 pub mod host;
 pub mod journal;
 pub mod log;
+pub mod redact;
 pub mod tables;
 
 /// A moment. UTC inside the program; epoch seconds in SQL.

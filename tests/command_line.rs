@@ -28,25 +28,38 @@ fn stderr(output: &Output) -> &str {
 }
 
 #[test]
-fn diagnose_prints_the_outputs_of_mdm_watchdog_in_its_order() {
-    let output = on(&fixture("update-command-never-answered"), &["diagnose"]);
-    assert_eq!(output.status.code(), Some(0));
-    let names: Vec<&str> = stdout(&output).lines().map(|line| line.split_once(": ").unwrap().0).collect();
+fn diagnose_prints_the_outputs_of_mdm_watchdog_line_by_line() {
+    let capture = fixture("update-command-never-answered");
+    let lines = "MDMEnrolled: true\nMDMIdentityError: unknown\nMDMClientStuck: true\nMDMSoftwareUpdatesStuck: true\n\
+                 MDMClientRestarted: unknown\nSoftwareUpdateDaemonRestarted: unknown\nLastMDMKickstart: unknown\n\
+                 LastSoftwareUpdateDaemonKickstart: unknown\n";
+    for diagnose in ["diagnose", "-diagnose", "--diagnose"] {
+        let output = on(&capture, &[diagnose]);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(0), lines), "{diagnose}");
+    }
+}
+
+#[test]
+fn diagnose_as_json_says_why_and_has_null_for_what_is_unknown() {
+    let output = on(&fixture("update-command-never-answered"), &["diagnose", "--json"]);
+    assert_eq!(stdout(&output).lines().count(), 1);
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        names,
-        [
-            "MDMEnrolled",
-            "MDMIdentityError",
-            "MDMClientStuck",
-            "MDMSoftwareUpdatesStuck",
-            "MDMClientRestarted",
-            "SoftwareUpdateDaemonRestarted",
-            "LastMDMKickstart",
-            "LastSoftwareUpdateDaemonKickstart"
-        ]
+        object,
+        serde_json::json!({
+            "MDMEnrolled": true,
+            "MDMIdentityError": null,
+            "MDMClientStuck": true,
+            "MDMSoftwareUpdatesStuck": true,
+            "MDMClientRestarted": null,
+            "SoftwareUpdateDaemonRestarted": null,
+            "LastMDMKickstart": null,
+            "LastSoftwareUpdateDaemonKickstart": null,
+            "State": "stuck",
+            "Reason": "command_hung",
+            "Detail": "ScheduleOSUpdate was received at 2026-11-23T16:02:15Z and never answered.",
+        })
     );
-    assert!(stdout(&output).starts_with("MDMEnrolled: true\n"));
-    assert!(stdout(&output).contains("\nMDMClientStuck: true\nMDMSoftwareUpdatesStuck: true\n"));
 }
 
 #[test]
@@ -127,11 +140,16 @@ fn a_source_that_cannot_be_opened_is_named() {
     let bad = folder.path().join("bad");
     std::fs::create_dir(&bad).unwrap();
     std::fs::write(bad.join("capture.json"), "{}").unwrap();
+    let nowhere = folder.path().join("nowhere-on-earth");
+    std::fs::create_dir(&nowhere).unwrap();
+    let description = r#"{"captured_at": "2026-11-23T18:00:00Z", "utc_offset": "Berlin"}"#;
+    std::fs::write(nowhere.join("capture.json"), description).unwrap();
     for (source, words) in [
         (folder.path().join("nowhere"), "cannot be read"),
         (folder.path().to_owned(), "no capture.json"),
         (archive, "log show --archive"),
         (bad, "captured_at"),
+        (nowhere, "utc_offset is none such as -08:00"),
     ] {
         let output = on(&source, &["diagnose"]);
         assert_eq!(output.status.code(), Some(2), "{source:?}");
@@ -192,12 +210,25 @@ fn what_a_terminal_or_a_spreadsheet_would_obey_comes_out_harmless() {
 
 #[test]
 fn help_and_version_are_answers() {
-    for flag in ["-help", "--help", "-h"] {
+    for flag in ["help", "-help", "--help", "-h"] {
         let output = run(&[flag]);
         assert_eq!(output.status.code(), Some(0), "{flag}");
         assert!(stdout(&output).contains("diagnose"), "{flag}");
     }
     for flag in ["version", "-version", "--version"] {
         assert!(stdout(&run(&[flag])).contains(env!("CARGO_PKG_VERSION")), "{flag}");
+    }
+}
+
+#[test]
+fn help_explains_every_output_and_every_exit_code() {
+    let json = on(&fixture("quiet-healthy-day"), &["diagnose", "--json"]);
+    let outputs: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
+    for help in [&["-help"][..], &["help"], &["diagnose", "--help"], &["help", "heal"]] {
+        let output = run(help);
+        for name in outputs.keys().filter(|name| name.contains("MDM") || name.contains("Daemon")) {
+            assert!(stdout(&output).contains(name), "{help:?} says nothing of {name}");
+        }
+        assert!(stdout(&output).contains("Exit codes:"), "{help:?}");
     }
 }

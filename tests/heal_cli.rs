@@ -121,3 +121,63 @@ fn the_watchdogs_columns_are_of_the_last_heal_that_could_have_restarted_the_daem
     assert_eq!(insert("nonsense", 0), "1,0");
     assert_eq!(insert("restart_mdmclient", 0), "0,0");
 }
+
+/// The policy in which the automatic heal is on, and that with those other settings.
+fn automatic(mac: &HealMac, settings: &str) {
+    let policy = format!(
+        "<?xml version=\"1.0\"?><plist version=\"1.0\"><dict><key>AutomaticHealMinutes</key><integer>95</integer>\
+         {settings}</dict></plist>"
+    );
+    mac.write("Library/Managed Preferences/org.mdm-health.plist", policy);
+}
+
+#[test]
+fn the_automatic_heal_only_diagnoses_without_a_policy() {
+    let mac = HealMac::stuck();
+    assert_eq!(run(&mac, &["heal", "--automatic"]), (stuck(false, NEVER), String::new(), Some(0)));
+    automatic(&mac, "<key>Enabled</key><false/>");
+    assert_eq!(run(&mac, &["heal", "--automatic"]), (stuck(false, NEVER), String::new(), Some(0)));
+    assert_eq!(mac.acts(), Vec::<String>::new());
+    assert!(!mac.state_dir().join("heal.db").exists());
+}
+
+#[test]
+fn the_automatic_heal_restarts_what_is_stuck_where_the_policy_says_so() {
+    let mac = HealMac::stuck();
+    automatic(&mac, "");
+    assert_eq!(run(&mac, &["heal", "--automatic"]), (stuck(true, NOW), String::new(), Some(0)));
+    let reasons = "SELECT reason FROM mdm_heal WHERE action = 'heal'";
+    assert_eq!(run(&mac, &["query", "--csv", reasons]).0, "reason\nautomatic heal\n");
+    let (told, said, code) = run(&mac, &["heal", "--automatic"]);
+    assert_eq!((told, code), (stuck(false, NOW), Some(1)));
+    assert!(said.contains("too_soon"), "{said}");
+    assert_eq!(mac.acts().len(), 5);
+}
+
+#[test]
+fn the_automatic_heal_wants_more_than_a_silence() {
+    let mac = HealMac::new();
+    automatic(&mac, "");
+    mac.say(&[mdmclient("15:10:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
+    let (told, said, code) = run(&mac, &["heal", "--automatic"]);
+    assert!(told.contains("MDMClientStuck: true\n"), "{told}");
+    assert_eq!((said.as_str(), code), ("", Some(0)));
+    assert_eq!(mac.acts(), Vec::<String>::new());
+}
+
+#[test]
+fn heal_as_json_has_the_times_of_what_it_restarted() {
+    let mac = HealMac::stuck();
+    let (told, said, code) = run(&mac, &["heal", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&told).expect("json");
+    for (name, value) in [
+        ("MDMClientRestarted", serde_json::json!(true)),
+        ("SoftwareUpdateDaemonRestarted", serde_json::json!(true)),
+        ("LastMDMKickstart", serde_json::json!("2026-11-23T18:00:00Z")),
+        ("LastSoftwareUpdateDaemonKickstart", serde_json::json!("2026-11-23T18:00:00Z")),
+        ("State", serde_json::json!("stuck")),
+    ] {
+        assert_eq!(object[name], value, "{name}");
+    }
+    assert_eq!((said.as_str(), code), ("", Some(0)));
+}

@@ -84,6 +84,10 @@ fn it_gives_the_rows_as_texts_and_null_as_a_missing_key() {
         assert_eq!((answer.code, answer.message.as_str()), (0, "OK"));
         let volatile = |mut row: Map| {
             row.remove("duration_ms");
+            // Neither capture holds the record of restarts, and each says so by its own name.
+            if row.get("outcome").is_some_and(|outcome| outcome == "unreadable") {
+                row.remove("detail");
+            }
             row
         };
         let rows: Vec<Map> = answer.rows.into_iter().map(volatile).collect();

@@ -207,7 +207,7 @@ fn a_busy_day_stays_small() {
 }
 
 #[test]
-fn a_command_without_answer_is_drawn_until_now() {
+fn a_answersout_answer_is_drawn_until_now() {
     let page = page(&findings(&fixture("update-command-never-answered")));
     let document = parse(&page);
     assert_eq!(drawn(&document, "unanswered"), ["ScheduleOSUpdate: received 23 Nov 16:02, no answer for 1 h 57 min"]);

@@ -31,7 +31,7 @@ pub fn read(
     let (preferences, preferences_ms) = timed(|| software_update_preferences::software_update_preferences(host));
     let (ddm_state, ddm_state_ms) = timed(|| ddm_state::ddm_state(host));
     let (system_version, system_version_ms) = timed(|| system_version::system_version(host));
-    let zone = zone(host, options, &install_log, log);
+    let zone = zone(host, options, &install_log, log, now);
     let sources = vec![
         install_log_status(&install_log, now, install_log_ms),
         fact_status("software_update_preferences", &preferences, now, preferences_ms),
@@ -119,9 +119,16 @@ fn install_log_status(read: &Fact<InstallLog>, now: Time, duration_ms: u64) -> S
     }
 }
 
-/// The zone that was given, else the machine's own for a live Mac, else what the Mac's lines carry: those of install.log,
-/// and the last of the unified log, of which a capture once had some in UTC beside the Mac's own.
-fn zone(host: &dyn Host, options: &ReadOptions, install_log: &Fact<InstallLog>, log: Option<&LogSummary>) -> Zone {
+/// The zone that was given, else the machine's own for a live Mac, else what the capture says of its moment and what the
+/// Mac's lines carry: those of install.log, and the last of the unified log, of which a capture once had some in UTC
+/// beside the Mac's own.
+fn zone(
+    host: &dyn Host,
+    options: &ReadOptions,
+    install_log: &Fact<InstallLog>,
+    log: Option<&LogSummary>,
+    now: Time,
+) -> Zone {
     if let Some(offset) = options.utc_offset {
         return Zone::Given(offset);
     }
@@ -130,7 +137,8 @@ fn zone(host: &dyn Host, options: &ReadOptions, install_log: &Fact<InstallLog>, 
     }
     let mut spans = install_log.known().map(|log| log.summary.offsets.clone()).unwrap_or_default();
     let last = log.and_then(|log| log.last.zip(log.offset));
-    spans.extend(last.map(|(at, offset)| OffsetSpan { from: at, to: at, offset }));
+    let recorded = host.utc_offset().map(|offset| (now, offset));
+    spans.extend(recorded.or(last).map(|(at, offset)| OffsetSpan { from: at, to: at, offset }));
     Zone::seen(spans)
 }
 

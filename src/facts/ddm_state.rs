@@ -59,10 +59,10 @@ pub struct DdmSettings {
     pub declaration_ids: Vec<String>,
 }
 
-/// Reads the file. A live Mac that has none was never given a declaration; a capture without it says nothing.
+/// Reads the file. A Mac that has none was never given a declaration; a capture that lacks it says nothing.
 pub fn ddm_state(host: &dyn Host) -> Fact<DdmState> {
     match host.read_file(PATH) {
-        Err(HostError::Unreadable { why, .. }) if host.is_live() && why.kind() == ErrorKind::NotFound => {
+        Err(HostError::Unreadable { why, .. }) if why.kind() == ErrorKind::NotFound => {
             Fact::Known(DdmState { declarations: Some(Vec::new()), settings: None })
         }
         Err(error) => error.into(),

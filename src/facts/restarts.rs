@@ -1,9 +1,10 @@
 //! What mdm-health itself restarted, as its own record says.
 
 use crate::Time;
+use serde::{Deserialize, Serialize};
 
 /// The daemons that it may restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restarts {
     /// Apple's MDM client.
     pub mdmclient: DaemonRestarts,
@@ -20,7 +21,7 @@ impl Restarts {
 }
 
 /// What became of one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonRestarts {
     /// Whether the last request that could have restarted it did; a dry run could not. `None` if it is under way, was
     /// interrupted, or could not be confirmed.

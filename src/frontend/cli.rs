@@ -1,14 +1,12 @@
-//! The command line: which front end to start, and mdm-watchdog's outputs.
+//! The command line: which front end to start.
 
+use super::capture::{self, CaptureError, CaptureOptions};
 use super::report::file::{FileError, Target};
 use super::shell::{self, Format};
 use super::source::SourceOptions;
-use super::syslog;
+use super::watchdog::{self, Giving};
 use super::{manual, packs, pages, progress, report};
 use crate::collect::Collector;
-use crate::facts::restarts::DaemonRestarts;
-use crate::heal::{Action, Healer, Request, limits};
-use crate::health::Findings;
 use crate::tables::{self, Context};
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -25,9 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The exit code of a call that cannot be answered as it stands.
 const USAGE: u8 = 2;
 
+/// For `--help`.
+const FLAGS: &str = "mdm-watchdog's flags -diagnose, -heal, -help and -version are understood as well.";
+
 /// Tells whether a Mac's MDM is healthy, why not, and on what evidence.
 #[derive(Debug, Parser)]
-#[command(name = "mdm-health", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(
+    name = "mdm-health",
+    version,
+    arg_required_else_help = true,
+    after_help = FLAGS,
+    after_long_help = format!("{FLAGS}\n\n{}", watchdog::help()),
+)]
 struct Arguments {
     #[command(flatten)]
     source: SourceOptions,
@@ -49,11 +56,8 @@ enum Command {
         csv: bool,
     },
     /// Check for known MDM problems and print mdm-watchdog's outputs
-    Diagnose {
-        /// Write them to the system's log as well
-        #[arg(long)]
-        syslog: bool,
-    },
+    #[command(after_long_help = watchdog::help())]
+    Diagnose(Giving),
     /// Make a page for a browser: the verdict with its evidence, a timeline, and every table
     Report(Target),
     /// Print the tables and what they answer, or all that is to know of one, in Markdown
@@ -76,7 +80,18 @@ enum Command {
     /// Print the man page
     Man,
     /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
-    Heal,
+    #[command(after_long_help = watchdog::help())]
+    Heal {
+        /// Restart only where the policy's AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a
+        /// LaunchDaemon, with --syslog
+        #[arg(long)]
+        automatic: bool,
+        #[command(flatten)]
+        giving: Giving,
+    },
+    /// Write down what mdm-health reads of this Mac, to look at elsewhere with --source
+    #[command(after_long_help = capture::HELP)]
+    Capture(CaptureOptions),
     /// Print the version
     Version,
 }
@@ -106,15 +121,17 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
         Command::Packs { name } => name.as_deref().map_or_else(|| Ok(packs::list()), packs::text).map_err(made)?,
         Command::Completions { shell } => manual::completions(Arguments::command(), *shell).map_err(made)?,
         Command::Man => manual::man_page(Arguments::command()).map_err(made)?,
-        Command::Diagnose { syslog } => {
-            let printed = outputs(&collector(arguments)?.findings(PATIENCE));
-            if *syslog {
-                syslog::write(&printed);
-            }
-            printed
-        }
         Command::Report(target) => return report(arguments, target),
-        Command::Heal => return heal(&collector(arguments)?),
+        Command::Diagnose(giving) => watchdog::diagnose(&collector(arguments)?, PATIENCE, giving),
+        Command::Heal { automatic, giving } => {
+            let (printed, healed) = watchdog::heal(&collector(arguments)?, PATIENCE, *automatic, giving);
+            print(&printed);
+            return healed.map_err(|refusal| (1, refusal.to_string().trim_end().to_owned()));
+        }
+        Command::Capture(options) => capture::capture(&arguments.source, options).map_err(|error| {
+            let code = if matches!(error, CaptureError::Source(_)) { USAGE } else { 1 };
+            (code, format!("{error}."))
+        })?,
         Command::Query { sql, json, csv } => {
             let collector = collector(arguments)?;
             let format = match (json, csv) {
@@ -146,17 +163,6 @@ fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
     target.write(&page).map_err(refused)
 }
 
-/// What mdm-watchdog -heal does. That nothing is stuck is no failure.
-fn heal(collector: &Arc<Collector>) -> Result<(), (u8, String)> {
-    let healed =
-        Healer::new(collector.clone(), PATIENCE).request(&Request::new(Action::Heal.name(), Some("mdm-health heal")));
-    print(&outputs(&collector.findings(PATIENCE)));
-    match healed {
-        Err(refusal) if refusal.code != limits::NOT_STUCK => Err((1, refusal.to_string().trim_end().to_owned())),
-        _ => Ok(()),
-    }
-}
-
 /// Why a text could not be made.
 fn made(error: impl std::fmt::Display) -> (u8, String) {
     (1, format!("this cannot be printed: {error}."))
@@ -180,34 +186,5 @@ fn as_mdm_watchdog(argument: OsString) -> OsString {
         Some("-version") => "version".into(),
         Some("-help") => "--help".into(),
         _ => argument,
-    }
-}
-
-/// mdm-watchdog's outputs, a line each, with its names. What could not be told is `unknown`.
-fn outputs(findings: &Findings) -> String {
-    let (verdict, restarts) = (&findings.verdict, findings.evidence.restarts.known());
-    let flag = |value: Option<bool>| value.map_or("unknown", |value| if value { "true" } else { "false" }).to_owned();
-    let (client, updates) =
-        (restarts.map(|restarts| restarts.mdmclient), restarts.map(|restarts| restarts.softwareupdated));
-    [
-        ("MDMEnrolled", flag(verdict.enrolled)),
-        ("MDMIdentityError", flag(verdict.identity_error)),
-        ("MDMClientStuck", flag(verdict.client_stuck)),
-        ("MDMSoftwareUpdatesStuck", flag(verdict.software_updates_stuck)),
-        ("MDMClientRestarted", flag(client.and_then(|client| client.by_last_heal))),
-        ("SoftwareUpdateDaemonRestarted", flag(updates.and_then(|updates| updates.by_last_heal))),
-        ("LastMDMKickstart", kickstart(client)),
-        ("LastSoftwareUpdateDaemonKickstart", kickstart(updates)),
-    ]
-    .map(|(name, value)| format!("{name}: {value}\n"))
-    .concat()
-}
-
-/// A time as Go prints it; never is Go's zero time.
-fn kickstart(daemon: Option<DaemonRestarts>) -> String {
-    match daemon.map(|daemon| daemon.last_at) {
-        None => "unknown".to_owned(),
-        Some(None) => "0001-01-01 00:00:00 +0000 UTC".to_owned(),
-        Some(Some(at)) => at.format("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
     }
 }

@@ -1,6 +1,7 @@
 //! The ways to ask: the osquery extension, the embedded SQL shell, the watchdog's command line, a
 //! page for a browser.
 
+mod capture;
 pub mod cli;
 mod layout;
 mod manual;
@@ -13,3 +14,4 @@ pub mod shell;
 pub mod source;
 mod syslog;
 mod vtab;
+mod watchdog;

@@ -2,7 +2,8 @@
 
 use crate::Time;
 use crate::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
-use indicatif::{ProgressBar, ProgressStyle};
+use chrono::FixedOffset;
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +11,13 @@ use std::time::Duration;
 /// The same host, with a progress bar on standard error if that is a terminal.
 pub fn watched(host: Box<dyn Host>) -> Box<dyn Host> {
     if io::stderr().is_terminal() { Box::new(Watched(host)) } else { host }
+}
+
+/// A sign of life on standard error, if that is a terminal, until it is dropped.
+pub fn spinner(words: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(words).with_finish(ProgressFinish::AndClear);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 struct Watched(Box<dyn Host>);
@@ -46,6 +54,14 @@ impl Host for Watched {
 
     fn is_live(&self) -> bool {
         self.0.is_live()
+    }
+
+    fn utc_offset(&self) -> Option<FixedOffset> {
+        self.0.utc_offset()
+    }
+
+    fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {
+        self.0.recorded_restarts()
     }
 
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {

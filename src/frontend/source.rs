@@ -12,7 +12,7 @@ use thiserror::Error;
 /// Where evidence comes from.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SourceOptions {
-    /// `live` for this Mac, or the path of a capture folder or of a log file in any style of `log show`
+    /// `live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`
     #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", value_name = "live|PATH")]
     pub source: Option<String>,
     /// The folder below which the Mac lies
@@ -24,7 +24,7 @@ pub struct SourceOptions {
     /// The moment to judge for, instead of now; for a log file now is its last record
     #[arg(long, global = true, value_name = "RFC3339", value_parser = read_time)]
     pub now: Option<Time>,
-    /// The offset of the Mac's local time: of a compact log's times and of deadlines [default: this machine's for a compact log and a live Mac, else what the Mac's own lines carry]
+    /// The offset of the Mac's local time: of a compact log's times and of deadlines [default: this machine's for a compact log and a live Mac, else what the capture or the Mac's own lines carry]
     #[arg(long, global = true, allow_hyphen_values = true, value_name = "±HH:MM", value_parser = read_offset)]
     pub utc_offset: Option<FixedOffset>,
 }
@@ -45,9 +45,18 @@ pub enum SourceError {
 impl SourceOptions {
     /// Opens the source.
     pub fn open(&self) -> Result<Box<dyn Host>, SourceError> {
+        self.open_as(|live| live)
+    }
+
+    /// Opens the source to write it down.
+    pub fn open_for_capture(&self) -> Result<Box<dyn Host>, SourceError> {
+        self.open_as(Live::for_capture)
+    }
+
+    fn open_as(&self, kind: impl FnOnce(Live) -> Live) -> Result<Box<dyn Host>, SourceError> {
         match self.source.as_deref() {
             None if !Live::is_a_mac(&self.root) => Err(SourceError::NotAMac),
-            None | Some("live") => Ok(Box::new(Live::new(self.root.clone(), self.now))),
+            None | Some("live") => Ok(Box::new(kind(Live::new(self.root.clone(), self.now)))),
             Some(path) => Ok(Box::new(Recorded::open(path.as_ref(), self.now)?)),
         }
     }

@@ -4,11 +4,11 @@
 use super::shell::printable;
 use nix::syslog::{Facility, Priority, Severity, syslog};
 
-/// Writes each line of a text. Where there is no such log, nobody misses it.
+/// Writes a text of one or more lines as one entry, so that whoever finds one of its lines has them all. Where there is
+/// no such log, nobody misses it.
 pub fn write(text: &str) {
     // What is less than a notice a Mac does not keep.
     let priority = Priority::new(Severity::LOG_NOTICE, Facility::LOG_DAEMON);
-    for line in text.lines() {
-        let _ = syslog(priority, printable(line).as_str());
-    }
+    let lines: Vec<String> = text.lines().map(printable).collect();
+    let _ = syslog(priority, lines.join("\n").as_str());
 }

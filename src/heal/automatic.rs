@@ -1,6 +1,7 @@
-//! The automatic heal: what the extension's timer runs. Off unless the policy sets `AutomaticHealMinutes`.
+//! The automatic heal: what the extension's timer runs, and `heal --automatic` once. Off unless the policy sets
+//! `AutomaticHealMinutes`.
 
-use super::{Action, Healer, Request};
+use super::{Action, Healer, Refusal, Request};
 use crate::health::watchdog::State;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -19,25 +20,37 @@ pub fn run(healer: &Healer, mut wait: impl FnMut(Duration) -> bool) {
     while wait(LOOK) {
         waited += LOOK;
         healer.tend();
-        let policy = healer.policy();
-        let Some(minutes) = policy.automatic_minutes.filter(|_| policy.enabled) else {
+        let Some(minutes) = minutes(healer) else {
             waited = Duration::ZERO;
             continue;
         };
         if waited >= Duration::from_secs(u64::from(minutes) * 60).mul_f64(1.0 + chance / 5.0) {
             (waited, chance) = (Duration::ZERO, by_chance());
-            heal(healer);
+            // What came of it is on record.
+            let _ = heal(healer);
         }
     }
 }
 
+/// Does once what the timer does each time, for whoever keeps the time.
+pub fn once(healer: &Healer) -> Result<(), Refusal> {
+    healer.tend();
+    minutes(healer).map_or(Ok(()), |_| heal(healer))
+}
+
+/// The policy's minutes between two heals; `None` if there are to be none.
+fn minutes(healer: &Healer) -> Option<u32> {
+    let policy = healer.policy();
+    policy.automatic_minutes.filter(|_| policy.enabled)
+}
+
 /// Asks for a heal if the verdict is that the client is stuck; a look that finds nothing is no request.
-fn heal(healer: &Healer) {
-    if healer.findings().verdict.state == State::Stuck {
-        let request = Request { automatic: true, ..Request::new(Action::Heal.name(), Some("automatic heal")) };
-        // What came of it is on record.
-        let _ = healer.request(&request);
+fn heal(healer: &Healer) -> Result<(), Refusal> {
+    if healer.findings().verdict.state != State::Stuck {
+        return Ok(());
     }
+    let request = Request { automatic: true, ..Request::new(Action::Heal.name(), Some("automatic heal")) };
+    healer.request(&request).map(|_| ())
 }
 
 /// A number from 0 to 1. The keys of the standard library's hash tables are the randomness at hand.

@@ -4,9 +4,10 @@ use super::ledger::{Ledger, LedgerError, time};
 use crate::Time;
 use crate::facts::restarts::{DaemonRestarts, Restarts};
 use rusqlite::{OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
 
 /// A request as it stands in the record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its number.
     pub id: i64,

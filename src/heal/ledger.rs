@@ -85,6 +85,12 @@ pub enum LedgerError {
     /// SQLite cannot read or write it.
     #[error("the record of restarts cannot be read or written: {0}. Is the disk full?")]
     Sql(#[from] rusqlite::Error),
+    /// A capture does not hold it.
+    #[error(transparent)]
+    Recorded(HostError),
+    /// What a capture holds of it cannot be read.
+    #[error("restarts.json of the capture is no record of restarts: {0}. Was it changed by hand?")]
+    BadRecord(serde_json::Error),
     /// Without clocks no limit can be kept.
     #[error("the clocks cannot be read: {0}")]
     Clock(#[from] HostError),
@@ -98,6 +104,8 @@ impl LedgerError {
             Self::Damaged { .. } => "ledger_damaged",
             Self::Newer { .. } => "ledger_newer",
             Self::Sql(_) => "ledger_unwritable",
+            Self::Recorded(error) => error.reason(),
+            Self::BadRecord(_) => "not_understood",
             Self::Clock(_) => "clock_unreadable",
         }
     }

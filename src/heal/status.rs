@@ -9,25 +9,53 @@ use crate::facts::restarts::Restarts;
 use crate::health::{SourceState, SourceStatus};
 use crate::host::state::StateFolder;
 use crate::host::{Host, HostError};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// What mdm-health restarted on this Mac. A recorded Mac's is not this machine's.
+/// mdm-health's record as a capture carries it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// What the watchdog's table shows.
+    pub restarts: Restarts,
+    /// Every request.
+    pub requests: Vec<Entry>,
+}
+
+/// The record of a live Mac, or what a capture holds of one.
+pub fn record(host: &dyn Host, state_dir: &Path) -> Result<Record, LedgerError> {
+    Ok(Record { restarts: known_restarts(host, state_dir)?, requests: entries(host, state_dir)? })
+}
+
+/// What mdm-health restarted on this Mac.
 pub fn restarts(host: &dyn Host, state_dir: &Path) -> Fact<Restarts> {
-    if !host.is_live() {
-        return HostError::NotLive.into();
-    }
-    match find(state_dir).and_then(|ledger| ledger.map_or_else(|| Ok(Restarts::NONE), |ledger| ledger.restarts())) {
+    match known_restarts(host, state_dir) {
         Ok(restarts) => Fact::Known(restarts),
         Err(error) => Fact::unknown(error.code(), format!("{error}.")),
     }
 }
 
+fn known_restarts(host: &dyn Host, state_dir: &Path) -> Result<Restarts, LedgerError> {
+    read(host, state_dir, Restarts::NONE, Ledger::restarts, |record| record.restarts)
+}
+
 /// Every request on record.
 pub fn entries(host: &dyn Host, state_dir: &Path) -> Result<Vec<Entry>, LedgerError> {
-    if !host.is_live() {
-        return Ok(Vec::new());
+    read(host, state_dir, Vec::new(), Ledger::entries, |record| record.requests)
+}
+
+/// Reads a part of the record. A live Mac without one was never asked for anything; a capture that lacks it says nothing.
+fn read<T>(
+    host: &dyn Host,
+    state_dir: &Path,
+    none: T,
+    live: impl FnOnce(&Ledger) -> Result<T, LedgerError>,
+    recorded: impl FnOnce(Record) -> T,
+) -> Result<T, LedgerError> {
+    if host.is_live() {
+        return find(state_dir)?.map_or(Ok(none), |ledger| live(&ledger));
     }
-    find(state_dir)?.map_or_else(|| Ok(Vec::new()), |ledger| ledger.entries())
+    let bytes = host.recorded_restarts().map_err(LedgerError::Recorded)?;
+    serde_json::from_slice(&bytes).map(recorded).map_err(LedgerError::BadRecord)
 }
 
 fn find(state_dir: &Path) -> Result<Option<Ledger>, LedgerError> {

@@ -3,7 +3,7 @@
 use super::process::{self, Running};
 use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use crate::Time;
-use chrono::{TimeDelta, Utc};
+use chrono::{FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
@@ -21,6 +21,9 @@ const MARK_OF_A_MAC: &str = "/System/Library/CoreServices/SystemVersion.plist";
 
 /// How long `log show` may take unless told otherwise.
 const LOG_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long it may take for a capture.
+const CAPTURE_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// A reading that ends so long ago is given an end; one up to now is not, so that nothing of the last second is lost.
 const LONG_AGO: TimeDelta = TimeDelta::minutes(1);
@@ -51,17 +54,25 @@ pub struct Live {
     root: PathBuf,
     now: Option<Time>,
     log_limit: Duration,
+    /// Whether the log is read to the end that was asked for, even if that is now.
+    exact: bool,
 }
 
 impl Live {
     /// The Mac below that folder. `now` replaces the clock.
     pub fn new(root: PathBuf, now: Option<Time>) -> Self {
-        Self { root, now, log_limit: LOG_LIMIT }
+        Self { root, now, log_limit: LOG_LIMIT, exact: false }
     }
 
     /// The same Mac, whose `log show` may take so long.
     pub fn with_log_limit(self, log_limit: Duration) -> Self {
         Self { log_limit, ..self }
+    }
+
+    /// The same Mac for a capture: nobody waits for its log, and it ends at the moment of the capture, so that nothing in
+    /// it lies in the future.
+    pub fn for_capture(self) -> Self {
+        Self { log_limit: CAPTURE_LIMIT, exact: true, ..self }
     }
 
     /// Whether there is a Mac below that folder.
@@ -84,7 +95,7 @@ impl Host for Live {
         let moment = |at: Time| at.format("%Y-%m-%d %H:%M:%S+0000").to_string();
         let (start, end) = (moment(span.from), moment(span.to));
         let mut arguments = vec!["show", "--style", "ndjson", "--info", "--debug", "--start", &start];
-        if span.to < self.now.unwrap_or_else(Utc::now) - LONG_AGO {
+        if self.exact || span.to < self.now.unwrap_or_else(Utc::now) - LONG_AGO {
             arguments.extend(["--end", &end]);
         }
         arguments.extend(["--predicate", LOG_PREDICATE]);
@@ -108,6 +119,11 @@ impl Host for Live {
 
     fn is_live(&self) -> bool {
         true
+    }
+
+    fn utc_offset(&self) -> Option<FixedOffset> {
+        let now = self.now.unwrap_or_else(Utc::now);
+        Some(Local.offset_from_utc_datetime(&now.naive_utc()).fix())
     }
 
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {

@@ -2,10 +2,13 @@
 //! folder; [`Recorded`] is a capture folder or a single log file. Everything after it is a function of its input.
 
 mod act;
+pub mod archive;
+pub mod capture;
 mod command;
 mod live;
 mod process;
 mod recorded;
+pub mod recording;
 pub mod state;
 
 pub use act::{Act, Daemon};
@@ -15,6 +18,7 @@ pub use process::kill_all;
 pub use recorded::Recorded;
 
 use crate::Time;
+use chrono::FixedOffset;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -93,6 +97,15 @@ pub trait Host: Send + Sync {
     fn now(&self) -> Option<Time>;
     /// Whether the evidence changes by itself, so that it must be read again after a while.
     fn is_live(&self) -> bool;
+    /// The offset of the Mac's local time at that moment, where it is known.
+    fn utc_offset(&self) -> Option<FixedOffset> {
+        None
+    }
+    /// What a capture holds of mdm-health's own record of restarts, to be shown and nothing else. A live Mac has the
+    /// record itself.
+    fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {
+        Err(HostError::NotLive)
+    }
     /// Reads a file that nobody but root can have written; `None` if there is none. Who could write a file is not
     /// recorded, so of a recorded Mac none is trusted.
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
@@ -211,6 +224,16 @@ pub enum HostError {
         /// The archive.
         path: PathBuf,
     },
+    /// The source is packed, and no capture is in it.
+    #[error(
+        "{path} is packed, but it is no capture: {why}. Pass a .tar.gz that mdm-health capture made, or unpack it and pass what is in it"
+    )]
+    BadArchive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: std::io::Error,
+    },
     /// `capture.json` is not what it should be.
     #[error(
         "{path} is not a capture's description: {why}. It needs at least {{\"captured_at\": \"2026-11-23T18:00:00Z\"}}"
@@ -238,7 +261,10 @@ impl HostError {
             Self::NotRoot { .. } => "not_root",
             Self::NotNow => "not_now",
             Self::OtherLedger { .. } => "other_ledger",
-            Self::NotACapture { .. } | Self::LogArchive { .. } | Self::BadDescription { .. } => "bad_capture",
+            Self::NotACapture { .. }
+            | Self::LogArchive { .. }
+            | Self::BadArchive { .. }
+            | Self::BadDescription { .. } => "bad_capture",
         }
     }
 }

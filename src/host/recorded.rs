@@ -1,8 +1,10 @@
 //! A Mac as it was recorded: a capture folder, or a single log file.
 
+use super::archive::Archive;
+use super::capture::{self, Description};
 use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
 use crate::Time;
-use serde::Deserialize;
+use chrono::FixedOffset;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -10,33 +12,72 @@ use std::path::{Path, PathBuf};
 /// The most that is read of a file in a capture, the log apart.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// A capture folder or a log file.
+/// A capture, in a folder or packed, or a log file.
 #[derive(Debug)]
 pub struct Recorded {
     path: PathBuf,
-    /// `None` for a log file.
-    description: Option<Description>,
+    form: Form,
     now: Option<Time>,
 }
 
-/// `capture.json`.
-#[derive(Debug, Deserialize)]
-struct Description {
-    captured_at: Time,
-    log_from: Option<Time>,
-    log_to: Option<Time>,
+/// What was recorded.
+#[derive(Debug)]
+enum Form {
+    LogFile,
+    Capture(Pieces, Description),
+}
+
+/// Where the pieces of a capture lie.
+#[derive(Debug)]
+enum Pieces {
+    Folder(PathBuf),
+    Archive(Archive),
+}
+
+/// A piece that is being read, and its size in bytes.
+type Piece = (Box<dyn Read + Send>, u64);
+
+impl Pieces {
+    /// Opens a piece. A capture may come from anywhere: a pipe in it would hang, a device never end.
+    fn open(&self, within: &str) -> io::Result<Piece> {
+        let folder = match self {
+            Self::Archive(archive) => {
+                return archive.piece(within).map(|(piece, size)| (Box::new(piece) as Box<dyn Read + Send>, size));
+            }
+            Self::Folder(folder) => folder,
+        };
+        let path = folder.join(within);
+        let kind = fs::metadata(&path)?;
+        if !kind.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        Ok((Box::new(File::open(path)?), kind.len()))
+    }
+
+    /// Reads a piece of bounded size.
+    fn read(&self, within: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open(within)?.0.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
+    }
 }
 
 impl Recorded {
-    /// Opens a capture. `now` replaces the moment at which it was captured.
+    /// Opens a capture or a log file. `now` replaces the moment at which it was captured.
     pub fn open(path: &Path, now: Option<Time>) -> Result<Self, HostError> {
         let path = path.to_owned();
-        let kind = fs::metadata(&path).map_err(|why| HostError::Unreadable { path: path.clone(), why })?;
-        if !kind.is_dir() {
-            return Ok(Self { path, description: None, now });
-        }
-        let file = path.join("capture.json");
-        let text = match fs::read(&file) {
+        let unreadable = |why| HostError::Unreadable { path: path.clone(), why };
+        let kind = fs::metadata(&path).map_err(unreadable)?;
+        let pieces = if kind.is_dir() {
+            Pieces::Folder(path.clone())
+        } else if kind.is_file() && Archive::is_one(&path).map_err(unreadable)? {
+            let archive = Archive::open(&path).map_err(|why| HostError::BadArchive { path: path.clone(), why })?;
+            Pieces::Archive(archive)
+        } else {
+            return Ok(Self { path, form: Form::LogFile, now });
+        };
+        let file = path.join(capture::DESCRIPTION);
+        let text = match pieces.read(capture::DESCRIPTION) {
             Ok(text) => text,
             Err(_) if path.extension().is_some_and(|ending| ending == "logarchive") => {
                 return Err(HostError::LogArchive { path });
@@ -45,28 +86,44 @@ impl Recorded {
             Err(why) => return Err(HostError::Unreadable { path: file, why }),
         };
         let description = serde_json::from_slice(&text).map_err(|why| HostError::BadDescription { path: file, why })?;
-        Ok(Self { path, description: Some(description), now })
+        Ok(Self { path, form: Form::Capture(pieces, description), now })
     }
 
-    fn read(&self, within: String) -> Result<Vec<u8>, HostError> {
-        self.piece(within, read_regular)
-    }
-
-    fn piece<T>(&self, within: String, read: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, HostError> {
-        if self.description.is_none() {
-            return Err(HostError::OnlyALog { path: self.path.clone(), missing: within });
+    fn description(&self) -> Option<&Description> {
+        match &self.form {
+            Form::LogFile => None,
+            Form::Capture(_, description) => Some(description),
         }
-        let path = self.path.join(&within);
-        read(&path).map_err(|why| match why.kind() {
-            ErrorKind::NotFound => HostError::NotCaptured { capture: self.path.clone(), missing: within },
-            _ => HostError::Unreadable { path, why },
+    }
+
+    fn piece<T>(&self, within: &str, read: impl FnOnce(&Pieces) -> io::Result<T>) -> Result<T, HostError> {
+        let missing = within.to_owned();
+        let Form::Capture(pieces, _) = &self.form else {
+            return Err(HostError::OnlyALog { path: self.path.clone(), missing });
+        };
+        read(pieces).map_err(|why| match why.kind() {
+            ErrorKind::NotFound => HostError::NotCaptured { capture: self.path.clone(), missing },
+            _ => HostError::Unreadable { path: self.path.join(within), why },
         })
+    }
+
+    fn read(&self, within: &str) -> Result<Vec<u8>, HostError> {
+        self.piece(within, |pieces| pieces.read(within))
+    }
+
+    /// A file that the Mac did not have is another thing than one that was not recorded.
+    fn not_absent(&self, path: &str) -> Result<(), HostError> {
+        if self.description().is_some_and(|description| description.absent.contains(path)) {
+            let (path, why) = (self.path.join(capture::of_file(path)), ErrorKind::NotFound.into());
+            return Err(HostError::Unreadable { path, why });
+        }
+        Ok(())
     }
 }
 
 impl Host for Recorded {
     fn run(&self, command: Command) -> Result<Output, HostError> {
-        let piece = |ending| self.read(format!("commands/{}.{ending}", command.name()));
+        let piece = |ending| self.read(&capture::of_command(command, ending));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
         let code = match piece("code") {
             Err(HostError::NotCaptured { .. } | HostError::OnlyALog { .. }) => None,
@@ -85,32 +142,50 @@ impl Host for Recorded {
     }
 
     fn open_log(&self, _: Span) -> Result<Box<dyn LogSource>, HostError> {
-        let (path, within) = match &self.description {
-            Some(_) => (self.path.join("log.ndjson"), "log.ndjson"),
-            None => (self.path.clone(), "log"),
+        let Form::Capture(_, description) = &self.form else {
+            let unreadable = |why| HostError::Unreadable { path: self.path.clone(), why };
+            let file = File::open(&self.path).map_err(unreadable)?;
+            let size = file.metadata().ok().filter(|file| file.is_file()).map(|file| file.len());
+            return Ok(Box::new(LogFile { text: Box::new(file), size, asked: None }));
         };
-        let file = File::open(&path).map_err(|why| match why.kind() {
-            ErrorKind::NotFound => HostError::NotCaptured { capture: self.path.clone(), missing: within.to_owned() },
-            _ => HostError::Unreadable { path, why },
-        })?;
-        let asked = self.description.as_ref().and_then(|asked| Some(Span { from: asked.log_from?, to: asked.log_to? }));
-        Ok(Box::new(LogFile { file, asked }))
+        let (text, size) = self.piece(capture::LOG, |pieces| pieces.open(capture::LOG))?;
+        let asked = description.log_from.zip(description.log_to).map(|(from, to)| Span { from, to });
+        Ok(Box::new(LogFile { text, size: Some(size), asked }))
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
-        self.read(format!("root{path}"))
+        self.not_absent(path)?;
+        self.read(&capture::of_file(path))
     }
 
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
-        self.piece(format!("root{path}"), |path| FileEnd::read(path, limit))
+        self.not_absent(path)?;
+        let within = capture::of_file(path);
+        let mut end = self.piece(&within, |pieces| {
+            let (mut text, size) = pieces.open(&within)?;
+            let left_out = io::copy(&mut text.by_ref().take(size.saturating_sub(limit)), &mut io::sink())?;
+            let mut bytes = Vec::new();
+            text.take(limit).read_to_end(&mut bytes)?;
+            Ok(FileEnd { bytes, left_out })
+        })?;
+        end.left_out += self.description().and_then(|description| description.left_out.get(path)).unwrap_or(&0);
+        Ok(end)
     }
 
     fn now(&self) -> Option<Time> {
-        self.now.or(self.description.as_ref().map(|description| description.captured_at))
+        self.now.or(self.description().map(|description| description.captured_at))
     }
 
     fn is_live(&self) -> bool {
         false
+    }
+
+    fn utc_offset(&self) -> Option<FixedOffset> {
+        self.description()?.utc_offset
+    }
+
+    fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {
+        self.read(capture::RESTARTS)
     }
 
     fn read_trusted(&self, _: &str) -> Result<Option<Vec<u8>>, HostError> {
@@ -130,24 +205,15 @@ impl Host for Recorded {
     }
 }
 
-/// Reads a file of bounded size. A capture may come from anywhere: a pipe in it would hang, a device never end.
-fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
-}
-
 struct LogFile {
-    file: File,
+    text: Box<dyn Read + Send>,
+    size: Option<u64>,
     asked: Option<Span>,
 }
 
 impl Read for LogFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
+        self.text.read(buffer)
     }
 }
 
@@ -157,7 +223,7 @@ impl LogSource for LogFile {
     }
 
     fn size(&self) -> Option<u64> {
-        self.file.metadata().ok().filter(|file| file.is_file()).map(|file| file.len())
+        self.size
     }
 
     fn finish(self: Box<Self>) -> Result<(), HostError> {

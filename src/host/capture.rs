@@ -1,0 +1,61 @@
+//! The form of a capture: `capture.json`, and the names of its other pieces.
+
+use super::Command;
+use crate::Time;
+use chrono::FixedOffset;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The piece that makes a folder a capture.
+pub const DESCRIPTION: &str = "capture.json";
+/// The unified log.
+pub const LOG: &str = "log.ndjson";
+/// mdm-health's own record of restarts.
+pub const RESTARTS: &str = "restarts.json";
+
+/// The piece with what a command printed (`out`), complained of (`err`), or how it ended (`code`).
+pub fn of_command(command: Command, ending: &str) -> String {
+    format!("commands/{}.{ending}", command.name())
+}
+
+/// The piece with a file of the Mac.
+pub fn of_file(path: &str) -> String {
+    format!("root{path}")
+}
+
+/// `capture.json`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Description {
+    /// The moment to judge for.
+    pub captured_at: Time,
+    /// The Mac's version of macOS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macos: Option<String>,
+    /// The Mac's build of macOS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The span that was asked of the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_from: Option<Time>,
+    /// Its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_to: Option<Time>,
+    /// The offset of the Mac's local time when it was captured, `-08:00`.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "write", deserialize_with = "read")]
+    pub utc_offset: Option<FixedOffset>,
+    /// How many bytes of a file lie before those that were recorded, by its path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, u64>,
+    /// The files that the Mac does not have, by their paths.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<String>,
+}
+
+fn write<S: Serializer>(offset: &Option<FixedOffset>, serializer: S) -> Result<S::Ok, S::Error> {
+    offset.map(|offset| offset.to_string()).serialize(serializer)
+}
+
+fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FixedOffset>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(|_| serde::de::Error::custom("utc_offset is none such as -08:00"))).transpose()
+}

@@ -1,0 +1,112 @@
+//! Property lists without names.
+
+use super::names::{Kind, Names};
+use super::text::Replacer;
+use crate::facts::property_list;
+use plist::{Dictionary, Value};
+
+/// The keys of a profile whose values are read, and those that say what kind of payload it is. An administrator can put
+/// anything under any other, a password too.
+const KEPT: [&str; 22] = [
+    "AccessRights",
+    "CheckInURL",
+    "ClientIdentifier",
+    "HardwareBound",
+    "IdentityCertificateUUID",
+    "Name",
+    "PayloadIdentifier",
+    "PayloadType",
+    "PayloadUUID",
+    "PayloadVersion",
+    "ProfileIdentifier",
+    "ProfileInstallDate",
+    "ProfileOrganization",
+    "ProfileType",
+    "ProfileUUID",
+    "ProfileVerificationState",
+    "ProfileVersion",
+    "ServerCapabilities",
+    "ServerURL",
+    "SignMessage",
+    "Subject",
+    "Topic",
+];
+
+/// Adds the values that a property list names by its keys.
+pub fn collect(value: &Value, names: &mut Names) {
+    under(None, value, names);
+}
+
+fn under(key: Option<&str>, value: &Value, names: &mut Names) {
+    match (key, value) {
+        (Some("Subject"), Value::Array(parts)) => {
+            if let [Value::String(kind), Value::String(value)] = parts.as_slice() {
+                names.add(of_attribute(kind), value);
+            }
+            parts.iter().for_each(|part| under(key, part, names));
+        }
+        (_, Value::Array(values)) => values.iter().for_each(|value| under(key, value, names)),
+        (_, Value::Dictionary(fields)) => fields.iter().for_each(|(key, value)| under(Some(key), value, names)),
+        (Some(key), Value::String(text)) => {
+            let named = matches!(key, "ProfileIdentifier" | "PayloadIdentifier" | "Name");
+            if let Some(kind) = Kind::under(key).or(named.then_some(Kind::Name)) {
+                names.add(kind, text);
+            }
+            names.search(text);
+        }
+        (None, Value::String(text)) => names.search(text),
+        (_, Value::Data(bytes)) => match property_list::parse(bytes) {
+            Ok(inner) => under(key, &inner, names),
+            Err(_) => names.search(&String::from_utf8_lossy(bytes)),
+        },
+        _ => {}
+    }
+}
+
+/// What an attribute of a subject is, by its abbreviation or OID.
+pub fn of_attribute(kind: &str) -> Kind {
+    match kind {
+        "O" | "OU" | "2.5.4.10" | "2.5.4.11" => Kind::Organisation,
+        "emailAddress" | "E" | "1.2.840.113549.1.9.1" => Kind::Mail,
+        _ => Kind::Name,
+    }
+}
+
+/// A property list without names, as XML. A strict one keeps only what is read of a profile.
+pub fn xml(value: Value, replacer: &Replacer, strict: bool) -> Option<Vec<u8>> {
+    let mut xml = Vec::new();
+    without(None, value, replacer, strict).to_writer_xml(&mut xml).ok()?;
+    Some(xml)
+}
+
+fn without(key: Option<&str>, value: Value, replacer: &Replacer, strict: bool) -> Value {
+    let kept = !strict || key.is_some_and(|key| KEPT.contains(&key));
+    match value {
+        Value::Array(values) => {
+            values.into_iter().map(|value| without(key, value, replacer, strict)).collect::<Vec<_>>().into()
+        }
+        Value::Dictionary(fields) => {
+            let field =
+                |(key, value): (String, Value)| (replacer.value(&key), without(Some(&key), value, replacer, strict));
+            Value::Dictionary(fields.into_iter().map(field).collect::<Dictionary>())
+        }
+        Value::String(text) if kept => replacer.value(&text).into(),
+        Value::String(_) => "redacted".into(),
+        Value::Data(bytes) if kept => Value::Data(data(&bytes, replacer)),
+        Value::Data(_) => Value::Data(Vec::new()),
+        Value::Integer(_) | Value::Real(_) if !kept || key.and_then(Kind::under).is_some() => 0.into(),
+        other => other,
+    }
+}
+
+/// What lies in a property list as bytes is often one itself.
+fn data(bytes: &[u8], replacer: &Replacer) -> Vec<u8> {
+    let mut binary = Vec::new();
+    match property_list::parse(bytes) {
+        Ok(inner @ (Value::Dictionary(_) | Value::Array(_))) => {
+            let written = without(None, inner, replacer, false).to_writer_binary(&mut binary);
+            written.map(|()| binary).unwrap_or_default()
+        }
+        _ => replacer.bytes(bytes),
+    }
+}
