@@ -5,11 +5,12 @@
 use mdm_health::event;
 use mdm_health::log::ndjson::JsonRecord;
 use mdm_health::log::{ReadOptions, read_log};
+use std::env;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::File;
 use std::hint::black_box;
-use std::io::Read;
-use std::path::Path;
+use std::io::{self, ErrorKind, Read, Write as _};
+use std::os::fd::AsFd;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,29 +18,46 @@ const LINES: usize = 200_000;
 const MIXED_LINES: usize = 1_000_000;
 const ROUNDS: usize = 9;
 
-fn main() {
+/// The arguments by which the bench is started again as the other end of a pipe: it makes its records as it goes, as
+/// `log show` does, or writes the same ones over and over, which is the fastest that a pipe can be fed.
+const PRINTER: &str = "--print-records";
+const COPIER: &str = "--copy-records";
+const COPIES: usize = 50;
+/// How much the other end writes at once: as much as fits in a pipe.
+const PIECE: usize = 64 << 10;
+
+fn main() -> io::Result<()> {
+    for (argument, write) in [(PRINTER, print_records as fn(File) -> io::Result<()>), (COPIER, copy_records)] {
+        if env::args().any(|given| given == argument) {
+            // Rust's own standard output would hold back the end of each piece until the next.
+            return write(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+        }
+    }
     let log = log(LINES, 1);
     let megabytes = log.len() as f64 / 1e6;
     println!("{LINES} ndjson records, all of mdmclient, {megabytes:.0} MB, {ROUNDS} rounds, medians");
-    let bare = "bare serde_json::from_str loop";
-    compare(megabytes, "reader", || read(log.as_bytes(), false), bare, || bare_loop(&log));
-    compare(megabytes, "reader and events", || read(log.as_bytes(), true), bare, || bare_loop(&log));
+    let (bare, bare_loop) = ("bare serde_json::from_str loop", || timed(|| bare_loop(&log)));
+    compare(megabytes, "reader", || timed(|| read(log.as_bytes(), false)), bare, bare_loop)?;
+    compare(megabytes, "reader and events", || timed(|| read(log.as_bytes(), true)), bare, bare_loop)?;
     drop(log);
     let log = self::log(MIXED_LINES, 25);
     let megabytes = log.len() as f64 / 1e6;
     println!("{MIXED_LINES} ndjson records, one in 25 of mdmclient, {megabytes:.0} MB");
     let count = || {
-        black_box(memchr::memchr_iter(b'\n', log.as_bytes()).count());
+        timed(|| {
+            black_box(memchr::memchr_iter(b'\n', log.as_bytes()).count());
+        })
     };
-    compare(megabytes, "reader and events", || read(log.as_bytes(), true), "memchr newline count", count);
-    // Another process at the other end of the pipe, as `log show` is.
-    let Ok(file) = tempfile::NamedTempFile::new() else { return };
-    if fs::write(file.path(), &log).is_ok() {
-        let path = file.path();
-        let through = |work: fn(ChildStdout)| move || piped(path, work);
-        let (read, count) = (through(|pipe| read(pipe, true)), through(count_lines));
-        compare(megabytes, "the same through a pipe", read, "read and count", count);
+    compare(megabytes, "reader and events", || timed(|| read(log.as_bytes(), true)), "memchr newline count", count)?;
+    drop(log);
+    for (name, writer) in [
+        ("the same through a pipe, printed as it is read", PRINTER),
+        ("the same through a pipe, copied from memory", COPIER),
+    ] {
+        let (read, count) = (|| piped(writer, |pipe| read(pipe, true)), || piped(writer, count_lines));
+        compare(megabytes, name, read, "read and count", count)?;
     }
+    Ok(())
 }
 
 fn read(input: impl Read, with_events: bool) {
@@ -51,12 +69,35 @@ fn read(input: impl Read, with_events: bool) {
     black_box((summary.map(|summary| summary.records).unwrap_or(0), kept));
 }
 
-/// Has the file read through a pipe.
+/// How long it takes to read what another process writes, as `log show` is one. The clock runs from its first byte on.
 #[allow(clippy::disallowed_methods, reason = "the bench starts a program itself")]
-fn piped(file: &Path, work: fn(ChildStdout)) {
-    let Ok(mut cat) = Command::new("cat").arg(file).stdout(Stdio::piped()).spawn() else { return };
-    cat.stdout.take().map(work);
-    let _ = cat.wait();
+fn piped(writer: &str, work: impl FnOnce(ChildStdout)) -> io::Result<Duration> {
+    let mut writer = Command::new(env::current_exe()?).arg(writer).stdout(Stdio::piped()).spawn()?;
+    let mut pipe = writer.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
+    pipe.read_exact(&mut [0])?;
+    let time = timed(|| work(pipe));
+    if writer.wait()?.success() { time } else { Err(ErrorKind::BrokenPipe.into()) }
+}
+
+/// Writes a blank line, then the log while it is made.
+fn print_records(mut pipe: File) -> io::Result<()> {
+    pipe.write_all(b"\n")?;
+    let mut made = String::new();
+    for number in 0..MIXED_LINES {
+        push_record(&mut made, number, 25);
+        if let Some(piece) = made.as_bytes().get(..PIECE) {
+            pipe.write_all(piece)?;
+            made.drain(..PIECE);
+        }
+    }
+    pipe.write_all(made.as_bytes())
+}
+
+/// Writes a blank line once a part of the log is at hand, then that part again and again.
+fn copy_records(mut pipe: File) -> io::Result<()> {
+    let part = log(MIXED_LINES / COPIES, 25);
+    pipe.write_all(b"\n")?;
+    (0..COPIES).flat_map(|_| part.as_bytes().chunks(PIECE)).try_for_each(|piece| pipe.write_all(piece))
 }
 
 fn count_lines(mut pipe: ChildStdout) {
@@ -80,39 +121,50 @@ fn bare_loop(log: &str) {
 }
 
 /// Runs the two in turn and prints the median speed of each and the median of their ratio.
-fn compare(megabytes: f64, name: &str, mut one: impl FnMut(), other_name: &str, mut other: impl FnMut()) {
-    let mut speeds: Vec<(f64, f64)> = (0..ROUNDS)
-        .map(|_| (megabytes / timed(&mut one).as_secs_f64(), megabytes / timed(&mut other).as_secs_f64()))
-        .collect();
+fn compare(
+    megabytes: f64,
+    name: &str,
+    one: impl Fn() -> io::Result<Duration>,
+    other_name: &str,
+    other: impl Fn() -> io::Result<Duration>,
+) -> io::Result<()> {
+    let speed = |time: Duration| megabytes / time.as_secs_f64();
+    let mut speeds = (0..ROUNDS).map(|_| Ok((speed(one()?), speed(other()?)))).collect::<io::Result<Vec<_>>>()?;
     let mut median = |of: fn(&(f64, f64)) -> f64| {
         speeds.sort_by(|left, right| of(left).total_cmp(&of(right)));
         speeds.get(ROUNDS / 2).map_or(0.0, of)
     };
     let (ours, theirs, ratio) = (median(|speed| speed.0), median(|speed| speed.1), median(|speed| speed.0 / speed.1));
     println!("{name}: {ours:.0} MB/s; {other_name}: {theirs:.0} MB/s; ratio {:.1} %", ratio * 100.0);
+    Ok(())
 }
 
-fn timed(work: &mut impl FnMut()) -> Duration {
+fn timed(work: impl FnOnce()) -> io::Result<Duration> {
     let start = Instant::now();
     work();
-    start.elapsed()
+    Ok(start.elapsed())
 }
 
-/// A log as `log show --style ndjson` prints it on macOS 26, about a kilobyte a record, one in so many an exchange of
-/// mdmclient.
+/// A log as `log show --style ndjson` prints it, one record in so many an exchange of mdmclient.
 fn log(lines: usize, one_in: usize) -> String {
     let mut log = String::new();
-    for number in 0..lines {
-        let image = if number % one_in == 0 { "\\/usr\\/libexec\\/mdmclient" } else { "\\/usr\\/libexec\\/apsd" };
-        let (hour, minute, second) = (number / 3600 % 24, number / 60 % 60, number % 60);
-        let message = if number % 2 == 0 {
-            ">>>>> Sending HTTP request (PUT) [Idle] >>>>>"
-        } else {
-            "<<<<< Received HTTP response (200) [Idle] <<<<<"
-        };
-        let _ = writeln!(
-            log,
-            "{{\"timezoneName\":\"\",\"messageType\":\"Default\",\"eventType\":\"logEvent\",\"source\":null,\
+    (0..lines).for_each(|number| push_record(&mut log, number, one_in));
+    let _ = writeln!(log, "{{\"count\":{lines},\"finished\":1}}");
+    log
+}
+
+/// A record as macOS 26 prints it, about a kilobyte.
+fn push_record(log: &mut String, number: usize, one_in: usize) {
+    let image = if number.is_multiple_of(one_in) { "\\/usr\\/libexec\\/mdmclient" } else { "\\/usr\\/libexec\\/apsd" };
+    let (hour, minute, second) = (number / 3600 % 24, number / 60 % 60, number % 60);
+    let message = if number.is_multiple_of(2) {
+        ">>>>> Sending HTTP request (PUT) [Idle] >>>>>"
+    } else {
+        "<<<<< Received HTTP response (200) [Idle] <<<<<"
+    };
+    let _ = writeln!(
+        log,
+        "{{\"timezoneName\":\"\",\"messageType\":\"Default\",\"eventType\":\"logEvent\",\"source\":null,\
              \"formatString\":\"%{{public}}@\",\"userID\":0,\"activityIdentifier\":0,\"subsystem\":\"com.apple.ManagedClient\",\
              \"category\":\"HTTPUtil\",\"threadID\":{},\"senderImageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\",\
              \"backtrace\":{{\"frames\":[{{\"imageOffset\":{},\"imageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\"}}]}},\
@@ -122,14 +174,11 @@ fn log(lines: usize, one_in: usize) -> String {
              \"eventMessage\":\"[0:MDMDaemon:HTTPUtil:<0x{:x}>] {message}\",\
              \"processImageUUID\":\"6A1D3F60-8F0B-3A55-9C53-2A1B7D3E9F10\",\"traceID\":41979461356879876,\"processID\":{},\
              \"senderProgramCounter\":103060,\"parentActivityIdentifier\":0}}",
-            0x6c00 + number % 16,
-            100_000 + number,
-            number % 1_000_000,
-            20_147_685_217_463u64 + number as u64,
-            0x6c00 + number % 16,
-            300 + number % 7,
-        );
-    }
-    let _ = writeln!(log, "{{\"count\":{lines},\"finished\":1}}");
-    log
+        0x6c00 + number % 16,
+        100_000 + number,
+        number % 1_000_000,
+        20_147_685_217_463u64 + number as u64,
+        0x6c00 + number % 16,
+        300 + number % 7,
+    );
 }

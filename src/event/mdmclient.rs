@@ -7,12 +7,14 @@ use plist::Value;
 
 /// The only program that speaks for the MDM client.
 pub const IMAGE: &str = "/usr/libexec/mdmclient";
+/// Its name.
+pub const NAME: &str = "mdmclient";
 
 /// The event of a record of mdmclient.
 pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     let (prefix, said) = Prefix::split(&record.message);
     let (what, target) = if prefix.os_update {
-        (os_update_item::recognise(said).map(|said| in_unified_log(said, "mdmclient"))?, None)
+        (os_update_item::recognise(said).map(|said| in_unified_log(said, NAME))?, None)
     } else {
         // In the text styles a line of another program may hang behind the first.
         what(said).or_else(|| what(said.split_once('\n')?.0))?
@@ -46,14 +48,16 @@ impl Prefix {
         let mut prefix = Self::default();
         let mut rest = message.trim_start();
         while let Some((tag, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            let mut parts = tag.split(':');
-            match parts.next().map(str::parse::<u32>) {
+            // Most of what mdmclient says bears these tags, and bytes are split faster than letters.
+            let mut parts = tag.as_bytes().split(|byte| *byte == b':');
+            match parts.next().and_then(|uid| std::str::from_utf8(uid).ok()).map(str::parse::<u32>) {
                 Some(Ok(uid)) => {
                     prefix.channel = Some(if uid == 0 { Channel::Device } else { Channel::User(uid) });
-                    prefix.thread = parts
-                        .next_back()
-                        .and_then(|last| u64::from_str_radix(last.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok());
-                    prefix.os_update = parts.any(|part| part == "OSUpdate");
+                    prefix.thread = parts.next_back().and_then(|last| {
+                        let digits = std::str::from_utf8(last.strip_prefix(b"<0x")?.strip_suffix(b">")?);
+                        u64::from_str_radix(digits.ok()?, 16).ok()
+                    });
+                    prefix.os_update = parts.any(|part| part == b"OSUpdate");
                 }
                 _ if tag == "*" || tag == "ERROR" => {}
                 _ => break,
@@ -84,7 +88,7 @@ fn what(said: &str) -> Option<(What, Option<Channel>)> {
 /// macOS 26 leaves the arrows out.
 fn request_sent(said: &str) -> Option<What> {
     let said = said.strip_prefix(">>>>> ").unwrap_or(said);
-    let (method, rest) = said.strip_prefix("Sending HTTP request (")?.split_once(") ")?;
+    let (method, rest) = said.strip_prefix("Sending HTTP request (").and_then(closed)?;
     let message = bracket(rest.strip_suffix(" >>>>>").unwrap_or(rest))?;
     Some(What::RequestSent { method: bounded(method), message })
 }
@@ -92,9 +96,16 @@ fn request_sent(said: &str) -> Option<What> {
 /// `<<<<< Received HTTP response (200) [Idle] <<<<<` (12.3).
 fn response_received(said: &str) -> Option<What> {
     let said = said.strip_prefix("<<<<< ").unwrap_or(said);
-    let (status, rest) = said.strip_prefix("Received HTTP response (")?.split_once(") ")?;
+    let (status, rest) = said.strip_prefix("Received HTTP response (").and_then(closed)?;
     let message = bracket(rest.strip_suffix(" <<<<<").unwrap_or(rest))?;
     Some(What::ResponseReceived { status: status.parse().ok()?, message })
+}
+
+/// `PUT) [Idle]` into what stands before the bracket's end and what follows. To set up std's search for a text takes
+/// longer than this search.
+fn closed(text: &str) -> Option<(&str, &str)> {
+    let end = memchr::memmem::find(text.as_bytes(), b") ")?;
+    Some((text.get(..end)?, text.get(end + 2..)?))
 }
 
 /// `[Idle]`, `[Acknowledged(ScheduleOSUpdate):f1fd75b5-…]` (13.0), `[NotNow(ProfileList):13277315]`,

@@ -14,8 +14,8 @@ use crate::log::LogRecord;
 use serde::{Deserialize, Serialize};
 use update::{Said, UpdateEvent, UpdateLog};
 
-/// The programs that are listened to.
-const IMAGES: [&str; 4] = [mdmclient::IMAGE, remotemanagementd::IMAGE, softwareupdated::IMAGE, update_brain::NAME];
+/// The names of the programs that are listened to.
+const NAMES: [&str; 4] = [mdmclient::NAME, remotemanagementd::NAME, softwareupdated::NAME, update_brain::NAME];
 
 /// The longest text of an event, in bytes; a longer one is cut.
 const MAX_TEXT: usize = 512;
@@ -152,7 +152,7 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     } else if record.speaker.is(remotemanagementd::IMAGE) {
         remotemanagementd::recognise(record)
     } else if record.speaker.is(softwareupdated::IMAGE) {
-        softwareupdated::recognise(&record.message).map(|said| update_event(record, said, "softwareupdated"))
+        softwareupdated::recognise(&record.message).map(|said| update_event(record, said, softwareupdated::NAME))
     } else if update_brain::is_speaker(&record.speaker) {
         update_brain::recognise(&record.message).map(|said| update_event(record, said, update_brain::NAME))
     } else {
@@ -163,7 +163,7 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
 /// Whether the process with that image path may be one that is listened to. Only the name is looked at, whatever way the
 /// slashes before it are written.
 pub fn may_matter(image: &[u8]) -> bool {
-    IMAGES.iter().filter_map(|image| image.rsplit('/').next()).any(|name| image.ends_with(name.as_bytes()))
+    NAMES.iter().any(|name| image.ends_with(name.as_bytes()))
 }
 
 fn update_event(record: &LogRecord<'_>, said: Said, process: &str) -> Event {
@@ -182,4 +182,18 @@ fn bounded(text: &str) -> Box<str> {
         end -= 1;
     }
     text.get(..end).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_that_is_listened_to_may_matter() {
+        for image in [mdmclient::IMAGE, remotemanagementd::IMAGE, softwareupdated::IMAGE] {
+            assert!(may_matter(image.as_bytes()) && may_matter(image.replace('/', "\\/").as_bytes()), "{image}");
+        }
+        assert!(may_matter(update_brain::NAME.as_bytes()));
+        assert!(!may_matter(b"\\/usr\\/libexec\\/apsd"));
+    }
 }

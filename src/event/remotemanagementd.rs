@@ -5,6 +5,8 @@ use crate::log::LogRecord;
 
 /// The only program that speaks for it.
 pub const IMAGE: &str = "/usr/libexec/remotemanagementd";
+/// Its name.
+pub const NAME: &str = "remotemanagementd";
 
 /// `[com.apple.remotemanagementd:mdmConduit] Got back from MDM: 200` (macOS 15, Info level): a second, independent
 /// proof that the server answers.

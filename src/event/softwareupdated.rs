@@ -6,6 +6,8 @@ use super::update::{Progress, Report, Said, Transition, UpdateError, squeezed};
 
 /// The only program that speaks for it in the unified log.
 pub const IMAGE: &str = "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated";
+/// Its name.
+pub const NAME: &str = "softwareupdated";
 
 /// What a message says. Its live predicate is in `host::live`: what is read here must be asked for there.
 pub fn recognise(message: &str) -> Option<Said> {

@@ -21,18 +21,31 @@ pub struct Glance<'l> {
     pub timestamp: &'l str,
 }
 
-/// The fields of a whole line; `None` if they are not where they usually are.
-pub fn glance(line: &[u8]) -> Option<Glance<'_>> {
-    line.ends_with(b"}").then_some(())?;
-    let (image, rest) = text_after(line, &IMAGE)?;
-    let (timestamp, _) = text_after(rest, &TIMESTAMP)?;
-    Some(Glance { image, timestamp: std::str::from_utf8(timestamp).ok()? })
+/// Where the fields stood in the line before. Records of one kind are alike, and often follow one another: a look at the
+/// same places comes before a search.
+#[derive(Debug, Default)]
+pub struct Places {
+    image: usize,
+    timestamp: usize,
+}
+
+impl Places {
+    /// The fields of a whole line; `None` if they are not where they usually are.
+    pub fn glance<'l>(&mut self, line: &'l [u8]) -> Option<Glance<'l>> {
+        line.ends_with(b"}").then_some(())?;
+        let (image, rest) = text_after(line, &IMAGE, &mut self.image)?;
+        let (timestamp, _) = text_after(rest, &TIMESTAMP, &mut self.timestamp)?;
+        Some(Glance { image, timestamp: std::str::from_utf8(timestamp).ok()? })
+    }
 }
 
 /// The text behind a key, up to the next quote, and what follows. A text with an escaped quote is cut there, and then is
 /// no path of a process that matters.
-fn text_after<'l>(line: &'l [u8], key: &Finder<'_>) -> Option<(&'l [u8], &'l [u8])> {
-    let text = line.get(key.find(line)? + key.needle().len()..)?;
+fn text_after<'l>(line: &'l [u8], key: &Finder<'_>, place: &mut usize) -> Option<(&'l [u8], &'l [u8])> {
+    if !line.get(*place..).is_some_and(|rest| rest.starts_with(key.needle())) {
+        *place = key.find(line)?;
+    }
+    let text = line.get(*place + key.needle().len()..)?;
     text.split_at_checked(memchr::memchr(b'"', text)?)
 }
 
@@ -43,9 +56,14 @@ mod tests {
     #[test]
     fn the_writer_and_the_time_are_seen() {
         let line = br#"{"eventMessage":"\"processImagePath\":\"x\"","processImagePath":"\/usr\/libexec\/mdmclient","timestamp":"2026-07-26 18:11:22.348728+1200"}"#;
-        let seen = glance(line).unwrap();
-        assert_eq!(seen.image, br"\/usr\/libexec\/mdmclient");
-        assert_eq!(seen.timestamp, "2026-07-26 18:11:22.348728+1200");
+        let mut places = Places::default();
+        // As in the first line, as in the line before, and elsewhere than there.
+        for longer in ["", "", "longer", ""] {
+            let line = [b"{\"source\":\"", longer.as_bytes(), b"\",", &line[1..]].concat();
+            let seen = places.glance(&line).unwrap();
+            assert_eq!(seen.image, br"\/usr\/libexec\/mdmclient");
+            assert_eq!(seen.timestamp, "2026-07-26 18:11:22.348728+1200");
+        }
     }
 
     #[test]
@@ -57,7 +75,7 @@ mod tests {
             b"",
             b"}",
         ] {
-            assert_eq!(glance(line), None, "{}", String::from_utf8_lossy(line));
+            assert_eq!(Places::default().glance(line), None, "{}", String::from_utf8_lossy(line));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `log show --style json`: one array over many lines, taken apart object by object so that memory stays flat.
 
-use super::{LogRecord, LogSummary, MAX_RECORD, lossy, ndjson};
+use super::{LogRecord, LogSummary, MAX_RECORD, ndjson};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 /// Whether a line can be the first of the array: `[{`, `[` alone, or `[]`.
@@ -39,6 +39,7 @@ pub fn read(input: impl Read, summary: &mut LogSummary, on_record: &mut impl FnM
 /// Where in the array the reading is.
 #[derive(Default)]
 struct State {
+    reader: ndjson::Reader,
     object: Vec<u8>,
     depth: usize,
     in_text: bool,
@@ -83,7 +84,7 @@ impl State {
             if std::mem::take(&mut self.too_long) {
                 summary.lines_not_understood += 1;
             } else {
-                ndjson::object(&lossy(&self.object), summary, on_record);
+                self.reader.object(&self.object, summary, on_record);
             }
         }
     }

@@ -6,8 +6,9 @@
 //! 18:11:22.348728+1200","machTimestamp":20147685217463,"eventMessage":"…",…,"processID":99240,…}`
 //! and at the end `{"count":3335,"finished":1}`.
 
-use super::glance::glance;
-use super::time::{self, Stamp};
+use super::glance::Places;
+use super::scan;
+use super::time::{self, Clock, Stamp};
 use super::{LogRecord, LogSummary, ReadOptions, Speaker, lossy};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// The fields of a record that are read; the others are passed over.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JsonRecord<'a> {
     /// When, local, with its offset.
@@ -61,7 +62,8 @@ struct Trailer {
 /// Whether the line can begin an ndjson log.
 pub(super) fn is_record_or_trailer(line: &[u8]) -> bool {
     trailer(line).is_some()
-        || serde_json::from_str::<JsonRecord<'_>>(&lossy(line)).is_ok_and(|record| at(&record).is_some())
+        || serde_json::from_str::<JsonRecord<'_>>(&lossy(line))
+            .is_ok_and(|record| time::parse_exact(&record.timestamp).is_some())
 }
 
 /// How many records are parsed before it is judged whether most of them matter.
@@ -70,6 +72,8 @@ const SAMPLE: u32 = 256;
 /// What the lines so far tell.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
+    clock: Clock,
+    places: Places,
     sampled: u32,
     mattered: u32,
 }
@@ -98,7 +102,7 @@ impl Reader {
         }
         match options.may_matter.and_then(|may_matter| self.of_no_matter(line, may_matter)) {
             Some(stamp) => summary.count(stamp),
-            None => object(&lossy(line), summary, on_record),
+            None => self.object(line, summary, on_record),
         }
     }
 
@@ -108,42 +112,45 @@ impl Reader {
         if self.sampled == SAMPLE && self.mattered > SAMPLE / 4 {
             return None;
         }
-        let seen = glance(line)?;
+        let seen = self.places.glance(line)?;
         let matters = may_matter(seen.image);
         if self.sampled < SAMPLE {
             self.sampled += 1;
             self.mattered += u32::from(matters);
         }
-        if matters { None } else { time::parse_exact(seen.timestamp) }
+        if matters { None } else { self.clock.read(seen.timestamp) }
     }
-}
 
-/// Reads one object; whatever is no record counts as not understood.
-pub(super) fn object(text: &str, summary: &mut LogSummary, on_record: &mut impl FnMut(&LogRecord<'_>)) {
-    let record = serde_json::from_str::<JsonRecord<'_>>(text).ok();
-    let Some((record, stamp)) = record.and_then(|record| at(&record).map(|stamp| (record, stamp))) else {
-        summary.lines_not_understood += 1;
-        return;
-    };
-    summary.count(stamp);
-    // `log show` also lists activities, signposts and losses: they are records, but no messages.
-    if record.event_type == "logEvent" {
-        on_record(&LogRecord {
-            at: stamp.at,
-            speaker: Speaker::Image(record.process_image_path),
-            pid: record.process_id,
-            thread: record.thread_id,
-            subsystem: record.subsystem,
-            category: record.category,
-            message: record.event_message,
-            boot: record.boot_uuid,
-            mach_time: record.mach_timestamp,
-        });
+    /// Reads one object; whatever is no record counts as not understood.
+    pub(super) fn object(
+        &mut self,
+        object: &[u8],
+        summary: &mut LogSummary,
+        on_record: &mut impl FnMut(&LogRecord<'_>),
+    ) {
+        let text = lossy(object);
+        let record = scan::record(&text).or_else(|| serde_json::from_str(&text).ok());
+        let timed = record.and_then(|record| Some((self.clock.read(&record.timestamp)?, record)));
+        let Some((stamp, record)) = timed else {
+            summary.lines_not_understood += 1;
+            return;
+        };
+        summary.count(stamp);
+        // `log show` also lists activities, signposts and losses: they are records, but no messages.
+        if record.event_type == "logEvent" {
+            on_record(&LogRecord {
+                at: stamp.at,
+                speaker: Speaker::Image(record.process_image_path),
+                pid: record.process_id,
+                thread: record.thread_id,
+                subsystem: record.subsystem,
+                category: record.category,
+                message: record.event_message,
+                boot: record.boot_uuid,
+                mach_time: record.mach_timestamp,
+            });
+        }
     }
-}
-
-fn at(record: &JsonRecord<'_>) -> Option<Stamp> {
-    time::parse_exact(&record.timestamp)
 }
 
 fn trailer(line: &[u8]) -> Option<Trailer> {

@@ -2,7 +2,8 @@
 
 use super::ReadOptions;
 use crate::Time;
-use chrono::{FixedOffset, Local, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use chrono::{FixedOffset, Local, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
+use std::ops::Range;
 
 /// A moment as a line carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,41 @@ pub fn parse_zoned(text: &str) -> Option<(Stamp, &str)> {
 /// Reads a timestamp that is the whole text and carries its offset.
 pub fn parse_exact(text: &str) -> Option<Stamp> {
     parse_zoned(text).filter(|(_, rest)| rest.is_empty()).map(|(stamp, _)| stamp)
+}
+
+/// Reads timestamps one behind the other. Most are of the minute of the one before: of those, only the seconds are read.
+#[derive(Debug, Default)]
+pub struct Clock {
+    last: Option<([u8; LENGTH], Stamp)>,
+}
+
+/// The length of `2026-07-26 18:11:22.348728+1200`, and where in it the seconds are.
+const LENGTH: usize = 31;
+const SECONDS: Range<usize> = 17..26;
+
+impl Clock {
+    /// Reads what [`parse_exact`] does, and as it does.
+    pub fn read(&mut self, text: &str) -> Option<Stamp> {
+        let usual: Option<&[u8; LENGTH]> = text.as_bytes().try_into().ok();
+        if let Some(stamp) = usual.and_then(|text| self.within_the_minute(text)) {
+            return Some(stamp);
+        }
+        let stamp = parse_exact(text)?;
+        self.last = usual.map(|text| (*text, stamp));
+        Some(stamp)
+    }
+
+    fn within_the_minute(&self, text: &[u8; LENGTH]) -> Option<Stamp> {
+        let (last, stamp) = self.last.as_ref()?;
+        let same_minute = text.get(..SECONDS.start) == last.get(..SECONDS.start);
+        let same_offset = text.get(SECONDS.end..) == last.get(SECONDS.end..);
+        (same_minute && same_offset).then_some(())?;
+        let (second, micros) = text.get(SECONDS)?.split_at_checked(2)?;
+        let (second, micros) = (digits(second)?, digits(micros.strip_prefix(b".")?)?);
+        // Offsets are of whole minutes, so that the seconds are those of UTC.
+        let at = stamp.at.naive_utc().with_second(second)?.with_nanosecond(micros * 1000)?.and_utc();
+        Some(Stamp { at, ..*stamp })
+    }
 }
 
 fn local(text: &str) -> Option<(NaiveDateTime, &str)> {
@@ -120,7 +156,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn within_a_minute_the_seconds_and_their_fraction_are_read() {
+        let mut clock = Clock::default();
+        for text in ["2026-07-26 18:11:59.000001+1200", "2026-07-26 18:11:00.999999+1200"] {
+            assert_eq!(clock.read(text), parse_exact(text));
+            assert!(clock.within_the_minute(text.as_bytes().try_into().unwrap()).is_some(), "{text}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn a_clock_reads_each_time_as_if_it_were_the_first(
+            texts in proptest::collection::vec(
+                "2026-11-2[34] 1[67]:4[59]:[0-9:]{2}[.,]([0-9]{6}|[0-9]{0,10})([+-]0[05]([03]0|:30|:3|6)|Z|)", 1..20,
+            ),
+        ) {
+            let mut clock = Clock::default();
+            for text in texts {
+                proptest::prop_assert_eq!(clock.read(&text), parse_exact(&text), "{}", text);
+            }
+        }
+
         #[test]
         fn no_text_panics(text in "\\PC{0,40}", digits in "[0-9:. +-]{0,40}") {
             let options = ReadOptions::default();
