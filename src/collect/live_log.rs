@@ -3,7 +3,7 @@
 //! The first refresh reads the watchdog's window, so that a verdict is there soon; what lies before it, up to a day, is
 //! read afterwards. What was read before `log show` died or was stopped counts; the rest is not covered.
 
-use super::{journal_trouble, log_trouble, refused};
+use super::{from_the_future, log_trouble, refused};
 use crate::Time;
 use crate::event;
 use crate::facts::Fact;
@@ -48,6 +48,8 @@ pub struct LiveLog {
     store: Option<Store>,
     /// Why there is none on disk.
     store_trouble: Option<String>,
+    /// What is kept on disk at most.
+    retention: Retention,
     /// The newest events, in order.
     kept: VecDeque<Kept>,
     /// The newest events about OS updates alone, in order.
@@ -62,13 +64,14 @@ pub struct LiveLog {
 
 impl LiveLog {
     /// Opens the journal in a folder. Without one, or where it cannot be used, memory serves.
-    pub fn open(folder: Option<&Path>, now: Time) -> Self {
+    pub fn open(folder: Option<&Path>, retention: Retention, now: Time) -> Self {
         let unread: Fact<()> = Fact::unknown("not_read", "the log was not read yet.");
         let status = super::fact_status("unified_log", &unread, now, 0);
         let mut log = Self {
             folder: folder.map(Path::to_owned),
             store: None,
             store_trouble: None,
+            retention,
             kept: VecDeque::new(),
             updates: VecDeque::new(),
             span: None,
@@ -87,6 +90,9 @@ impl LiveLog {
         match open_store(folder, now) {
             Ok(store) => {
                 (self.store, self.store_trouble) = (Some(store), None);
+                // What was read while there was none is on disk before anything is taken from there.
+                let (span, unwritten) = (self.span, self.kept.iter().chain(&self.updates).cloned().collect());
+                self.write(unwritten, span, now);
                 self.load_changes();
             }
             Err(why) => self.store_trouble = Some(why),
@@ -94,7 +100,8 @@ impl LiveLog {
     }
 
     /// Reads what is new.
-    pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) {
+    pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, retention: Retention, now: Time) {
+        self.retention = retention;
         self.open_store(now);
         self.load_changes();
         // A log read up to a time that has not come yet: the clock was set back, and the spans mean nothing any more.
@@ -173,7 +180,10 @@ impl LiveLog {
             (None, Some(aside)) => (
                 SourceState::Partial,
                 Some("set_aside"),
-                Some(format!("The journal was damaged. It is now {}, and a new one was begun.", aside.display())),
+                Some(format!(
+                    "The journal was damaged, or another program's. It is now {}, and a new one was begun.",
+                    aside.display()
+                )),
             ),
             (None, None) if self.store.is_none() => {
                 (SourceState::Unavailable, Some("no_state_dir"), Some("No journal is kept on disk.".to_owned()))
@@ -229,16 +239,15 @@ impl LiveLog {
         self.load_changes();
         self.heard = self.heard.max(read.as_ref().ok().and_then(|summary| summary.last));
         let trouble = log_trouble(read.as_ref(), ended.as_ref().err());
-        let trouble = trouble.or_else(|| journal_trouble(&self.journal(), now));
+        // They are in order, so those of the future are the last.
+        let future = |kept: &VecDeque<Kept>| kept.iter().rev().take_while(|kept| kept.event.at > now).count();
+        let trouble = trouble.or_else(|| from_the_future(future(&self.kept) + future(&self.updates)));
         self.note(read.ok(), trouble, now, start);
     }
 
     /// Keeps events, each once, on disk and in memory.
     fn keep(&mut self, chunk: Vec<Kept>, span: Option<Span>, known: &mut HashSet<(i64, i64, i64)>, now: Time) {
-        if chunk.is_empty() && span.is_none() {
-            return;
-        }
-        self.on_disk(|store| store.append(&chunk, span, now));
+        let chunk = self.write(chunk, span, now);
         // Another process may have brought the same events to disk first: what is new here is told by memory alone.
         let new = chunk.into_iter().filter(|kept| known.insert(kept.place()));
         let (updates, others) = new.partition(|kept| kept.event.is_update());
@@ -256,6 +265,15 @@ impl LiveLog {
             Some(days) => days,
             None => crate::journal::days_of(self.kept.iter().map(|kept| kept.event.as_ref())),
         };
+    }
+
+    /// Writes events to the journal on disk, if there is one, and gives them back.
+    fn write(&mut self, kept: Vec<Kept>, span: Option<Span>, now: Time) -> Vec<Kept> {
+        let retention = self.retention;
+        if !kept.is_empty() || span.is_some() {
+            self.on_disk(|store| store.append(&kept, span, retention, now));
+        }
+        kept
     }
 
     /// The places of the events in memory that a reading from that moment on may bring again.
@@ -323,7 +341,7 @@ fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
     StateFolder::make(folder)
         .and_then(|folder| folder.make_file("journal.db"))
         .map_err(|error| format!("{error}."))
-        .and_then(|_| Store::open(folder, Retention::default(), now).map_err(|error| format!("{error}.")))
+        .and_then(|_| Store::open(folder, now).map_err(|error| format!("{error}.")))
 }
 
 /// What a reading covers: all that was asked for if it came to its end, else up to its last record.

@@ -22,23 +22,41 @@ use thiserror::Error;
 /// Marks a file as ours: "mdmh".
 const APPLICATION_ID: i32 = 0x6d64_6d68;
 
-/// The version of the tables below.
-const SCHEMA_VERSION: i32 = 2;
-
 /// How long another process's write is waited for.
 const BUSY: Duration = Duration::from_secs(3);
 
-const SCHEMA: &str = "
-    CREATE TABLE events (
-        subject INTEGER NOT NULL, at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
-        success INTEGER NOT NULL, body TEXT NOT NULL,
-        PRIMARY KEY (subject, at, mach, key)
-    ) WITHOUT ROWID;
-    CREATE TABLE spans (first INTEGER NOT NULL, last INTEGER NOT NULL);
-    CREATE TABLE days (
-        day INTEGER PRIMARY KEY, events INTEGER NOT NULL, updates INTEGER NOT NULL, successes INTEGER NOT NULL,
-        first INTEGER, last INTEGER, longest_gap INTEGER NOT NULL
-    );";
+/// How the tables came about, a step a version: a file's `user_version` says how many of them it has been through, and
+/// a new one goes through all. Steps are added, never changed.
+const STEPS: [&str; 2] = [
+    "CREATE TABLE events (
+         at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
+         success INTEGER NOT NULL, body TEXT NOT NULL,
+         PRIMARY KEY (at, mach, key)
+     ) WITHOUT ROWID;
+     CREATE TABLE spans (first INTEGER NOT NULL, last INTEGER NOT NULL);
+     CREATE TABLE days (
+         day INTEGER PRIMARY KEY, events INTEGER NOT NULL, successes INTEGER NOT NULL,
+         first INTEGER, last INTEGER, longest_gap INTEGER NOT NULL
+     );",
+    // Events about OS updates are counted and let go by themselves: softwareupdated is chatty.
+    "ALTER TABLE events RENAME TO events_before;
+     CREATE TABLE events (
+         subject INTEGER NOT NULL, at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
+         success INTEGER NOT NULL, body TEXT NOT NULL,
+         PRIMARY KEY (subject, at, mach, key)
+     ) WITHOUT ROWID;
+     INSERT INTO events
+         SELECT CASE WHEN json_valid(body) THEN json_type(body, '$.what.Update') IS NOT NULL ELSE 0 END,
+             at, mach, key, success, body
+         FROM events_before;
+     DROP TABLE events_before;
+     ALTER TABLE days ADD COLUMN updates INTEGER NOT NULL DEFAULT 0;
+     UPDATE days SET updates = (
+         SELECT COUNT(*) FROM events
+         WHERE subject = 1 AND at >= days.day * 86400000000 AND at < (days.day + 1) * 86400000000
+     );
+     UPDATE days SET events = events - updates;",
+];
 
 /// What is kept at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +69,10 @@ pub struct Retention {
     pub updates: u64,
 }
 
-impl Default for Retention {
-    fn default() -> Self {
-        Self { age: TimeDelta::days(30), events: 200_000, updates: 100_000 }
+impl Retention {
+    /// So many days, and so many events; of those about OS updates alone half as many.
+    pub fn of(days: u32, events: u32) -> Self {
+        Self { age: TimeDelta::days(days.into()), events: events.into(), updates: u64::from(events / 2) }
     }
 }
 
@@ -129,7 +148,6 @@ pub struct Loaded {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
-    retention: Retention,
     /// The name that a damaged file was given.
     pub set_aside: Option<PathBuf>,
     seen_version: i64,
@@ -137,12 +155,12 @@ pub struct Store {
 
 impl Store {
     /// Opens `journal.db` in a folder that is there, or makes it.
-    pub fn open(folder: &Path, retention: Retention, now: Time) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, now: Time) -> Result<Self, StoreError> {
         let path = folder.join("journal.db");
-        match Self::try_open(&path, retention) {
+        match Self::try_open(&path) {
             Err(StoreError::Unusable { why, .. }) if is_damage(&why) => {
                 let aside = set_aside(&path, now)?;
-                let mut store = Self::try_open(&path, retention)?;
+                let mut store = Self::try_open(&path)?;
                 store.set_aside = Some(aside);
                 Ok(store)
             }
@@ -150,28 +168,27 @@ impl Store {
         }
     }
 
-    fn try_open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
+    fn try_open(path: &Path) -> Result<Self, StoreError> {
         let unusable = |why| StoreError::Unusable { path: path.to_owned(), why };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut connection = Connection::open_with_flags(path, flags).map_err(unusable)?;
-        prepare(&mut connection).map_err(unusable)?;
-        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(unusable);
-        let (application, version) = (number("application_id")?, number("user_version")?);
-        if application != i64::from(APPLICATION_ID) || version < i64::from(SCHEMA_VERSION) {
-            return Err(unusable(damage("it is no journal of mdm-health")));
-        }
-        if version > i64::from(SCHEMA_VERSION) {
+        if !prepare(&mut connection).map_err(unusable)? {
             return Err(StoreError::Later { path: path.to_owned() });
         }
-        Ok(Self { connection, path: path.to_owned(), retention, set_aside: None, seen_version: -1 })
+        Ok(Self { connection, path: path.to_owned(), set_aside: None, seen_version: -1 })
     }
 
     /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards.
-    pub fn append(&mut self, kept: &[Kept], span: Option<Span>, now: Time) -> Result<(), StoreError> {
-        let retention = self.retention;
+    pub fn append(
+        &mut self,
+        kept: &[Kept],
+        span: Option<Span>,
+        retention: Retention,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let work = |transaction: &Transaction<'_>| {
             let mut late = BTreeSet::new();
             for kept in kept {
@@ -268,20 +285,37 @@ impl Store {
     }
 }
 
-/// Makes a new file ours, and any file fit for several processes.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Makes a new file ours, brings an older one up to date, and any file fit for several processes. `false` if a later
+/// version made it, which is left as it is.
+fn prepare(connection: &mut Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(BUSY)?;
+    if missing_steps(connection)?.is_none() {
+        return Ok(false);
+    }
     // A cache need not survive a power cut to the last second; after one, a refresh reads the log again.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let tables: i64 = transaction.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables == 0 {
-        transaction.execute_batch(SCHEMA)?;
+    // Another process may have been at it meanwhile.
+    let Some(missing) = missing_steps(&transaction)? else { return Ok(false) };
+    if !missing.is_empty() {
+        missing.iter().try_for_each(|step| transaction.execute_batch(step))?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or_default())?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// The steps that a file has not been through; `None` if it has been through more than there are here.
+fn missing_steps(connection: &Connection) -> rusqlite::Result<Option<&'static [&'static str]>> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let tables: i64 = connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (tables, number("application_id")?, usize::try_from(number("user_version")?)) {
+        (0, ..) => Ok(Some(&STEPS)),
+        (_, APPLICATION_ID, Ok(version @ 1..)) => Ok(STEPS.get(version..)),
+        _ => Err(damage("it is no journal of mdm-health")),
+    }
 }
 
 /// Adds an event, if it is not there yet, and says whether it was not.
