@@ -15,7 +15,7 @@ use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
 use crate::journal::{Day, Journal};
 use crate::log::{self, LogSummary, ReadOptions};
 use chrono::TimeDelta;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -223,19 +223,18 @@ impl LiveLog {
             Err(error) => return self.note(None, Some(refused(&error)), now, start),
         };
         let mut chunk = Vec::new();
-        let mut known = self.known_since(span.from);
         let read = log::read_log(&mut source, options, |record| {
             if let Some(event) = event::recognise(record) {
                 chunk.push(Kept::new(event, record));
                 if chunk.len() == CHUNK {
                     // What is covered is known at the end: a line before this one may not have been understood.
-                    self.keep(std::mem::take(&mut chunk), None, &mut known, now);
+                    self.keep(std::mem::take(&mut chunk), None, now);
                 }
             }
         });
         let ended = LogSource::finish(source);
         let covered = covered(read.as_ref().ok(), ended.as_ref().err(), span);
-        self.keep(chunk, covered, &mut known, now);
+        self.keep(chunk, covered, now);
         self.load_changes();
         self.heard = self.heard.max(read.as_ref().ok().and_then(|summary| summary.last));
         let trouble = log_trouble(read.as_ref(), ended.as_ref().err());
@@ -246,11 +245,9 @@ impl LiveLog {
     }
 
     /// Keeps events, each once, on disk and in memory.
-    fn keep(&mut self, chunk: Vec<Kept>, span: Option<Span>, known: &mut HashSet<(i64, i64, i64)>, now: Time) {
-        let chunk = self.write(chunk, span, now);
+    fn keep(&mut self, chunk: Vec<Kept>, span: Option<Span>, now: Time) {
         // Another process may have brought the same events to disk first: what is new here is told by memory alone.
-        let new = chunk.into_iter().filter(|kept| known.insert(kept.place()));
-        let (updates, others) = new.partition(|kept| kept.event.is_update());
+        let (updates, others) = self.write(chunk, span, now).into_iter().partition(|kept| kept.event.is_update());
         add(&mut self.kept, others, IN_MEMORY);
         add(&mut self.updates, updates, UPDATES_IN_MEMORY);
         if let Some(span) = span {
@@ -274,11 +271,6 @@ impl LiveLog {
             self.on_disk(|store| store.append(&kept, span, retention, now));
         }
         kept
-    }
-
-    /// The places of the events in memory that a reading from that moment on may bring again.
-    fn known_since(&self, from: Time) -> HashSet<(i64, i64, i64)> {
-        self.kept.iter().chain(&self.updates).filter(|kept| kept.event.at >= from).map(Kept::place).collect()
     }
 
     /// Does something with the journal on disk. When that fails, memory serves until it can be opened again.
@@ -322,14 +314,20 @@ impl LiveLog {
     }
 }
 
-/// Adds events to those in memory, in order, and lets the oldest go.
+/// Adds events to those in memory, in order and each once, and lets the oldest go.
 fn add(kept: &mut VecDeque<Kept>, new: Vec<Kept>, most: usize) {
-    let mut in_order = true;
+    let mut late = Vec::new();
     for one in new {
-        in_order &= kept.back().is_none_or(|last| last.place() <= one.place());
-        kept.push_back(one);
+        if kept.back().is_none_or(|last| last.place() < one.place()) {
+            kept.push_back(one);
+        } else if kept.binary_search_by_key(&one.place(), Kept::place).is_err() {
+            late.push(one);
+        }
     }
-    if !in_order {
+    if !late.is_empty() {
+        late.sort_by_key(Kept::place);
+        late.dedup_by_key(|one| one.place());
+        kept.extend(late);
         kept.make_contiguous().sort_by_key(Kept::place);
     }
     while kept.len() > most {
