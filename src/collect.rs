@@ -169,13 +169,16 @@ impl Collector {
         // A look back may still hold the log: the moment that counts is the one at which it is read.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let host = self.host.as_ref();
-        let (now, policy) = (host.now().unwrap_or_else(Utc::now), Policy::read(host));
+        let moment = || host.now().unwrap_or_else(Utc::now);
+        let policy = Policy::read(host);
         let retention = policy.retention();
         let Memory { log, answers } = memory.get_or_insert_with(|| Memory {
-            log: LiveLog::open(self.journal_dir.as_deref(), retention, now),
+            log: LiveLog::new(self.journal_dir.as_deref(), retention, moment()),
             answers: Answers::default(),
         });
-        log.refresh(host, &self.options, retention, now);
+        log.take_over(retention, moment());
+        let now = moment();
+        log.refresh(host, &self.options, now);
         let (options, state_dir) = (&self.options, self.state_dir.as_path());
         let reading = Reading { host, options, state_dir, policy: Some(policy), now, to_act };
         let renewals = self.lock().renewals;

@@ -3,13 +3,17 @@
 
 #[path = "support/fake_mac.rs"]
 mod fake_mac;
+#[path = "support/set_clock.rs"]
+mod set_clock;
 mod support;
 
+use chrono::TimeDelta;
 use fake_mac::FakeMac;
 use mdm_health::collect::Collector;
 use mdm_health::health::Findings;
 use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output, Span};
 use mdm_health::log::ReadOptions;
+use set_clock::{Clock, SetClock};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -178,6 +182,34 @@ fn a_clock_that_was_set_back_makes_the_log_be_read_anew() {
     assert_eq!(starts(&mac)[2], "2026-11-23 16:25:00", "after the window and the look back of the first");
     assert_eq!(findings.verdict.state.word(), "ok");
     assert_eq!(findings.log_span().map(|span| span.to), Some(time("2026-11-23T18:00:00Z")));
+}
+
+#[test]
+fn a_reading_that_another_process_ended_just_now_is_no_clock_that_was_set_back() {
+    let mac = mac(SUCCESS_AT_5);
+    ask(&mac, "2026-11-23T18:00:05Z");
+    let before = starts(&mac).len();
+    // Looked at before the journal it would show less than the journal covers.
+    let clock = Clock::ticking(time("2026-11-23T17:59:59Z"), TimeDelta::seconds(4));
+    let host = SetClock::new(mac.root(), &clock);
+    let collector = Collector::new(Box::new(host), ReadOptions::default(), state_dir(&mac), Some(state_dir(&mac)));
+    collector.refresh();
+    assert_eq!(starts(&mac)[before..], ["2026-11-23 17:55:05"]);
+}
+
+#[test]
+fn a_journal_that_somebody_removed_is_written_again_by_who_remembers() {
+    let mac = mac(SUCCESS_AT_5);
+    let collector = collector(&mac, "2026-11-23T18:00:00Z");
+    collector.refresh();
+    for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        fs::remove_file(state_dir(&mac).join(file)).unwrap();
+    }
+    mac.file("/usr/bin/log.records", "");
+    collector.refresh();
+    let findings = ask(&mac, "2026-11-23T18:00:30Z");
+    assert_eq!((findings.verdict.state.word(), findings.exchanges.len()), ("ok", 1));
+    assert_eq!(source(&findings, "journal").text("state"), Some("ok"));
 }
 
 #[test]

@@ -63,11 +63,11 @@ pub struct LiveLog {
 }
 
 impl LiveLog {
-    /// Opens the journal in a folder. Without one, or where it cannot be used, memory serves.
-    pub fn open(folder: Option<&Path>, retention: Retention, now: Time) -> Self {
+    /// The log of which nothing was read yet, with its journal in a folder. Without one, memory serves.
+    pub fn new(folder: Option<&Path>, retention: Retention, now: Time) -> Self {
         let unread: Fact<()> = Fact::unknown("not_read", "the log was not read yet.");
         let status = super::fact_status("unified_log", &unread, now, 0);
-        let mut log = Self {
+        Self {
             folder: folder.map(Path::to_owned),
             store: None,
             store_trouble: None,
@@ -79,9 +79,17 @@ impl LiveLog {
             status,
             heard: None,
             no_look_back_before: None,
-        };
-        log.open_store(now);
-        log
+        }
+    }
+
+    /// Takes over what other processes have kept. Their readings end before the moment for which the next one is made,
+    /// if that is taken afterwards.
+    pub fn take_over(&mut self, retention: Retention, now: Time) {
+        self.retention = retention;
+        // A file that was removed or set aside by somebody else is nobody's journal any more.
+        self.store.take_if(|store| !store.is_in_place());
+        self.open_store(now);
+        self.load_changes();
     }
 
     /// Opens the journal on disk, if it is not open: what went wrong the last time may be over.
@@ -93,17 +101,13 @@ impl LiveLog {
                 // What was read while there was none is on disk before anything is taken from there.
                 let (span, unwritten) = (self.span, self.kept.iter().chain(&self.updates).cloned().collect());
                 self.write(unwritten, span, now);
-                self.load_changes();
             }
             Err(why) => self.store_trouble = Some(why),
         }
     }
 
     /// Reads what is new.
-    pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, retention: Retention, now: Time) {
-        self.retention = retention;
-        self.open_store(now);
-        self.load_changes();
+    pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) {
         // A log read up to a time that has not come yet: the clock was set back, and the spans mean nothing any more.
         if self.span.is_some_and(|span| span.to > now) {
             self.span = None;
@@ -158,13 +162,12 @@ impl LiveLog {
         journal
     }
 
-    /// What the covered span is known to hold: a log store that was emptied looks like one that holds nothing at all.
+    /// How much the covered span is known to hold at least: a log store that was emptied looks like one that holds nothing at all.
     fn records(&self) -> u64 {
         let read = self.status.counts.map_or(0, |counts| counts.records_read);
         let within = |at: Time| self.span.is_some_and(|span| span.from <= at && at <= span.to);
-        let kept = self.kept.iter().chain(&self.updates).filter(|kept| within(kept.event.at)).count();
-        let heard = u64::from(self.heard.is_some_and(within));
-        read.max(heard).max(u64::try_from(kept).unwrap_or(u64::MAX))
+        let kept = || self.kept.iter().rev().chain(self.updates.iter().rev()).any(|kept| within(kept.event.at));
+        read.max(u64::from(self.heard.is_some_and(within) || kept()))
     }
 
     /// How reading went: the log, and the journal on disk.

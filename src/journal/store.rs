@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,6 +149,8 @@ pub struct Loaded {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    /// Which file it is, whatever the path leads to later.
+    identity: Option<(u64, u64)>,
     /// The name that a damaged file was given.
     pub set_aside: Option<PathBuf>,
     seen_version: i64,
@@ -178,7 +181,7 @@ impl Store {
         if !prepare(&mut connection).map_err(unusable)? {
             return Err(StoreError::Later { path: path.to_owned() });
         }
-        Ok(Self { connection, path: path.to_owned(), set_aside: None, seen_version: -1 })
+        Ok(Self { connection, path: path.to_owned(), identity: identity(path), set_aside: None, seen_version: -1 })
     }
 
     /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards.
@@ -280,6 +283,11 @@ impl Store {
         std::mem::replace(&mut self.seen_version, version) != version || version == -1
     }
 
+    /// Whether its path still leads to it.
+    pub fn is_in_place(&self) -> bool {
+        identity(&self.path) == self.identity
+    }
+
     fn unusable(&self, why: rusqlite::Error) -> StoreError {
         StoreError::Unusable { path: self.path.clone(), why }
     }
@@ -359,6 +367,10 @@ fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusq
     transaction.prepare_cached("DELETE FROM spans WHERE last < ?1")?.execute([cutoff])?;
     transaction.prepare_cached("UPDATE spans SET first = ?1 WHERE first < ?1")?.execute([cutoff])?;
     Ok(())
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 fn moment(micros: i64) -> Option<Time> {

@@ -1,6 +1,7 @@
 //! A live Mac below a root folder, whose clock is set by the test.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use chrono::TimeDelta;
 use mdm_health::Time;
 use mdm_health::host::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Span};
 use std::path::{Path, PathBuf};
@@ -9,11 +10,16 @@ use std::time::Duration;
 
 /// The clock, in the test's hands.
 #[derive(Clone)]
-pub struct Clock(Arc<Mutex<Time>>);
+pub struct Clock(Arc<Mutex<Time>>, TimeDelta);
 
 impl Clock {
     pub fn at(now: Time) -> Self {
-        Self(Arc::new(Mutex::new(now)))
+        Self::ticking(now, TimeDelta::zero())
+    }
+
+    /// A clock that goes on by so much whenever it is looked at.
+    pub fn ticking(now: Time, by: TimeDelta) -> Self {
+        Self(Arc::new(Mutex::new(now)), by)
     }
 
     pub fn set(&self, now: Time) {
@@ -21,7 +27,9 @@ impl Clock {
     }
 
     pub fn now(&self) -> Time {
-        *self.0.lock().unwrap()
+        let mut now = self.0.lock().unwrap();
+        *now += self.1;
+        *now
     }
 }
 
