@@ -52,7 +52,7 @@ fn settings_that_are_understood() {
         ("AutomaticHealMinutes", "<integer>10080</integer>", |policy| policy.automatic_minutes = Some(10080)),
         ("JournalDays", "<integer>1</integer>", |policy| policy.journal_days = 1),
         ("JournalDays", "<integer>365</integer>", |policy| policy.journal_days = 365),
-        ("JournalEvents", "<integer>10000</integer>", |policy| policy.journal_events = 10_000),
+        ("JournalEvents", "<integer>20000</integer>", |policy| policy.journal_events = 20_000),
         ("JournalEvents", "<integer>1000000</integer>", |policy| policy.journal_events = 1_000_000),
         ("PayloadUUID", "<string>4B7C7C5E-0D0F-4B0C-8F61-3F1C7B9A2D22</string>", |_| {}),
         ("PayloadVersion", "<integer>1</integer>", |_| {}),
@@ -111,7 +111,7 @@ fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_va
         ),
         (
             "JournalEvents",
-            &["<integer>0</integer>", "<integer>9999</integer>", "<integer>1000001</integer>", "<true/>"],
+            &["<integer>0</integer>", "<integer>19999</integer>", "<integer>1000001</integer>", "<true/>"],
             |policy| policy.journal_events == 200_000,
         ),
         ("Enable", &["<false/>", "<true/>"], |policy| !policy.enabled),

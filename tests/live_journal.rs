@@ -452,33 +452,42 @@ fn the_journal_keeps_events_for_as_many_days_as_the_policy_says() {
     assert_eq!(kept(&ask(&mac, "2026-11-23T18:10:00Z")), Some(1));
 }
 
+/// A journal that already holds so many requests, one every ten seconds until the given moment.
+fn filled(mac: &FakeMac, many: i64, until: &str) {
+    ask(mac, until);
+    let last = time(until).timestamp_micros();
+    let journal = rusqlite::Connection::open(state_dir(mac).join("journal.db")).unwrap();
+    let body = r#"{"pid":300,"thread":7,"channel":"Device","what":{"RequestSent":{"method":"PUT","message":"Idle"}}}"#;
+    journal
+        .execute_batch(&format!(
+            "WITH RECURSIVE ago (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM ago WHERE number < {many})
+             INSERT INTO events SELECT 0, {last} - number * 10000000, number, number, 0,
+                 json_set('{body}', '$.at', strftime('%FT%TZ', {last} / 1000000 - number * 10, 'unixepoch')) FROM ago;
+             INSERT INTO days (day, events, updates, successes, longest_gap)
+                 SELECT at / 86400000000, COUNT(*), 0, 0, 0 FROM events GROUP BY 1;
+             UPDATE spans SET first = {last} - {many} * 10000000;"
+        ))
+        .unwrap();
+}
+
 #[test]
-fn the_journal_keeps_as_many_events_as_the_policy_says_and_always_the_newest_day() {
-    let day = |day: u32, many: u64| -> String {
-        let line = |number: u64| {
-            let at = format!(
-                "2026-11-{day} {:02}:{:02}:{:02}.000000+0000",
-                16 + number / 3600,
-                number / 60 % 60,
-                number % 60
-            );
-            support::record(support::MDMCLIENT, &at, 300, number, ">>>>> Sending HTTP request (PUT) [Idle] >>>>>")
-                + "\n"
-        };
-        (0..many).map(line).collect()
-    };
+fn the_journal_keeps_as_many_events_as_the_policy_says_also_within_a_day() {
     let mac = mac("");
-    policy(&mac, "<key>JournalEvents</key><integer>10000</integer>");
-    let kept = |at: &str| {
-        let live = Live::new(mac.root().to_owned(), Some(time(at)));
-        let collector = Collector::new(Box::new(live), ReadOptions::default(), state_dir(&mac), Some(state_dir(&mac)));
-        collector.refresh();
-        source(&collector.findings(PATIENCE), "journal").number("events_kept")
+    policy(&mac, "<key>JournalEvents</key><integer>20000</integer>");
+    filled(&mac, 22_000, "2026-11-23T17:00:00Z");
+    let journal = |findings: &Findings| {
+        let status = source(findings, "journal");
+        (status.number("events_kept"), status.number("covers_from"))
     };
-    mac.log_more(&day(22, 5_000));
-    assert_eq!(kept("2026-11-22T17:30:00Z"), Some(5_000));
-    mac.log_more(&day(23, 5_100));
-    assert_eq!(kept("2026-11-23T17:25:00Z"), Some(5_100));
+    let ago = |number: i64| Some(time("2026-11-23T17:00:00Z").timestamp() - 10 * number);
+    assert_eq!(journal(&ask(&mac, "2026-11-23T17:00:01Z")), (Some(22_000), ago(22_000)), "a tenth more is borne");
+    mac.log_more(&support::ndjson("2026-11-23 17:00:02 >>>>> Sending HTTP request (PUT) [Idle] >>>>>"));
+    ask(&mac, "2026-11-23T17:00:03Z");
+    // What was let go is not covered any more.
+    assert_eq!(journal(&ask(&mac, "2026-11-23T17:00:04Z")), (Some(20_000), ago(19_999)));
+    let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
+    let count = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((count("SELECT COUNT(*) FROM events"), count("SELECT SUM(events) FROM days")), (20_000, 20_000));
 }
 
 #[test]

@@ -41,9 +41,10 @@ const USUAL_DAYS: u32 = 30;
 const LEAST_DAYS: u32 = 1;
 const MOST_DAYS: u32 = 365;
 
-/// How many events the journal keeps: usual, least, most. They take a third of a kilobyte each.
+/// How many events the journal keeps: usual, least, most. They take a third of a kilobyte each. What the rules look at
+/// must find room.
 const USUAL_EVENTS: u32 = 200_000;
-const LEAST_EVENTS: u32 = 10_000;
+const LEAST_EVENTS: u32 = 20_000;
 const MOST_EVENTS: u32 = 1_000_000;
 
 /// What is allowed.

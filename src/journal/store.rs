@@ -4,7 +4,7 @@
 //! are keyed by their time first, so that new ones always land at the end of the tree and a refresh costs the same
 //! whatever is kept; a record that is read twice has the same key and is kept once.
 
-use super::days::{self, Counted, Day};
+use super::days::{self, Day};
 use crate::Time;
 use crate::event::Event;
 use crate::host::Span;
@@ -59,12 +59,14 @@ const STEPS: [&str; 2] = [
      UPDATE days SET events = events - updates;",
 ];
 
+const DELETE: &str = "DELETE FROM events WHERE subject = ?1 AND at < ?2";
+
 /// What is kept at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// How long an event is kept.
     pub age: TimeDelta,
-    /// How many events are kept; whole days go, the oldest first.
+    /// How many events are kept, and up to a tenth more; the oldest go first.
     pub events: u64,
     /// How many events about OS updates alone are kept.
     pub updates: u64,
@@ -355,18 +357,37 @@ fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusq
     // A clock that is far ahead must not empty the journal: age counts back from what was said last.
     let newest = days::newest(transaction)?.map_or(now.timestamp_micros(), |newest| newest.min(now.timestamp_micros()));
     let by_age = newest.saturating_sub(retention.age.num_microseconds().unwrap_or(i64::MAX));
-    let by_count = days::oldest_kept(transaction, Counted::Events, retention.events)?.unwrap_or(i64::MIN);
-    let cutoff = days::start_of_day(by_age.max(by_count));
+    let cutoff = days::start_of_day(by_age);
     days::forget_before(transaction, cutoff)?;
-    let delete = "DELETE FROM events WHERE subject = ?1 AND at < ?2";
-    transaction.prepare_cached(delete)?.execute(params![false, cutoff])?;
-    let by_count = days::oldest_kept(transaction, Counted::Updates, retention.updates)?.unwrap_or(i64::MIN);
-    let updates_cutoff = days::start_of_day(by_count).max(cutoff);
-    days::forget_updates_before(transaction, updates_cutoff)?;
-    transaction.prepare_cached(delete)?.execute(params![true, updates_cutoff])?;
-    transaction.prepare_cached("DELETE FROM spans WHERE last < ?1")?.execute([cutoff])?;
-    transaction.prepare_cached("UPDATE spans SET first = ?1 WHERE first < ?1")?.execute([cutoff])?;
-    Ok(())
+    for updates in [false, true] {
+        transaction.prepare_cached(DELETE)?.execute(params![updates, cutoff])?;
+    }
+    uncover(transaction, cutoff)?;
+    if let Some(oldest) = prune_by_count(transaction, false, retention.events)? {
+        uncover(transaction, oldest)?;
+    }
+    prune_by_count(transaction, true, retention.updates).map(|_| ())
+}
+
+/// Lets the oldest events go where there are too many, and gives the time of the oldest that stays. To find it costs as
+/// much as reading all of them, so that it is done only once in a while.
+fn prune_by_count(transaction: &Transaction<'_>, updates: bool, most: u64) -> rusqlite::Result<Option<i64>> {
+    if days::sum(transaction, updates)? <= most.saturating_add(most / 10) {
+        return Ok(None);
+    }
+    let last = i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX);
+    let oldest: i64 = transaction
+        .prepare_cached("SELECT at FROM events WHERE subject = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2")?
+        .query_row(params![updates, last], |row| row.get(0))?;
+    transaction.prepare_cached(DELETE)?.execute(params![updates, oldest])?;
+    days::let_go_before(transaction, updates, oldest)?;
+    Ok(Some(oldest))
+}
+
+/// Marks what lies before a moment as not read.
+fn uncover(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM spans WHERE last < ?1")?.execute([before])?;
+    transaction.prepare_cached("UPDATE spans SET first = ?1 WHERE first < ?1")?.execute([before]).map(|_| ())
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
