@@ -75,7 +75,8 @@ impl FileEnd {
     fn of(mut file: File, length: u64, limit: u64) -> io::Result<Self> {
         let left_out = length.saturating_sub(limit);
         file.seek(SeekFrom::Start(left_out))?;
-        let mut bytes = Vec::new();
+        // All at once: what grows while it is read takes twice the room.
+        let mut bytes = Vec::with_capacity(usize::try_from(length - left_out).unwrap_or(0));
         file.take(length - left_out).read_to_end(&mut bytes)?;
         Ok(Self { bytes, left_out })
     }
