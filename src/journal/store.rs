@@ -304,12 +304,15 @@ fn prune_by_count(transaction: &Transaction<'_>, updates: bool, most: u64) -> ru
         return Ok(None);
     }
     let last = i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX);
-    let oldest: i64 = transaction
+    let oldest: Option<i64> = transaction
         .prepare_cached("SELECT at FROM events WHERE subject = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2")?
-        .query_row(params![updates, last], |row| row.get(0))?;
-    transaction.prepare_cached(DELETE)?.execute(params![updates, oldest])?;
-    days::let_go_before(transaction, updates, oldest)?;
-    Ok(Some(oldest))
+        .query_row(params![updates, last], |row| row.get(0))
+        .optional()?;
+    if let Some(oldest) = oldest {
+        transaction.prepare_cached(DELETE)?.execute(params![updates, oldest])?;
+        days::let_go_before(transaction, updates, oldest)?;
+    }
+    Ok(oldest)
 }
 
 /// Marks what lies before a moment as not read.
