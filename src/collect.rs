@@ -1,18 +1,22 @@
 //! The way of the data, walked once: from a host to evidence, from evidence to findings, kept as long as they are fresh.
 
+mod answers;
+mod install_log;
 mod live_log;
+mod remembered;
 mod updates;
 
 use crate::Time;
 use crate::event;
-use crate::facts::certificates::Certificate;
+use crate::facts::Fact;
 use crate::facts::restarts::Restarts;
-use crate::facts::{Fact, awake, certificates, enrollment, identities, management_status, profiles_list};
 use crate::heal;
+use crate::heal::policy::Policy;
 use crate::health::{Evidence, Findings, LogCounts, SourceState, SourceStatus};
 use crate::host::{Host, HostError, LogSource, Span};
 use crate::journal::Journal;
 use crate::log::{self, LogError, LogSummary, ReadOptions};
+use answers::{Answers, Reading, nothing_yet};
 use chrono::{TimeDelta, Utc};
 use live_log::LiveLog;
 use std::path::{Path, PathBuf};
@@ -36,10 +40,16 @@ pub struct Collector {
     state_dir: PathBuf,
     /// Where the journal lies; without one all is read anew each time.
     journal_dir: Option<PathBuf>,
-    log: Mutex<Option<LiveLog>>,
+    memory: Mutex<Option<Memory>>,
     renewal: Mutex<()>,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// What is remembered of a live Mac from one reading to the next.
+struct Memory {
+    log: LiveLog,
+    answers: Answers,
 }
 
 #[derive(Default)]
@@ -59,8 +69,8 @@ impl Collector {
         state_dir: PathBuf,
         journal_dir: Option<PathBuf>,
     ) -> Arc<Self> {
-        let (log, renewal, state, changed) = Default::default();
-        Arc::new(Self { host, options, state_dir, journal_dir, log, renewal, state, changed })
+        let (memory, renewal, state, changed) = Default::default();
+        Arc::new(Self { host, options, state_dir, journal_dir, memory, renewal, state, changed })
     }
 
     /// The host that is read.
@@ -87,19 +97,36 @@ impl Collector {
     /// The findings, at most a minute old. When reading takes longer than `patience`, the older ones are given; before
     /// there are any, findings that say so.
     pub fn findings(self: &Arc<Self>, patience: Duration) -> Arc<Findings> {
+        self.wait_for(patience, false)
+    }
+
+    /// The same for whoever is about to act on them: no answer that they rest on may be older than a minute either,
+    /// where [`Self::findings`] takes a command's answer of some minutes ago.
+    pub fn findings_to_act_on(self: &Arc<Self>, patience: Duration) -> Arc<Findings> {
+        self.wait_for(patience, true)
+    }
+
+    fn wait_for(self: &Arc<Self>, patience: Duration, to_act: bool) -> Arc<Findings> {
+        let (start, mut asked) = (Instant::now(), false);
         let mut state = self.lock();
-        if let Some(findings) = self.fresh(&state) {
-            return findings;
-        }
-        if !state.reading {
-            let reader = self.clone();
-            // Without a thread to be had, what is there serves until the next call.
-            state.reading = thread::Builder::new().name("reading".to_owned()).spawn(move || reader.read()).is_ok();
-        }
-        let waited = self.changed.wait_timeout_while(state, patience, |state| state.reading);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if let Some(findings) = self.fresh(&state) {
-            return findings;
+        loop {
+            if let Some(findings) = self.fresh(&state, to_act) {
+                return findings;
+            }
+            // A reading that was under way already may have been content with older answers.
+            if !state.reading && !asked {
+                asked = true;
+                let reader = self.clone();
+                // Without a thread to be had, what is there serves until the next call.
+                let begun = thread::Builder::new().name("reading".to_owned()).spawn(move || reader.read(to_act));
+                state.reading = begun.is_ok();
+            }
+            let left = patience.saturating_sub(start.elapsed());
+            if !state.reading || left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout_while(state, left, |state| state.reading);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let now = self.host.now().unwrap_or_else(Utc::now);
         Arc::new(Findings::new(match &state.findings {
@@ -110,24 +137,23 @@ impl Collector {
     }
 
     /// The findings, if they are fresh by the clock that stands still while a Mac sleeps and by the one that does not.
-    fn fresh(&self, state: &State) -> Option<Arc<Findings>> {
+    fn fresh(&self, state: &State, to_act: bool) -> Option<Arc<Findings>> {
         let (findings, at) = state.findings.as_ref()?;
-        let by_the_clock = || {
-            let age = self.host.now()? - findings.evidence.now;
-            Some(age.abs() < TimeDelta::from_std(MAX_AGE).ok()?)
-        };
+        let most = TimeDelta::from_std(MAX_AGE).ok()?;
+        let Evidence { now, read_at, .. } = findings.evidence;
+        let by_the_clock = || Some((self.host.now()? - now).abs() < most);
         let fresh = !self.host.is_live() || (at.elapsed() < MAX_AGE && by_the_clock().unwrap_or(true));
-        fresh.then(|| findings.clone())
+        (fresh && (!to_act || now - read_at < most)).then(|| findings.clone())
     }
 
     /// Reads what is new now, however fresh the findings are, unless a reading is under way.
     pub fn refresh(&self) {
         if !std::mem::replace(&mut self.lock().reading, true) {
-            self.read();
+            self.read(false);
         }
     }
 
-    fn read(&self) {
+    fn read(&self, to_act: bool) {
         // Whatever happens in a reading, the next caller may start another one.
         struct Done<'c>(&'c Collector);
         impl Drop for Done<'_> {
@@ -139,40 +165,63 @@ impl Collector {
         let done = Done(self);
         if !self.host.is_live() || self.journal_dir.is_none() {
             let renewals = self.lock().renewals;
-            return self.publish(evidence(self.host.as_ref(), &self.options, &self.state_dir), renewals);
+            let evidence = evidence(self.host.as_ref(), &self.options, &self.state_dir);
+            return self.publish(evidence, renewals, Instant::now());
         }
         // A look back may still hold the log: the moment that counts is the one at which it is read.
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.host.now().unwrap_or_else(Utc::now);
-        let log = log.get_or_insert_with(|| LiveLog::open(self.journal_dir.as_deref(), now));
-        log.refresh(self.host.as_ref(), &self.options, now);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let host = self.host.as_ref();
+        let moment = || host.now().unwrap_or_else(Utc::now);
+        let policy = Policy::read(host);
+        let retention = policy.retention();
+        let Memory { log, answers } = memory.get_or_insert_with(|| Memory {
+            log: LiveLog::new(self.journal_dir.as_deref(), retention, moment()),
+            answers: Answers::default(),
+        });
+        log.take_over(retention, moment());
+        let now = moment();
+        log.refresh(host, &self.options, now);
+        let (options, state_dir) = (&self.options, self.state_dir.as_path());
+        let reading = Reading { host, options, state_dir, policy: Some(policy), now, to_act };
+        let renewals = self.lock().renewals;
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
-        let publish = |log: &LiveLog| {
-            let renewals = self.lock().renewals;
-            let statuses = log.statuses(now).into();
-            self.publish(
-                with_facts(host, &self.options, &self.state_dir, None, log.journal(), statuses, now),
-                renewals,
-            );
-        };
-        publish(log);
+        let evidence = answers.evidence(&reading, None, log.journal(), log.statuses(now).into());
+        self.publish(evidence, renewals, Instant::now());
         // From here on nobody waits for this reading, and another may be asked for.
         drop(done);
         if log.look_back(host, &self.options, now) {
-            publish(log);
+            self.publish_log(log.journal(), log.statuses(now));
         }
     }
 
-    /// Lets the callers have what was found. `renewals` is the count before it was read.
-    fn publish(&self, evidence: Evidence, renewals: u64) {
+    /// Lets the callers have what was found at that moment. `renewals` is the count before it was read.
+    fn publish(&self, evidence: Evidence, renewals: u64, at: Instant) {
         let mut findings = Findings::new(evidence);
         let mut state = self.lock();
         // What was restarted meanwhile is not forgotten again.
         if let Some((newer, _)) = state.findings.as_ref().filter(|_| state.renewals != renewals) {
             take_restarts(&mut findings.evidence, &newer.evidence.restarts);
         }
-        state.findings = Some((Arc::new(findings), Instant::now()));
+        state.findings = Some((Arc::new(findings), at));
+    }
+
+    /// Lets the callers have more of the log. All else is as it was found before, and as old.
+    fn publish_log(&self, journal: Journal, statuses: [SourceStatus; 2]) {
+        let (renewals, published) = {
+            let state = self.lock();
+            (state.renewals, state.findings.clone())
+        };
+        if let Some((findings, at)) = published {
+            let mut evidence = Evidence { journal, ..findings.evidence.clone() };
+            for status in statuses {
+                evidence
+                    .sources
+                    .iter_mut()
+                    .filter(|old| old.source == status.source)
+                    .for_each(|old| *old = status.clone());
+            }
+            self.publish(evidence, renewals, at);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -194,85 +243,9 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     }
     let trouble = trouble.or_else(|| journal_trouble(&journal, now));
     let status = log_status(&journal, summary.as_ref(), trouble, now, milliseconds(start));
-    with_facts(host, options, state_dir, summary.as_ref(), journal, vec![status], now)
-}
-
-/// Asks for what the Mac says beside its log.
-fn with_facts(
-    host: &dyn Host,
-    options: &ReadOptions,
-    state_dir: &Path,
-    summary: Option<&LogSummary>,
-    journal: Journal,
-    mut sources: Vec<SourceStatus>,
-    now: Time,
-) -> Evidence {
-    let (profiles_status, profiles_ms) = timed(|| enrollment::profiles_status(host));
-    let (profiles_list, profiles_list_ms) = timed(|| profiles_list::profiles_list(host));
-    let (management_status, management_ms) = timed(|| management_status::management_status(host));
-    let (identities, identities_ms) = timed(|| identities::identities(host));
-    let (certificates, certificates_ms) = timed(|| certificates::certificates(host));
-    let (awake_since, awake_ms) = timed(|| awake::awake_since(host));
-    let (updates, update_sources) = updates::read(host, options, summary, now);
-    let (restarts, restarts_ms) = timed(|| heal::status::restarts(host, state_dir));
-    sources.extend([
-        fact_status("profiles_status", &profiles_status, now, profiles_ms),
-        fact_status("awake", &awake_since, now, awake_ms),
-        fact_status("profiles_list", &profiles_list, now, profiles_list_ms),
-        fact_status("management_status", &management_status, now, management_ms),
-        fact_status("identities", &identities, now, identities_ms),
-        certificates_status(&certificates, now, certificates_ms),
-        fact_status(LEDGER, &restarts, now, restarts_ms),
-        heal::status::policy(host, now),
-    ]);
-    sources.extend(update_sources);
-    Evidence {
-        now,
-        journal,
-        profiles_status,
-        profiles_list,
-        management_status,
-        identities,
-        certificates,
-        awake_since,
-        updates,
-        restarts,
-        sources,
-    }
-}
-
-/// What stands in for evidence before the first reading has ended.
-fn nothing_yet(now: Time) -> Evidence {
-    const WHY: &str = "the first reading is still under way; ask again in a moment.";
-    fn unknown<T>() -> Fact<T> {
-        Fact::unknown("collecting", WHY)
-    }
-    let (updates, update_sources) = updates::nothing_yet("collecting", WHY, now);
-    let mut sources = vec![
-        fact_status("unified_log", &unknown::<()>(), now, 0),
-        fact_status("profiles_status", &unknown::<()>(), now, 0),
-        fact_status("awake", &unknown::<()>(), now, 0),
-        fact_status("profiles_list", &unknown::<()>(), now, 0),
-        fact_status("management_status", &unknown::<()>(), now, 0),
-        fact_status("identities", &unknown::<()>(), now, 0),
-        fact_status("certificates", &unknown::<()>(), now, 0),
-        fact_status(LEDGER, &unknown::<()>(), now, 0),
-        fact_status("heal_policy", &unknown::<()>(), now, 0),
-    ];
-    sources.extend(update_sources);
-    Evidence {
-        now,
-        journal: Journal::empty(unknown()),
-        profiles_status: unknown(),
-        profiles_list: unknown(),
-        management_status: unknown(),
-        identities: unknown(),
-        certificates: unknown(),
-        awake_since: unknown(),
-        updates,
-        restarts: unknown(),
-        sources,
-    }
+    let policy = host.is_live().then(|| Policy::read(host));
+    let reading = Reading { host, options, state_dir, policy, now, to_act: false };
+    Answers::default().evidence(&reading, summary.as_ref(), journal, vec![status])
 }
 
 /// How a source failed, in the terms of `mdm_health_status`.
@@ -369,7 +342,6 @@ fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journal: 
 
 /// What is wrong with a log that was read well.
 fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
-    let future = journal.events().chain(journal.updates()).filter(|event| event.at > now).count();
     if journal.dropped > 0 {
         let dropped = journal.dropped;
         let detail = format!("{dropped} old events were let go; the log counts from the oldest that was kept.");
@@ -378,12 +350,14 @@ fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
         let dropped = journal.dropped_updates;
         let detail = format!("{dropped} old events about OS updates were let go; what was before them is not known.");
         Some((SourceState::Partial, "too_many_update_events", detail))
-    } else if future > 0 {
-        let detail = format!("{future} events lie in the future and were left out. Was the clock set back?");
-        Some((SourceState::Partial, "future_records", detail))
     } else {
-        None
+        from_the_future(journal.events().chain(journal.updates()).filter(|event| event.at > now).count())
     }
+}
+
+fn from_the_future(events: usize) -> Option<Trouble> {
+    let detail = || format!("{events} events lie in the future and were left out. Was the clock set back?");
+    (events > 0).then(|| (SourceState::Partial, "future_records", detail()))
 }
 
 fn log_status(
@@ -430,22 +404,6 @@ fn fact_status<T>(source: &'static str, fact: &Fact<T>, now: Time, duration_ms: 
         covers: None,
         counts: None,
         duration_ms: Some(duration_ms),
-    }
-}
-
-/// Certificates that are listed but cannot be read make their source a part of what it should be.
-fn certificates_status(fact: &Fact<Vec<Certificate>>, now: Time, duration_ms: u64) -> SourceStatus {
-    let status = fact_status("certificates", fact, now, duration_ms);
-    let listed = fact.known().map(Vec::as_slice).unwrap_or_default();
-    let unread: Vec<&String> = listed.iter().filter_map(|certificate| certificate.content.as_ref().err()).collect();
-    let Some(first) = unread.first() else { return status };
-    SourceStatus {
-        state: SourceState::Partial,
-        reason: Some("not_understood"),
-        detail: Some(format!("{} of {} certificates cannot be read, the first: {first}.", unread.len(), listed.len())),
-        last_ok_at: None,
-        last_error_at: Some(now),
-        ..status
     }
 }
 

@@ -36,7 +36,7 @@ fn setting(key: &str, value: &str) -> String {
 #[test]
 fn settings_that_are_understood() {
     type Change = fn(&mut Policy);
-    let matrix: [(&str, &str, Change); 14] = [
+    let matrix: [(&str, &str, Change); 18] = [
         ("Enabled", "<true/>", |_| {}),
         ("Enabled", "<false/>", |policy| policy.enabled = false),
         ("AllowForce", "<true/>", |policy| policy.allow_force = true),
@@ -50,6 +50,10 @@ fn settings_that_are_understood() {
         ("AutomaticHealMinutes", "<integer>0</integer>", |_| {}),
         ("AutomaticHealMinutes", "<integer>30</integer>", |policy| policy.automatic_minutes = Some(30)),
         ("AutomaticHealMinutes", "<integer>10080</integer>", |policy| policy.automatic_minutes = Some(10080)),
+        ("JournalDays", "<integer>1</integer>", |policy| policy.journal_days = 1),
+        ("JournalDays", "<integer>365</integer>", |policy| policy.journal_days = 365),
+        ("JournalEvents", "<integer>20000</integer>", |policy| policy.journal_events = 20_000),
+        ("JournalEvents", "<integer>1000000</integer>", |policy| policy.journal_events = 1_000_000),
         ("PayloadUUID", "<string>4B7C7C5E-0D0F-4B0C-8F61-3F1C7B9A2D22</string>", |_| {}),
         ("PayloadVersion", "<integer>1</integer>", |_| {}),
         ("PayloadOrganization", "<string>Example</string>", |_| {}),
@@ -63,7 +67,7 @@ fn settings_that_are_understood() {
 #[test]
 fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_value_holds() {
     type Safe = fn(&Policy) -> bool;
-    let matrix: [(&str, &[&str], Safe); 6] = [
+    let matrix: [(&str, &[&str], Safe); 8] = [
         ("Enabled", &["<string>YES</string>", "<integer>1</integer>", "<array/>"], |policy| !policy.enabled),
         ("AllowForce", &["<string>true</string>", "<integer>1</integer>"], |policy| !policy.allow_force),
         (
@@ -100,6 +104,16 @@ fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_va
             ],
             |policy| policy.automatic_minutes.is_none(),
         ),
+        (
+            "JournalDays",
+            &["<integer>0</integer>", "<integer>-1</integer>", "<integer>366</integer>", "<string>30</string>"],
+            |policy| policy.journal_days == 30,
+        ),
+        (
+            "JournalEvents",
+            &["<integer>0</integer>", "<integer>19999</integer>", "<integer>1000001</integer>", "<true/>"],
+            |policy| policy.journal_events == 200_000,
+        ),
         ("Enable", &["<false/>", "<true/>"], |policy| !policy.enabled),
     ];
     for (key, values, safe) in matrix {
@@ -118,6 +132,14 @@ fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_va
             assert!(safe(&alone) && alone.errors.len() == 1, "{alone:?}");
         }
     }
+}
+
+#[test]
+fn a_bad_size_of_the_journal_leaves_heal_as_it_is() {
+    let policy = read("<key>JournalDays</key><integer>0</integer><key>MinimumHours</key><integer>48</integer>");
+    assert!(policy.enabled);
+    assert_eq!((policy.journal_days, policy.minimum_hours), (30, 48));
+    assert_eq!(policy.errors, ["/p: JournalDays is not a whole number from 1 to 365; it stays 30."]);
 }
 
 #[test]
@@ -205,10 +227,13 @@ fn the_status_table_says_what_is_allowed() {
     assert_eq!(
         detail(),
         "detail\n\"By the built-in policy: restart_mdmclient, restart_softwareupdated, heal on request, each daemon once \
-         in 24 hours; force is not allowed; the automatic heal is off.\"\n"
+         in 24 hours; force is not allowed; the automatic heal is off. The journal keeps 30 days and 200000 events.\"\n"
     );
     mac.write(LOCAL, plist("<key>Enabled</key><false/>"));
-    assert_eq!(detail(), format!("detail\n\"Heal is off, by /{LOCAL}.\"\n"));
+    assert_eq!(
+        detail(),
+        format!("detail\n\"Heal is off, by /{LOCAL}. The journal keeps 30 days and 200000 events.\"\n")
+    );
 }
 
 #[test]
@@ -228,7 +253,15 @@ fn the_sample_profile_is_the_built_in_policy() {
     assert_eq!(text(payload, "PayloadType"), DOMAIN);
     assert_ne!(text(payload, "PayloadUUID"), text(&profile, "PayloadUUID"));
     assert_ne!(text(payload, "PayloadIdentifier"), text(&profile, "PayloadIdentifier"));
-    for key in ["Enabled", "AllowedActions", "MinimumHours", "AllowForce", "AutomaticHealMinutes"] {
+    for key in [
+        "Enabled",
+        "AllowedActions",
+        "MinimumHours",
+        "AllowForce",
+        "AutomaticHealMinutes",
+        "JournalDays",
+        "JournalEvents",
+    ] {
         assert!(payload.contains_key(key), "{key}");
     }
     // macOS writes the payload as a file of its own.

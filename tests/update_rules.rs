@@ -14,6 +14,7 @@ use mdm_health::journal::Journal;
 use mdm_health::log::ReadOptions;
 use proptest::prelude::*;
 use std::fs;
+use std::sync::Arc;
 use support::{Mac, Row, fixture, time};
 
 const NOW: &str = "2026-11-23T18:00:00Z";
@@ -409,7 +410,7 @@ fn shuffled(evidence: &Evidence, unified: &[Event], installs: &[Event]) -> Findi
     unified.iter().for_each(|event| journal.push(event.clone()));
     journal.settle();
     let mut evidence = Evidence { journal, ..evidence.clone() };
-    evidence.updates.install_log = Fact::Known(installs.to_vec());
+    evidence.updates.install_log = Fact::Known(installs.iter().cloned().map(Arc::new).collect());
     Findings::new(evidence)
 }
 
@@ -487,7 +488,8 @@ proptest! {
         (name, unified, installs) in names().prop_flat_map(|name| {
             let evidence = evidence(&name);
             let unified: Vec<Event> = evidence.journal.events().chain(evidence.journal.updates()).cloned().collect();
-            let installs = evidence.updates.install_log.known().cloned().unwrap_or_default();
+            let installs = evidence.updates.install_log.known().into_iter().flatten();
+            let installs: Vec<Event> = installs.map(|event| Event::clone(event)).collect();
             (Just(name), Just(unified).prop_shuffle(), Just(installs).prop_shuffle())
         })
     ) {

@@ -3,7 +3,7 @@
 //! The first refresh reads the watchdog's window, so that a verdict is there soon; what lies before it, up to a day, is
 //! read afterwards. What was read before `log show` died or was stopped counts; the rest is not covered.
 
-use super::{journal_trouble, log_trouble, refused};
+use super::{from_the_future, log_trouble, refused};
 use crate::Time;
 use crate::event;
 use crate::facts::Fact;
@@ -15,7 +15,7 @@ use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
 use crate::journal::{Day, Journal};
 use crate::log::{self, LogSummary, ReadOptions};
 use chrono::TimeDelta;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,8 @@ pub struct LiveLog {
     store: Option<Store>,
     /// Why there is none on disk.
     store_trouble: Option<String>,
+    /// What is kept on disk at most.
+    retention: Retention,
     /// The newest events, in order.
     kept: VecDeque<Kept>,
     /// The newest events about OS updates alone, in order.
@@ -61,14 +63,15 @@ pub struct LiveLog {
 }
 
 impl LiveLog {
-    /// Opens the journal in a folder. Without one, or where it cannot be used, memory serves.
-    pub fn open(folder: Option<&Path>, now: Time) -> Self {
+    /// The log of which nothing was read yet, with its journal in a folder. Without one, memory serves.
+    pub fn new(folder: Option<&Path>, retention: Retention, now: Time) -> Self {
         let unread: Fact<()> = Fact::unknown("not_read", "the log was not read yet.");
         let status = super::fact_status("unified_log", &unread, now, 0);
-        let mut log = Self {
+        Self {
             folder: folder.map(Path::to_owned),
             store: None,
             store_trouble: None,
+            retention,
             kept: VecDeque::new(),
             updates: VecDeque::new(),
             span: None,
@@ -76,9 +79,17 @@ impl LiveLog {
             status,
             heard: None,
             no_look_back_before: None,
-        };
-        log.open_store(now);
-        log
+        }
+    }
+
+    /// Takes over what other processes have kept. Their readings end before the moment for which the next one is made,
+    /// if that is taken afterwards.
+    pub fn take_over(&mut self, retention: Retention, now: Time) {
+        self.retention = retention;
+        // A file that was removed or set aside by somebody else is nobody's journal any more.
+        self.store.take_if(|store| !store.is_in_place());
+        self.open_store(now);
+        self.load_changes();
     }
 
     /// Opens the journal on disk, if it is not open: what went wrong the last time may be over.
@@ -87,7 +98,9 @@ impl LiveLog {
         match open_store(folder, now) {
             Ok(store) => {
                 (self.store, self.store_trouble) = (Some(store), None);
-                self.load_changes();
+                // What was read while there was none is on disk before anything is taken from there.
+                let (span, unwritten) = (self.span, self.kept.iter().chain(&self.updates).cloned().collect());
+                self.write(unwritten, span, now);
             }
             Err(why) => self.store_trouble = Some(why),
         }
@@ -95,8 +108,6 @@ impl LiveLog {
 
     /// Reads what is new.
     pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) {
-        self.open_store(now);
-        self.load_changes();
         // A log read up to a time that has not come yet: the clock was set back, and the spans mean nothing any more.
         if self.span.is_some_and(|span| span.to > now) {
             self.span = None;
@@ -151,13 +162,12 @@ impl LiveLog {
         journal
     }
 
-    /// What the covered span is known to hold: a log store that was emptied looks like one that holds nothing at all.
+    /// How much the covered span is known to hold at least: a log store that was emptied looks like one that holds nothing at all.
     fn records(&self) -> u64 {
         let read = self.status.counts.map_or(0, |counts| counts.records_read);
         let within = |at: Time| self.span.is_some_and(|span| span.from <= at && at <= span.to);
-        let kept = self.kept.iter().chain(&self.updates).filter(|kept| within(kept.event.at)).count();
-        let heard = u64::from(self.heard.is_some_and(within));
-        read.max(heard).max(u64::try_from(kept).unwrap_or(u64::MAX))
+        let kept = || self.kept.iter().rev().chain(self.updates.iter().rev()).any(|kept| within(kept.event.at));
+        read.max(u64::from(self.heard.is_some_and(within) || kept()))
     }
 
     /// How reading went: the log, and the journal on disk.
@@ -173,7 +183,10 @@ impl LiveLog {
             (None, Some(aside)) => (
                 SourceState::Partial,
                 Some("set_aside"),
-                Some(format!("The journal was damaged. It is now {}, and a new one was begun.", aside.display())),
+                Some(format!(
+                    "The journal was damaged, or another program's. It is now {}, and a new one was begun.",
+                    aside.display()
+                )),
             ),
             (None, None) if self.store.is_none() => {
                 (SourceState::Unavailable, Some("no_state_dir"), Some("No journal is kept on disk.".to_owned()))
@@ -213,35 +226,31 @@ impl LiveLog {
             Err(error) => return self.note(None, Some(refused(&error)), now, start),
         };
         let mut chunk = Vec::new();
-        let mut known = self.known_since(span.from);
         let read = log::read_log(&mut source, options, |record| {
             if let Some(event) = event::recognise(record) {
                 chunk.push(Kept::new(event, record));
                 if chunk.len() == CHUNK {
                     // What is covered is known at the end: a line before this one may not have been understood.
-                    self.keep(std::mem::take(&mut chunk), None, &mut known, now);
+                    self.keep(std::mem::take(&mut chunk), None, now);
                 }
             }
         });
         let ended = LogSource::finish(source);
         let covered = covered(read.as_ref().ok(), ended.as_ref().err(), span);
-        self.keep(chunk, covered, &mut known, now);
+        self.keep(chunk, covered, now);
         self.load_changes();
         self.heard = self.heard.max(read.as_ref().ok().and_then(|summary| summary.last));
         let trouble = log_trouble(read.as_ref(), ended.as_ref().err());
-        let trouble = trouble.or_else(|| journal_trouble(&self.journal(), now));
+        // They are in order, so those of the future are the last.
+        let future = |kept: &VecDeque<Kept>| kept.iter().rev().take_while(|kept| kept.event.at > now).count();
+        let trouble = trouble.or_else(|| from_the_future(future(&self.kept) + future(&self.updates)));
         self.note(read.ok(), trouble, now, start);
     }
 
     /// Keeps events, each once, on disk and in memory.
-    fn keep(&mut self, chunk: Vec<Kept>, span: Option<Span>, known: &mut HashSet<(i64, i64, i64)>, now: Time) {
-        if chunk.is_empty() && span.is_none() {
-            return;
-        }
-        self.on_disk(|store| store.append(&chunk, span, now));
+    fn keep(&mut self, chunk: Vec<Kept>, span: Option<Span>, now: Time) {
         // Another process may have brought the same events to disk first: what is new here is told by memory alone.
-        let new = chunk.into_iter().filter(|kept| known.insert(kept.place()));
-        let (updates, others) = new.partition(|kept| kept.event.is_update());
+        let (updates, others) = self.write(chunk, span, now).into_iter().partition(|kept| kept.event.is_update());
         add(&mut self.kept, others, IN_MEMORY);
         add(&mut self.updates, updates, UPDATES_IN_MEMORY);
         if let Some(span) = span {
@@ -258,9 +267,13 @@ impl LiveLog {
         };
     }
 
-    /// The places of the events in memory that a reading from that moment on may bring again.
-    fn known_since(&self, from: Time) -> HashSet<(i64, i64, i64)> {
-        self.kept.iter().chain(&self.updates).filter(|kept| kept.event.at >= from).map(Kept::place).collect()
+    /// Writes events to the journal on disk, if there is one, and gives them back.
+    fn write(&mut self, kept: Vec<Kept>, span: Option<Span>, now: Time) -> Vec<Kept> {
+        let retention = self.retention;
+        if !kept.is_empty() || span.is_some() {
+            self.on_disk(|store| store.append(&kept, span, retention, now));
+        }
+        kept
     }
 
     /// Does something with the journal on disk. When that fails, memory serves until it can be opened again.
@@ -304,14 +317,20 @@ impl LiveLog {
     }
 }
 
-/// Adds events to those in memory, in order, and lets the oldest go.
+/// Adds events to those in memory, in order and each once, and lets the oldest go.
 fn add(kept: &mut VecDeque<Kept>, new: Vec<Kept>, most: usize) {
-    let mut in_order = true;
+    let mut late = Vec::new();
     for one in new {
-        in_order &= kept.back().is_none_or(|last| last.place() <= one.place());
-        kept.push_back(one);
+        if kept.back().is_none_or(|last| last.place() < one.place()) {
+            kept.push_back(one);
+        } else if kept.binary_search_by_key(&one.place(), Kept::place).is_err() {
+            late.push(one);
+        }
     }
-    if !in_order {
+    if !late.is_empty() {
+        late.sort_by_key(Kept::place);
+        late.dedup_by_key(|one| one.place());
+        kept.extend(late);
         kept.make_contiguous().sort_by_key(Kept::place);
     }
     while kept.len() > most {
@@ -323,7 +342,7 @@ fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
     StateFolder::make(folder)
         .and_then(|folder| folder.make_file("journal.db"))
         .map_err(|error| format!("{error}."))
-        .and_then(|_| Store::open(folder, Retention::default(), now).map_err(|error| format!("{error}.")))
+        .and_then(|_| Store::open(folder, now).map_err(|error| format!("{error}.")))
 }
 
 /// What a reading covers: all that was asked for if it came to its end, else up to its last record.

@@ -1,49 +1,72 @@
-//! Reads what is known of OS updates beside the unified log: softwareupdated's files, and install.log.
+//! What is known of OS updates beside the unified log: softwareupdated's files, and install.log.
 
-use super::{fact_status, timed};
+use super::answers::Reading;
+use super::fact_status;
+use super::install_log::{Follower, InstallLog};
+use super::remembered::{Answer, Limits, Remembered};
 use crate::Time;
-use crate::event::{Event, install_log as events};
+use crate::facts::ddm_state::DdmState;
+use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
+use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
 use crate::facts::{Fact, ddm_state, software_update_preferences, system_version};
-use crate::health::{LogCounts, SourceState, SourceStatus, UpdateEvidence};
-use crate::host::{Host, HostError, Span};
-use crate::log::install_log::{self, InstallSummary, OffsetSpan};
-use crate::log::{LogSummary, ReadOptions};
-use std::collections::VecDeque;
+use crate::health::{LogCounts, SourceState, SourceStatus, StandIns, UpdateEvidence};
+use crate::host::Span;
+use crate::log::LogSummary;
+use crate::log::install_log::{InstallSummary, OffsetSpan};
 
-/// Where install.log is.
-const INSTALL_LOG: &str = "/private/var/log/install.log";
+/// The last good answers.
+#[derive(Default)]
+pub struct UpdateAnswers {
+    follower: Follower,
+    install_log: Remembered<InstallLog>,
+    preferences: Remembered<SoftwareUpdatePreferences>,
+    ddm_state: Remembered<DdmState>,
+    system_version: Remembered<SystemVersion>,
+}
 
-/// How much of install.log is read, from its end, in bytes: the file only ever grows until somebody removes it.
-const INSTALL_LOG_END: u64 = 8 << 20;
-
-/// How many events of install.log are kept; beyond it the oldest go.
-const MAX_EVENTS: usize = 20_000;
-
-/// Reads all of it. `log` is what reading the unified log came to.
-pub fn read(
-    host: &dyn Host,
-    options: &ReadOptions,
-    log: Option<&LogSummary>,
-    now: Time,
-) -> (UpdateEvidence, Vec<SourceStatus>) {
-    let (install_log, install_log_ms) = timed(|| read_install_log(host));
-    let (preferences, preferences_ms) = timed(|| software_update_preferences::software_update_preferences(host));
-    let (ddm_state, ddm_state_ms) = timed(|| ddm_state::ddm_state(host));
-    let (system_version, system_version_ms) = timed(|| system_version::system_version(host));
-    let zone = zone(host, options, &install_log, log, now);
-    let sources = vec![
-        install_log_status(&install_log, now, install_log_ms),
-        fact_status("software_update_preferences", &preferences, now, preferences_ms),
-        fact_status("ddm_state", &ddm_state, now, ddm_state_ms),
-        fact_status("system_version", &system_version, now, system_version_ms),
-        zone_status(&zone, now),
-    ];
-    let install_log = match install_log {
-        Fact::Known(read) => Fact::Known(read.events.into()),
-        Fact::Unknown { reason, why } => Fact::Unknown { reason, why },
-    };
-    (UpdateEvidence { install_log, preferences, ddm_state, system_version, zone }, sources)
+impl UpdateAnswers {
+    /// Asks for all of it. `slow` is how long an answer serves that changes seldom, `log` what reading a recorded log
+    /// came to. Of the older answers that stand in for others only those about updates are filled.
+    pub fn ask(
+        &mut self,
+        reading: &Reading<'_>,
+        slow: Limits,
+        log: Option<&LogSummary>,
+    ) -> (UpdateEvidence, Vec<SourceStatus>, StandIns) {
+        let Reading { host, now, .. } = *reading;
+        let install_log = self.install_log.ask("install_log", Limits::FILE, now, || self.follower.read(host));
+        let preferences = self.preferences.ask("software_update_preferences", Limits::FILE, now, || {
+            software_update_preferences::software_update_preferences(host)
+        });
+        let ddm_state = self.ddm_state.ask("ddm_state", Limits::FILE, now, || ddm_state::ddm_state(host));
+        let system_version =
+            self.system_version.ask("system_version", slow, now, || system_version::system_version(host));
+        let zone = zone(reading, &install_log.fact, log);
+        let sources = vec![
+            install_log_status(&install_log),
+            preferences.status,
+            ddm_state.status,
+            system_version.status,
+            zone_status(&zone, now),
+        ];
+        let events = |log: InstallLog| log.events.into();
+        let stand_ins = StandIns {
+            install_log: install_log.stand_in.map(events),
+            preferences: preferences.stand_in,
+            ddm_state: ddm_state.stand_in,
+            system_version: system_version.stand_in,
+            ..StandIns::default()
+        };
+        let evidence = UpdateEvidence {
+            install_log: install_log.fact.map(events),
+            preferences: preferences.fact,
+            ddm_state: ddm_state.fact,
+            system_version: system_version.fact,
+            zone,
+        };
+        (evidence, sources, stand_ins)
+    }
 }
 
 /// What stands in for it before the first reading has ended.
@@ -53,61 +76,25 @@ pub fn nothing_yet(reason: &'static str, why: &str, now: Time) -> (UpdateEvidenc
     (UpdateEvidence::unknown(reason, why), sources)
 }
 
-/// install.log, read.
-struct InstallLog {
-    events: VecDeque<Event>,
-    summary: InstallSummary,
-    /// Bytes before the part that was read.
-    left_out: u64,
-    /// Events that were let go.
-    dropped: u64,
-}
-
-fn read_install_log(host: &dyn Host) -> Fact<InstallLog> {
-    let end = match host.read_file_end(INSTALL_LOG, INSTALL_LOG_END) {
-        Ok(end) => end,
-        Err(error) => return error.into(),
-    };
-    let (mut kept, mut dropped) = (VecDeque::new(), 0);
-    let read = install_log::read(end.bytes.as_slice(), |record| {
-        if let Some(event) = events::recognise(&record) {
-            if kept.len() == MAX_EVENTS {
-                kept.pop_front();
-                dropped += 1;
-            }
-            kept.push_back(event);
-        }
-    });
-    match read {
-        Ok(summary) if summary.records == 0 && !end.bytes.is_empty() => {
-            Fact::unknown("not_understood", format!("No line of {INSTALL_LOG} has the form of an installation log."))
-        }
-        Ok(summary) => Fact::Known(InstallLog { events: kept, summary, left_out: end.left_out, dropped }),
-        Err(why) => HostError::Unreadable { path: INSTALL_LOG.into(), why }.into(),
-    }
-}
-
-fn install_log_status(read: &Fact<InstallLog>, now: Time, duration_ms: u64) -> SourceStatus {
-    let status = fact_status("install_log", read, now, duration_ms);
-    let Fact::Known(log) = read else { return status };
+fn install_log_status(answer: &Answer<InstallLog>) -> SourceStatus {
+    let status = answer.status.clone();
+    let Some(log) = answer.fact.known().or(answer.stand_in.as_ref()) else { return status };
     let InstallSummary { records, lines_skipped, lines_not_understood, first, last, .. } = log.summary;
     let oldest = log.events.front().filter(|_| log.dropped > 0).map(|event| event.at).or(first);
     let partial = match (log.left_out, log.dropped) {
         (0, 0) => None,
-        (_, 0) => Some((
-            "end_only",
-            format!(
-                "Only the last {} MiB were read; {} bytes before them were left out.",
-                INSTALL_LOG_END >> 20,
-                log.left_out
-            ),
-        )),
+        (left_out, 0) => {
+            Some(("end_only", format!("Only the end was read; {left_out} bytes before it were left out.")))
+        }
         (_, dropped) => Some(("too_many_events", format!("{dropped} old events were let go."))),
     };
+    // That it could not be read now matters more.
+    let partial = partial.filter(|_| status.state == SourceState::Ok);
+    let (reason, detail) = partial.map_or((status.reason, status.detail), |(reason, why)| (Some(reason), Some(why)));
     SourceStatus {
-        state: if partial.is_some() { SourceState::Partial } else { status.state },
-        reason: partial.as_ref().map(|(reason, _)| *reason),
-        detail: partial.map(|(_, detail)| detail),
+        state: if reason.is_some() { SourceState::Partial } else { status.state },
+        reason,
+        detail,
         covers: oldest.zip(last).map(|(from, to)| Span { from, to }),
         counts: Some(LogCounts {
             records_read: records,
@@ -122,22 +109,16 @@ fn install_log_status(read: &Fact<InstallLog>, now: Time, duration_ms: u64) -> S
 /// The zone that was given, else the machine's own for a live Mac, else what the capture says of its moment and what the
 /// Mac's lines carry: those of install.log, and the last of the unified log, of which a capture once had some in UTC
 /// beside the Mac's own.
-fn zone(
-    host: &dyn Host,
-    options: &ReadOptions,
-    install_log: &Fact<InstallLog>,
-    log: Option<&LogSummary>,
-    now: Time,
-) -> Zone {
-    if let Some(offset) = options.utc_offset {
+fn zone(reading: &Reading<'_>, install_log: &Fact<InstallLog>, log: Option<&LogSummary>) -> Zone {
+    if let Some(offset) = reading.options.utc_offset {
         return Zone::Given(offset);
     }
-    if host.is_live() {
+    if reading.host.is_live() {
         return Zone::Machine;
     }
     let mut spans = install_log.known().map(|log| log.summary.offsets.clone()).unwrap_or_default();
     let last = log.and_then(|log| log.last.zip(log.offset));
-    let recorded = host.utc_offset().map(|offset| (now, offset));
+    let recorded = reading.host.utc_offset().map(|offset| (reading.now, offset));
     spans.extend(recorded.or(last).map(|(at, offset)| OffsetSpan { from: at, to: at, offset }));
     Zone::seen(spans)
 }

@@ -41,6 +41,14 @@ impl<T> Fact<T> {
         }
     }
 
+    /// The same of another kind.
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Self::Known(value) => Fact::Known(with(value)),
+            Self::Unknown { reason, why } => Fact::Unknown { reason, why },
+        }
+    }
+
     /// An unknown fact.
     pub fn unknown(reason: &'static str, why: impl Into<String>) -> Self {
         Self::Unknown { reason, why: why.into() }

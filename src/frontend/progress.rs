@@ -1,7 +1,7 @@
 //! A progress bar for people who wait for a long log; nothing where nobody looks.
 
 use crate::Time;
-use crate::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use crate::host::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Span};
 use chrono::FixedOffset;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
@@ -46,6 +46,10 @@ impl Host for Watched {
 
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
         self.0.read_file_end(path, limit)
+    }
+
+    fn read_growth(&self, path: &str, limit: u64, known: Option<&Bookmark>) -> Result<Growth, HostError> {
+        self.0.read_growth(path, limit, known)
     }
 
     fn now(&self) -> Option<Time> {

@@ -78,9 +78,9 @@ impl Healer {
         Policy::read(self.collector.host())
     }
 
-    /// The findings that a decision rests on.
+    /// The findings that a decision rests on: no answer is older than a minute, if the Mac gives them.
     pub fn findings(&self) -> Arc<Findings> {
-        self.collector.findings(self.patience)
+        self.collector.findings_to_act_on(self.patience)
     }
 
     /// What there is to do from time to time: closes what a crash left open, and looks at the clocks while a limit hangs

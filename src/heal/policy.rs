@@ -1,5 +1,6 @@
 //! What the Mac's administrator allows: `Enabled`, `AllowedActions`, `MinimumHours`, `AllowForce` and
-//! `AutomaticHealMinutes` of the preference domain `org.mdm-health`.
+//! `AutomaticHealMinutes` of the preference domain `org.mdm-health`; and how much is remembered: `JournalDays` and
+//! `JournalEvents`.
 //!
 //! A configuration profile comes first: where macOS has put its settings in `/Library/Managed Preferences`, the local
 //! `/Library/Preferences` do not count, so that nobody on the Mac loosens what its owner set. A file that others than
@@ -9,6 +10,7 @@
 
 use super::Action;
 use crate::host::{Host, HostError};
+use crate::journal::store::Retention;
 use chrono::TimeDelta;
 use plist::{Dictionary, Value};
 use std::fmt;
@@ -22,7 +24,8 @@ const PLACES: [&str; 2] =
     ["/Library/Managed Preferences/org.mdm-health.plist", "/Library/Preferences/org.mdm-health.plist"];
 
 /// The settings there are.
-const KEYS: [&str; 5] = ["Enabled", "AllowedActions", "MinimumHours", "AllowForce", "AutomaticHealMinutes"];
+const KEYS: [&str; 7] =
+    ["Enabled", "AllowedActions", "MinimumHours", "AllowForce", "AutomaticHealMinutes", "JournalDays", "JournalEvents"];
 
 /// Hours between two restarts of a daemon: usual, least, most.
 const USUAL_HOURS: u32 = 24;
@@ -32,6 +35,17 @@ const MOST_HOURS: u32 = 24 * 365;
 /// Minutes between two automatic heals: least, most.
 const LEAST_MINUTES: u32 = 30;
 const MOST_MINUTES: u32 = 60 * 24 * 7;
+
+/// Days for which the journal keeps an event: usual, least, most. Two weeks of them tell a Mac's usual silence.
+const USUAL_DAYS: u32 = 30;
+const LEAST_DAYS: u32 = 1;
+const MOST_DAYS: u32 = 365;
+
+/// How many events the journal keeps: usual, least, most. They take a third of a kilobyte each. What the rules look at
+/// must find room.
+const USUAL_EVENTS: u32 = 200_000;
+const LEAST_EVENTS: u32 = 20_000;
+const MOST_EVENTS: u32 = 1_000_000;
 
 /// What is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +60,10 @@ pub struct Policy {
     pub allow_force: bool,
     /// Minutes between two automatic heals; `None` if there are none.
     pub automatic_minutes: Option<u32>,
+    /// Days for which the journal keeps an event.
+    pub journal_days: u32,
+    /// How many events the journal keeps.
+    pub journal_events: u32,
     /// Where it comes from, for people.
     pub origin: String,
     /// What is wrong with it, a sentence each.
@@ -61,6 +79,8 @@ impl Default for Policy {
             minimum_hours: USUAL_HOURS,
             allow_force: false,
             automatic_minutes: None,
+            journal_days: USUAL_DAYS,
+            journal_events: USUAL_EVENTS,
             origin: "the built-in policy".to_owned(),
             errors: Vec::new(),
         }
@@ -71,6 +91,11 @@ impl Policy {
     /// The time between two restarts of a daemon.
     pub fn limit(&self) -> TimeDelta {
         TimeDelta::hours(self.minimum_hours.into())
+    }
+
+    /// What the journal keeps at most.
+    pub fn retention(&self) -> Retention {
+        Retention::of(self.journal_days, self.journal_events)
     }
 
     /// Reads the Mac's policy.
@@ -144,12 +169,10 @@ impl Policy {
                 })?;
             }
             "MinimumHours" => {
-                self.minimum_hours = whole_number(value, LEAST_HOURS, MOST_HOURS).ok_or_else(|| {
-                    format!(
-                        "MinimumHours is not a whole number from {LEAST_HOURS} to {MOST_HOURS}; it stays {USUAL_HOURS}."
-                    )
-                })?;
+                self.minimum_hours = bounded(key, value, LEAST_HOURS, USUAL_HOURS, MOST_HOURS)?;
             }
+            "JournalDays" => self.journal_days = bounded(key, value, LEAST_DAYS, USUAL_DAYS, MOST_DAYS)?,
+            "JournalEvents" => self.journal_events = bounded(key, value, LEAST_EVENTS, USUAL_EVENTS, MOST_EVENTS)?,
             "AutomaticHealMinutes" => {
                 let minutes = whole_number(value, 0, 0).or(whole_number(value, LEAST_MINUTES, MOST_MINUTES));
                 let minutes = minutes.ok_or_else(|| {
@@ -169,8 +192,9 @@ impl Policy {
 impl fmt::Display for Policy {
     /// One sentence for people.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let journal = format!("The journal keeps {} days and {} events.", self.journal_days, self.journal_events);
         if !self.enabled {
-            return write!(out, "Heal is off, by {}.", self.origin);
+            return write!(out, "Heal is off, by {}. {journal}", self.origin);
         }
         let actions: Vec<&str> = self.allowed_actions.iter().map(|action| action.name()).collect();
         let actions = if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") };
@@ -178,10 +202,16 @@ impl fmt::Display for Policy {
         let automatic = self.automatic_minutes.map_or("off".to_owned(), |minutes| format!("every {minutes} minutes"));
         write!(
             out,
-            "By {}: {actions} on request, each daemon once in {} hours; force is {force}; the automatic heal is {automatic}.",
+            "By {}: {actions} on request, each daemon once in {} hours; force is {force}; the automatic heal is {automatic}. {journal}",
             self.origin, self.minimum_hours
         )
     }
+}
+
+/// A whole number within its bounds; else what is wrong, and the usual one stands.
+fn bounded(key: &str, value: &Value, least: u32, usual: u32, most: u32) -> Result<u32, String> {
+    whole_number(value, least, most)
+        .ok_or_else(|| format!("{key} is not a whole number from {least} to {most}; it stays {usual}."))
 }
 
 fn whole_number(value: &Value, least: u32, most: u32) -> Option<u32> {

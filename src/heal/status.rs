@@ -62,8 +62,8 @@ fn find(state_dir: &Path) -> Result<Option<Ledger>, LedgerError> {
     StateFolder::find(state_dir)?.map_or(Ok(None), |folder| Ledger::find(&folder))
 }
 
-/// How far to trust the policy, and what it says.
-pub fn policy(host: &dyn Host, now: Time) -> SourceStatus {
+/// How far to trust the policy, and what it says. A recorded Mac has none.
+pub fn policy(policy: Option<&Policy>, now: Time) -> SourceStatus {
     let status = |state, reason, detail| SourceStatus {
         source: "heal_policy",
         state,
@@ -75,10 +75,9 @@ pub fn policy(host: &dyn Host, now: Time) -> SourceStatus {
         counts: None,
         duration_ms: None,
     };
-    if !host.is_live() {
+    let Some(policy) = policy else {
         return status(SourceState::Unavailable, Some("not_captured"), format!("{}.", HostError::NotLive));
-    }
-    let policy = Policy::read(host);
+    };
     if policy.errors.is_empty() {
         status(SourceState::Ok, None, policy.to_string())
     } else {

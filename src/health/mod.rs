@@ -36,6 +36,7 @@ use enrollment::Enrollment;
 use exchanges::Exchange;
 use identity::MdmIdentity;
 use software_updates::SoftwareUpdates;
+use std::sync::Arc;
 use update_timeline::Entry;
 use updates::Update;
 use watchdog::Verdict;
@@ -45,6 +46,8 @@ use watchdog::Verdict;
 pub struct Evidence {
     /// The moment for which a verdict is asked.
     pub now: Time,
+    /// When the oldest of the answers below was had; those that stand in for others apart.
+    pub read_at: Time,
     /// What the log said.
     pub journal: Journal,
     /// What `profiles status` says.
@@ -63,15 +66,66 @@ pub struct Evidence {
     pub updates: UpdateEvidence,
     /// What mdm-health itself restarted.
     pub restarts: Fact<Restarts>,
+    /// Older answers, where there is none now.
+    pub stand_ins: StandIns,
     /// How reading went, one entry a source.
     pub sources: Vec<SourceStatus>,
+}
+
+/// The last good answers of sources that could not be read this time. The tables show them; a verdict does not rest on
+/// them, so that nothing is restarted for what was true an hour ago, and no Mac looks healthy for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StandIns {
+    /// What `profiles status` said.
+    pub profiles_status: Option<ProfilesStatus>,
+    /// What the list of profiles said.
+    pub profiles_list: Option<ProfilesList>,
+    /// What mdmclient said of the Mac's management.
+    pub management_status: Option<ManagementStatus>,
+    /// The identities of the System keychain.
+    pub identities: Option<Vec<Identity>>,
+    /// The certificates of the System keychain.
+    pub certificates: Option<Vec<Certificate>>,
+    /// What install.log said.
+    pub install_log: Option<Vec<Arc<Event>>>,
+    /// What softwareupdated's preferences said.
+    pub preferences: Option<SoftwareUpdatePreferences>,
+    /// What softwareupdated kept of declarative management.
+    pub ddm_state: Option<DdmState>,
+    /// Which macOS ran.
+    pub system_version: Option<SystemVersion>,
+}
+
+impl Evidence {
+    /// The same with older answers where there are none now; `None` if none stands in.
+    pub fn with_stand_ins(&self) -> Option<Self> {
+        (self.stand_ins != StandIns::default()).then(|| {
+            let (mut shown, old) = (self.clone(), self.stand_ins.clone());
+            stand_in(&mut shown.profiles_status, old.profiles_status);
+            stand_in(&mut shown.profiles_list, old.profiles_list);
+            stand_in(&mut shown.management_status, old.management_status);
+            stand_in(&mut shown.identities, old.identities);
+            stand_in(&mut shown.certificates, old.certificates);
+            stand_in(&mut shown.updates.install_log, old.install_log);
+            stand_in(&mut shown.updates.preferences, old.preferences);
+            stand_in(&mut shown.updates.ddm_state, old.ddm_state);
+            stand_in(&mut shown.updates.system_version, old.system_version);
+            shown
+        })
+    }
+}
+
+fn stand_in<T>(fact: &mut Fact<T>, old: Option<T>) {
+    if let Some(old) = old {
+        *fact = Fact::Known(old);
+    }
 }
 
 /// What is known of OS updates beside the unified log.
 #[derive(Debug, Clone)]
 pub struct UpdateEvidence {
     /// What install.log says.
-    pub install_log: Fact<Vec<Event>>,
+    pub install_log: Fact<Vec<Arc<Event>>>,
     /// What softwareupdated's preferences say.
     pub preferences: Fact<SoftwareUpdatePreferences>,
     /// What softwareupdated keeps of declarative management.
@@ -159,7 +213,7 @@ impl SourceState {
 /// What the evidence means. Everything later than `evidence.now` is left out.
 #[derive(Debug, Clone)]
 pub struct Findings {
-    /// What was read.
+    /// What was read, without the answers that stand in for others.
     pub evidence: Evidence,
     /// The MDM commands, in the order in which the log first names them.
     pub commands: Vec<Command>,
@@ -180,15 +234,28 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Applies the rules.
+    /// Applies the rules: for the verdict to what was read, for the rest to older answers too.
     pub fn new(evidence: Evidence) -> Self {
+        let shown = evidence.with_stand_ins().map(Self::judged);
+        let proven = Self::judged(evidence);
+        match shown {
+            None => proven,
+            Some(shown) => {
+                let verdict = proven.verdict.or_still_ok(&shown.verdict);
+                Self { verdict, evidence: proven.evidence, ..shown }
+            }
+        }
+    }
+
+    fn judged(evidence: Evidence) -> Self {
         let now = evidence.now;
         let events: Vec<&Event> = evidence.journal.events().filter(|event| event.at <= now).collect();
         let commands = commands::assemble(&events);
         let exchanges = exchanges::pair(&events);
         let enrollment = enrollment::decide(&evidence);
         let identity = identity_search::find(&evidence, &enrollment);
-        let installs = evidence.updates.install_log.known().into_iter().flatten().filter(|event| event.at <= now);
+        let installs = evidence.updates.install_log.known().into_iter().flatten();
+        let installs = installs.map(AsRef::as_ref).filter(|event: &&Event| event.at <= now);
         let updates = evidence.journal.updates().filter(|event| event.at <= now);
         let mut update_timeline = update_timeline::timeline(updates.chain(installs));
         let enforcements = enforcement::judge(&update_timeline, &evidence.updates, now);

@@ -90,6 +90,20 @@ pub struct Verdict {
     pub usual_gap: Option<TimeDelta>,
 }
 
+impl Verdict {
+    /// The verdict where some answers are missing and older ones stand in for them; `shown` is the verdict with those. A
+    /// Mac that was enrolled an hour ago at most, and whose server has answered since the window began, is still ok. More
+    /// than that old answers do not carry.
+    pub(super) fn or_still_ok(self, shown: &Self) -> Self {
+        if self.enrolled.is_some() || shown.state != State::Ok {
+            return self;
+        }
+        let Self { state, reason, detail, enrolled, client_stuck, .. } = shown.clone();
+        let detail = format!("{detail} That this Mac is enrolled is an older answer: see mdm_health_status.");
+        Self { state, reason, detail, enrolled, client_stuck, ..self }
+    }
+}
+
 /// What decided, in SQL's words and in people's.
 struct Finding {
     state: State,

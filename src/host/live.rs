@@ -1,7 +1,7 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
 use super::process::{self, Running};
-use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use super::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Span};
 use crate::Time;
 use chrono::{FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
 use rustix::fs::{Mode, OFlags};
@@ -111,6 +111,11 @@ impl Host for Live {
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
         let path = below(&self.root, path);
         FileEnd::read(&path, limit).map_err(|why| HostError::Unreadable { path, why })
+    }
+
+    fn read_growth(&self, path: &str, limit: u64, known: Option<&Bookmark>) -> Result<Growth, HostError> {
+        let path = below(&self.root, path);
+        Growth::read(&path, limit, known).map_err(|why| HostError::Unreadable { path, why })
     }
 
     fn now(&self) -> Option<Time> {

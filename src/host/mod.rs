@@ -5,6 +5,7 @@ mod act;
 pub mod archive;
 pub mod capture;
 mod command;
+mod growing;
 mod live;
 mod process;
 mod recorded;
@@ -13,13 +14,14 @@ pub mod state;
 
 pub use act::{Act, Daemon};
 pub use command::Command;
+pub use growing::{Bookmark, FileLook, Growth};
 pub use live::{Live, STATE_DIR};
 pub use process::kill_all;
 pub use recorded::Recorded;
 
 use crate::Time;
 use chrono::FixedOffset;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,17 +70,18 @@ pub struct FileEnd {
 
 impl FileEnd {
     fn read(path: &Path, limit: u64) -> io::Result<Self> {
-        // Opening a pipe would wait for its writer.
-        let kind = fs::metadata(path)?;
-        if !kind.is_file() {
-            return Err(io::Error::other("it is no file"));
-        }
-        let mut file = File::open(path)?;
-        let left_out = kind.len().saturating_sub(limit);
+        let file = growing::open(path)?;
+        let length = file.metadata()?.len();
+        Self::of(file, length, limit)
+    }
+
+    /// The end of a file of that length. What is written meanwhile is for the next reading.
+    fn of(mut file: File, length: u64, limit: u64) -> io::Result<Self> {
+        let left_out = length.saturating_sub(limit);
         file.seek(SeekFrom::Start(left_out))?;
-        let mut bytes = Vec::new();
-        // What is written meanwhile is for the next reading.
-        file.take(limit).read_to_end(&mut bytes)?;
+        // All at once: what grows while it is read takes twice the room.
+        let mut bytes = Vec::with_capacity(usize::try_from(length - left_out).unwrap_or(0));
+        file.take(length - left_out).read_to_end(&mut bytes)?;
         Ok(Self { bytes, left_out })
     }
 }
@@ -93,6 +96,11 @@ pub trait Host: Send + Sync {
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
     /// Reads at most the last `limit` bytes of a file that may be large, by its absolute path on the Mac.
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError>;
+    /// Reads what is new behind a bookmark in a file that grows, by its absolute path on the Mac: at most `limit` bytes. A
+    /// host whose files stay as they are gives all of it.
+    fn read_growth(&self, path: &str, limit: u64, _known: Option<&Bookmark>) -> Result<Growth, HostError> {
+        self.read_file_end(path, limit).map(|end| Growth::Anew { end, look: None })
+    }
     /// The moment for which a verdict is asked; `None` for a plain log file, whose last record then says it.
     fn now(&self) -> Option<Time>;
     /// Whether the evidence changes by itself, so that it must be read again after a while.

@@ -93,40 +93,34 @@ pub fn count_again(connection: &Connection, day: i64) -> Result<()> {
     Ok(())
 }
 
-/// What of a day is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
-    /// The events that are not about OS updates alone.
-    Events,
-    /// The others.
-    Updates,
+/// How many events are kept of those that are about OS updates alone, or of the others.
+pub fn sum(connection: &Connection, updates: bool) -> Result<u64> {
+    let sum = if updates { "SELECT SUM(updates) FROM days" } else { "SELECT SUM(events) FROM days" };
+    let sum: Option<i64> = connection.prepare_cached(sum)?.query_row([], |row| row.get(0))?;
+    Ok(sum.unwrap_or(0).cast_unsigned())
 }
 
-/// The start of the oldest day that can be kept when no more than so many may be. The newest day always can.
-pub fn oldest_kept(connection: &Connection, counted: Counted, most: u64) -> Result<Option<i64>> {
-    let counts = match counted {
-        Counted::Events => "SELECT day, events FROM days ORDER BY day DESC",
-        Counted::Updates => "SELECT day, updates FROM days ORDER BY day DESC",
+/// Counts again after events before a moment were let go: those about OS updates alone, or the others.
+pub fn let_go_before(connection: &Connection, updates: bool, at: i64) -> Result<()> {
+    let day = at.div_euclid(DAY);
+    let (none, some) = if updates {
+        (
+            "UPDATE days SET updates = 0 WHERE day < ?1 AND updates > 0",
+            "UPDATE days SET updates = (SELECT COUNT(*) FROM events WHERE subject = 1 AND at >= ?2 AND at < ?3) WHERE day = ?1",
+        )
+    } else {
+        (
+            "UPDATE days SET (events, successes, first, last, longest_gap) = (0, 0, NULL, NULL, 0)
+             WHERE day < ?1 AND events > 0",
+            "UPDATE days SET events = (SELECT COUNT(*) FROM events WHERE subject = 0 AND at >= ?2 AND at < ?3) WHERE day = ?1",
+        )
     };
-    let mut statement = connection.prepare_cached(counts)?;
-    let mut days = statement.query([])?;
-    let (mut sum, mut oldest) = (0u64, None);
-    while let Some(row) = days.next()? {
-        sum = sum.saturating_add(row.get::<_, i64>(1)?.cast_unsigned());
-        if sum > most && oldest.is_some() {
-            return Ok(oldest);
-        }
-        oldest = Some(row.get::<_, i64>(0)? * DAY);
+    connection.prepare_cached(none)?.execute([day])?;
+    connection.prepare_cached(some)?.execute([day, at, (day + 1) * DAY])?;
+    if !updates {
+        count_again(connection, day)?;
     }
-    Ok(None)
-}
-
-/// Counts no events about OS updates before a moment any more.
-pub fn forget_updates_before(connection: &Connection, at: i64) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE days SET updates = 0 WHERE day < ?1 AND updates > 0")?
-        .execute([at.div_euclid(DAY)])
-        .map(|_| ())
+    connection.prepare_cached("DELETE FROM days WHERE events = 0 AND updates = 0")?.execute([]).map(|_| ())
 }
 
 /// The start of the newest day that holds an event.

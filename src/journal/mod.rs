@@ -1,6 +1,7 @@
 //! The events that were kept, in order, and the span of time for which they are all there are.
 
 mod days;
+mod schema;
 pub mod store;
 
 pub use days::{Day, of as days_of};

@@ -4,7 +4,8 @@
 //! are keyed by their time first, so that new ones always land at the end of the tree and a refresh costs the same
 //! whatever is kept; a record that is read twice has the same key and is kept once.
 
-use super::days::{self, Counted, Day};
+use super::days::{self, Day};
+use super::schema;
 use crate::Time;
 use crate::event::Event;
 use crate::host::Span;
@@ -14,46 +15,26 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use thiserror::Error;
-
-/// Marks a file as ours: "mdmh".
-const APPLICATION_ID: i32 = 0x6d64_6d68;
-
-/// The version of the tables below.
-const SCHEMA_VERSION: i32 = 2;
-
-/// How long another process's write is waited for.
-const BUSY: Duration = Duration::from_secs(3);
-
-const SCHEMA: &str = "
-    CREATE TABLE events (
-        subject INTEGER NOT NULL, at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
-        success INTEGER NOT NULL, body TEXT NOT NULL,
-        PRIMARY KEY (subject, at, mach, key)
-    ) WITHOUT ROWID;
-    CREATE TABLE spans (first INTEGER NOT NULL, last INTEGER NOT NULL);
-    CREATE TABLE days (
-        day INTEGER PRIMARY KEY, events INTEGER NOT NULL, updates INTEGER NOT NULL, successes INTEGER NOT NULL,
-        first INTEGER, last INTEGER, longest_gap INTEGER NOT NULL
-    );";
 
 /// What is kept at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// How long an event is kept.
     pub age: TimeDelta,
-    /// How many events are kept; whole days go, the oldest first.
+    /// How many events are kept, and up to a tenth more; the oldest go first.
     pub events: u64,
     /// How many events about OS updates alone are kept.
     pub updates: u64,
 }
 
-impl Default for Retention {
-    fn default() -> Self {
-        Self { age: TimeDelta::days(30), events: 200_000, updates: 100_000 }
+impl Retention {
+    /// So many days, and so many events; of those about OS updates alone half as many.
+    pub fn of(days: u32, events: u32) -> Self {
+        Self { age: TimeDelta::days(days.into()), events: events.into(), updates: u64::from(events / 2) }
     }
 }
 
@@ -129,7 +110,8 @@ pub struct Loaded {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
-    retention: Retention,
+    /// Which file it is, whatever the path leads to later.
+    identity: Option<(u64, u64)>,
     /// The name that a damaged file was given.
     pub set_aside: Option<PathBuf>,
     seen_version: i64,
@@ -137,12 +119,12 @@ pub struct Store {
 
 impl Store {
     /// Opens `journal.db` in a folder that is there, or makes it.
-    pub fn open(folder: &Path, retention: Retention, now: Time) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, now: Time) -> Result<Self, StoreError> {
         let path = folder.join("journal.db");
-        match Self::try_open(&path, retention) {
+        match Self::try_open(&path) {
             Err(StoreError::Unusable { why, .. }) if is_damage(&why) => {
                 let aside = set_aside(&path, now)?;
-                let mut store = Self::try_open(&path, retention)?;
+                let mut store = Self::try_open(&path)?;
                 store.set_aside = Some(aside);
                 Ok(store)
             }
@@ -150,28 +132,27 @@ impl Store {
         }
     }
 
-    fn try_open(path: &Path, retention: Retention) -> Result<Self, StoreError> {
+    fn try_open(path: &Path) -> Result<Self, StoreError> {
         let unusable = |why| StoreError::Unusable { path: path.to_owned(), why };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut connection = Connection::open_with_flags(path, flags).map_err(unusable)?;
-        prepare(&mut connection).map_err(unusable)?;
-        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(unusable);
-        let (application, version) = (number("application_id")?, number("user_version")?);
-        if application != i64::from(APPLICATION_ID) || version < i64::from(SCHEMA_VERSION) {
-            return Err(unusable(damage("it is no journal of mdm-health")));
-        }
-        if version > i64::from(SCHEMA_VERSION) {
+        if !schema::prepare(&mut connection).map_err(unusable)? {
             return Err(StoreError::Later { path: path.to_owned() });
         }
-        Ok(Self { connection, path: path.to_owned(), retention, set_aside: None, seen_version: -1 })
+        Ok(Self { connection, path: path.to_owned(), identity: identity(path), set_aside: None, seen_version: -1 })
     }
 
     /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards.
-    pub fn append(&mut self, kept: &[Kept], span: Option<Span>, now: Time) -> Result<(), StoreError> {
-        let retention = self.retention;
+    pub fn append(
+        &mut self,
+        kept: &[Kept],
+        span: Option<Span>,
+        retention: Retention,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let work = |transaction: &Transaction<'_>| {
             let mut late = BTreeSet::new();
             for kept in kept {
@@ -263,25 +244,14 @@ impl Store {
         std::mem::replace(&mut self.seen_version, version) != version || version == -1
     }
 
+    /// Whether its path still leads to it.
+    pub fn is_in_place(&self) -> bool {
+        identity(&self.path) == self.identity
+    }
+
     fn unusable(&self, why: rusqlite::Error) -> StoreError {
         StoreError::Unusable { path: self.path.clone(), why }
     }
-}
-
-/// Makes a new file ours, and any file fit for several processes.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    // A cache need not survive a power cut to the last second; after one, a refresh reads the log again.
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let tables: i64 = transaction.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables == 0 {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    }
-    transaction.commit()
 }
 
 /// Adds an event, if it is not there yet, and says whether it was not.
@@ -309,31 +279,54 @@ fn cover(transaction: &Transaction<'_>, span: Span) -> rusqlite::Result<()> {
     transaction.execute("INSERT INTO spans (first, last) VALUES (?1, ?2)", joined).map(|_| ())
 }
 
+const DELETE: &str = "DELETE FROM events WHERE subject = ?1 AND at < ?2";
+
 fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusqlite::Result<()> {
     // A clock that is far ahead must not empty the journal: age counts back from what was said last.
     let newest = days::newest(transaction)?.map_or(now.timestamp_micros(), |newest| newest.min(now.timestamp_micros()));
     let by_age = newest.saturating_sub(retention.age.num_microseconds().unwrap_or(i64::MAX));
-    let by_count = days::oldest_kept(transaction, Counted::Events, retention.events)?.unwrap_or(i64::MIN);
-    let cutoff = days::start_of_day(by_age.max(by_count));
+    let cutoff = days::start_of_day(by_age);
     days::forget_before(transaction, cutoff)?;
-    let delete = "DELETE FROM events WHERE subject = ?1 AND at < ?2";
-    transaction.prepare_cached(delete)?.execute(params![false, cutoff])?;
-    let by_count = days::oldest_kept(transaction, Counted::Updates, retention.updates)?.unwrap_or(i64::MIN);
-    let updates_cutoff = days::start_of_day(by_count).max(cutoff);
-    days::forget_updates_before(transaction, updates_cutoff)?;
-    transaction.prepare_cached(delete)?.execute(params![true, updates_cutoff])?;
-    transaction.prepare_cached("DELETE FROM spans WHERE last < ?1")?.execute([cutoff])?;
-    transaction.prepare_cached("UPDATE spans SET first = ?1 WHERE first < ?1")?.execute([cutoff])?;
-    Ok(())
+    for updates in [false, true] {
+        transaction.prepare_cached(DELETE)?.execute(params![updates, cutoff])?;
+    }
+    uncover(transaction, cutoff)?;
+    if let Some(oldest) = prune_by_count(transaction, false, retention.events)? {
+        uncover(transaction, oldest)?;
+    }
+    prune_by_count(transaction, true, retention.updates).map(|_| ())
+}
+
+/// Lets the oldest events go where there are too many, and gives the time of the oldest that stays. To find it costs as
+/// much as reading all of them, so that it is done only once in a while.
+fn prune_by_count(transaction: &Transaction<'_>, updates: bool, most: u64) -> rusqlite::Result<Option<i64>> {
+    if days::sum(transaction, updates)? <= most.saturating_add(most / 10) {
+        return Ok(None);
+    }
+    let last = i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX);
+    let oldest: Option<i64> = transaction
+        .prepare_cached("SELECT at FROM events WHERE subject = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2")?
+        .query_row(params![updates, last], |row| row.get(0))
+        .optional()?;
+    if let Some(oldest) = oldest {
+        transaction.prepare_cached(DELETE)?.execute(params![updates, oldest])?;
+        days::let_go_before(transaction, updates, oldest)?;
+    }
+    Ok(oldest)
+}
+
+/// Marks what lies before a moment as not read.
+fn uncover(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM spans WHERE last < ?1")?.execute([before])?;
+    transaction.prepare_cached("UPDATE spans SET first = ?1 WHERE first < ?1")?.execute([before]).map(|_| ())
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 fn moment(micros: i64) -> Option<Time> {
     DateTime::from_timestamp_micros(micros)
-}
-
-fn damage(words: &str) -> rusqlite::Error {
-    let error = rusqlite::ffi::Error { code: ErrorCode::NotADatabase, extended_code: rusqlite::ffi::SQLITE_NOTADB };
-    rusqlite::Error::SqliteFailure(error, Some(words.to_owned()))
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {

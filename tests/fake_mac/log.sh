@@ -1,6 +1,6 @@
 #!/bin/sh
 # `log show` of the fake Mac: the records of log.records between --start and --end, then the trailer. With log.do it
-# behaves otherwise: hang and die come after the records, denied before them.
+# behaves otherwise: hang, die, garbage and flood come after the records, denied before them; back shows the last first.
 echo "$*" >> "$0.calls"
 start=0 end=9
 while [ $# -gt 0 ]; do
@@ -16,12 +16,16 @@ if [ "$behaviour" = denied ]; then
     echo "log: Could not open local log store: Operation not permitted" >&2
     exit 64
 fi
-/usr/bin/awk -v start="$start" -v end="$end" '
+/usr/bin/awk -v start="$start" -v end="$end" -v behaviour="$behaviour" '
     { match($0, /"timestamp":"/); at = substr($0, RSTART + 13, 19) }
-    at >= start && at <= end' "$0.records"
+    at < start || at > end { next }
+    behaviour == "back" { held[++count] = $0; next }
+    { print }
+    END { while (count > 0) print held[count--] }' "$0.records"
 case "$behaviour" in
     hang) exec /bin/sleep 600 ;;
     die) kill -9 $$ ;;
+    flood) while :; do echo "flood {{{"; done ;;
     garbage)
         count=0
         while [ $count -lt 2000 ]; do

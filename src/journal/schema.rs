@@ -1,0 +1,81 @@
+//! The journal's tables: how they came about, and how a file of an earlier version is brought up to date.
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::time::Duration;
+
+/// Marks a file as ours: "mdmh".
+const APPLICATION_ID: i32 = 0x6d64_6d68;
+
+/// How long another process's write is waited for.
+const BUSY: Duration = Duration::from_secs(3);
+
+/// How the tables came about, a step a version: a file's `user_version` says how many of them it has been through, and
+/// a new one goes through all. Steps are added, never changed.
+const STEPS: [&str; 2] = [
+    "CREATE TABLE events (
+         at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
+         success INTEGER NOT NULL, body TEXT NOT NULL,
+         PRIMARY KEY (at, mach, key)
+     ) WITHOUT ROWID;
+     CREATE TABLE spans (first INTEGER NOT NULL, last INTEGER NOT NULL);
+     CREATE TABLE days (
+         day INTEGER PRIMARY KEY, events INTEGER NOT NULL, successes INTEGER NOT NULL,
+         first INTEGER, last INTEGER, longest_gap INTEGER NOT NULL
+     );",
+    // Events about OS updates are counted and let go by themselves: softwareupdated is chatty.
+    "ALTER TABLE events RENAME TO events_before;
+     CREATE TABLE events (
+         subject INTEGER NOT NULL, at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
+         success INTEGER NOT NULL, body TEXT NOT NULL,
+         PRIMARY KEY (subject, at, mach, key)
+     ) WITHOUT ROWID;
+     INSERT INTO events
+         SELECT CASE WHEN json_valid(body) THEN json_type(body, '$.what.Update') IS NOT NULL ELSE 0 END,
+             at, mach, key, success, body
+         FROM events_before;
+     DROP TABLE events_before;
+     ALTER TABLE days ADD COLUMN updates INTEGER NOT NULL DEFAULT 0;
+     UPDATE days SET updates = (
+         SELECT COUNT(*) FROM events
+         WHERE subject = 1 AND at >= days.day * 86400000000 AND at < (days.day + 1) * 86400000000
+     );
+     UPDATE days SET events = events - updates;",
+];
+
+/// Makes a new file ours, brings an older one up to date, and any file fit for several processes. `false` if a later
+/// version made it, which is left as it is.
+pub fn prepare(connection: &mut Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(BUSY)?;
+    if missing_steps(connection)?.is_none() {
+        return Ok(false);
+    }
+    // A cache need not survive a power cut to the last second; after one, a refresh reads the log again.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been at it meanwhile.
+    let Some(missing) = missing_steps(&transaction)? else { return Ok(false) };
+    if !missing.is_empty() {
+        missing.iter().try_for_each(|step| transaction.execute_batch(step))?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or_default())?;
+    }
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// The steps that a file has not been through; `None` if it has been through more than there are here.
+fn missing_steps(connection: &Connection) -> rusqlite::Result<Option<&'static [&'static str]>> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let tables: i64 = connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (tables, number("application_id")?, usize::try_from(number("user_version")?)) {
+        (0, ..) => Ok(Some(&STEPS)),
+        (_, APPLICATION_ID, Ok(version @ 1..)) => Ok(STEPS.get(version..)),
+        _ => Err(damage("it is no journal of mdm-health")),
+    }
+}
+
+fn damage(words: &str) -> rusqlite::Error {
+    let error = rusqlite::ffi::Error { code: ErrorCode::NotADatabase, extended_code: rusqlite::ffi::SQLITE_NOTADB };
+    rusqlite::Error::SqliteFailure(error, Some(words.to_owned()))
+}
