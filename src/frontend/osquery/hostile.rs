@@ -1,5 +1,6 @@
 //! What osquery's side could send, fed to the code that reads it: for the fuzz targets and for the tests of their seeds.
 
+use super::arguments::{Arguments, are_of_osquery};
 use super::guard::Guard;
 use super::plugin::TablePlugin;
 use super::thrift::Message;
@@ -10,6 +11,7 @@ use crate::host::Recorded;
 use crate::log::ReadOptions;
 use crate::tables::{Context, Table, TableDefinition, Value, WriteError, all};
 use osquery_rust_ng::plugin::OsqueryPlugin;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,12 @@ pub fn messages(mut bytes: &[u8], limit: usize) -> usize {
         let _ = message.answer_to(&message);
     }
     whole
+}
+
+/// Reads a command line; gives how long it waits for osquery and how often it looks at it, if it can be followed.
+pub fn arguments(words: Vec<OsString>) -> Option<[Duration; 2]> {
+    let of_osquery = are_of_osquery(&words);
+    Arguments::read(words).ok().filter(|_| of_osquery).map(|read| [read.timeout, read.interval])
 }
 
 /// Every table, over a recorded Mac of which nothing is known, and which nothing can change.
