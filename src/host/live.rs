@@ -1,7 +1,7 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
 use super::process::{self, Running};
-use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span, read_regular};
 use crate::Time;
 use chrono::{TimeDelta, Utc};
 use rustix::fs::{Mode, OFlags};
@@ -94,7 +94,7 @@ impl Host for Live {
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
         let path = below(&self.root, path);
-        std::fs::read(&path).map_err(|why| HostError::Unreadable { path, why })
+        read_regular(&path).map_err(|why| HostError::Unreadable { path, why })
     }
 
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {

@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
+/// The most that is read of a file, a log apart.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// What a finished command left behind. Standard output and standard error are cut at the command's output cap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -77,6 +80,16 @@ impl FileEnd {
         file.take(limit).read_to_end(&mut bytes)?;
         Ok(Self { bytes, left_out })
     }
+}
+
+/// Reads a file of bounded size: a pipe in its place would hang, a device never end.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
 }
 
 /// Where evidence comes from.

@@ -1,14 +1,11 @@
 //! A Mac as it was recorded: a capture folder, or a single log file.
 
-use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span, read_regular};
 use crate::Time;
 use serde::Deserialize;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-
-/// The most that is read of a file in a capture, the log apart.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// A capture folder or a log file.
 #[derive(Debug)]
@@ -128,16 +125,6 @@ impl Host for Recorded {
     fn act(&self, _: Act) -> Result<Output, HostError> {
         Err(HostError::NotLive)
     }
-}
-
-/// Reads a file of bounded size. A capture may come from anywhere: a pipe in it would hang, a device never end.
-fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
 }
 
 struct LogFile {
