@@ -4,16 +4,27 @@
 
 use mdm_health::collect;
 use mdm_health::event;
-use mdm_health::facts::certificates::read_certificates;
+use mdm_health::facts::awake::awake_since;
+use mdm_health::facts::certificates::{self, read_certificates};
 use mdm_health::facts::ddm_state::ddm_state;
+use mdm_health::facts::enrollment::profiles_status;
+use mdm_health::facts::identities::identities;
+use mdm_health::facts::management_status::management_status;
 use mdm_health::facts::old_plist;
+use mdm_health::facts::profiles_list::profiles_list;
 use mdm_health::facts::software_update_preferences::software_update_preferences;
 use mdm_health::facts::system_version::system_version;
+use mdm_health::facts::zone::Zone;
 use mdm_health::frontend::osquery::hostile;
+use mdm_health::heal::actions;
+use mdm_health::heal::clock::Clock;
+use mdm_health::heal::policy::Policy;
 use mdm_health::health::Findings;
-use mdm_health::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Recorded, Span};
+use mdm_health::host::{Act, Command, Daemon, FileEnd, Host, HostError, LogSource, Output, Recorded, Span};
 use mdm_health::log::{ReadOptions, install_log, read_log};
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -22,12 +33,15 @@ pub type Entry = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const ENTRIES: &[Entry] = &[
+    ("arguments", arguments),
     ("captures", captures),
     ("certificates", certificates),
+    ("commands", commands),
     ("install_log", install_log),
     ("log", log),
     ("old_plist", old_plist),
     ("osquery_calls", osquery_calls),
+    ("policy", policy),
     ("property_list", property_list),
     ("thrift_messages", thrift_messages),
 ];
@@ -47,40 +61,51 @@ pub fn log(data: &[u8]) {
     }
 }
 
-/// install.log. Every record that is handed out is counted; a repetition is counted alone.
+/// install.log. Every record that is handed out is counted; a repetition is counted alone. Its times say the zone.
 pub fn install_log(data: &[u8]) {
-    let mut records = 0;
+    let mut times = Vec::new();
     let read = install_log::read(data, |record| {
-        records += 1;
+        times.push(record.at);
         let _ = event::install_log::recognise(&record);
     });
-    assert!(read.is_ok_and(|summary| summary.records >= records), "records were lost");
+    let Ok(summary) = read else { panic!("bytes in memory can be read") };
+    assert!(summary.records >= times.len() as u64, "records were lost");
+    let zone = Zone::seen(summary.offsets);
+    for at in times {
+        let _ = zone.clock(at).and_then(|local| zone.instant(local));
+    }
 }
 
 /// A file that softwareupdated keeps: a property list in any of its forms.
 pub fn property_list(data: &[u8]) {
-    let host = OneFile(data.to_vec());
+    let host = SameEverywhere(data.to_vec());
     let _ = software_update_preferences(&host);
     let _ = ddm_state(&host);
     let _ = system_version(&host);
 }
 
-/// A Mac all of whose files are the same.
-struct OneFile(Vec<u8>);
-
-impl OneFile {
-    fn has_no(&self, missing: &str) -> HostError {
-        HostError::NotCaptured { capture: "it".into(), missing: missing.to_owned() }
+/// What a command printed, whichever: each reading of an output. No signal goes to launchd or to a whole group.
+pub fn commands(data: &[u8]) {
+    let mac = SameEverywhere(data.to_vec());
+    let _ = (profiles_status(&mac), profiles_list(&mac), management_status(&mac));
+    let _ = (identities(&mac), certificates::certificates(&mac), awake_since(&mac));
+    let told = Clock::new(&mac).look().is_ok_and(|clocks| clocks.boot.is_some());
+    assert!(!told || String::from_utf8_lossy(data).trim().len() == 36, "that is no boot");
+    for daemon in [Daemon::Mdmclient, Daemon::Softwareupdated] {
+        assert!(actions::pids(&mac, daemon).unwrap_or_default().iter().all(|pid| *pid > 1));
     }
 }
 
-impl Host for OneFile {
-    fn run(&self, command: Command) -> Result<Output, HostError> {
-        Err(self.has_no(command.name()))
+/// A Mac all of whose files are the same, and all of whose commands print that too.
+struct SameEverywhere(Vec<u8>);
+
+impl Host for SameEverywhere {
+    fn run(&self, _: Command) -> Result<Output, HostError> {
+        Ok(Output { code: Some(0), stdout: self.0.clone(), stderr: String::new() })
     }
 
     fn open_log(&self, _: Span) -> Result<Box<dyn LogSource>, HostError> {
-        Err(self.has_no("log"))
+        Err(HostError::NotCaptured { capture: "it".into(), missing: "log".to_owned() })
     }
 
     fn read_file(&self, _: &str) -> Result<Vec<u8>, HostError> {
@@ -96,11 +121,11 @@ impl Host for OneFile {
     }
 
     fn now(&self) -> Option<mdm_health::Time> {
-        None
+        Some(mdm_health::Time::UNIX_EPOCH)
     }
 
     fn uptime(&self) -> Result<i64, HostError> {
-        Err(HostError::NotLive)
+        Ok(0)
     }
 
     fn is_live(&self) -> bool {
@@ -127,6 +152,29 @@ pub fn old_plist(data: &[u8]) {
 pub fn certificates(data: &[u8]) {
     if let Some(listed) = read_certificates(&String::from_utf8_lossy(data)).known() {
         assert!(listed.iter().all(|certificate| certificate.sha1.len() == 40 && certificate.sha256.len() == 64));
+    }
+}
+
+/// A policy. Whatever it says, a daemon is not restarted more than once an hour, and what is not understood is safe.
+pub fn policy(data: &[u8]) {
+    let policy = Policy::from_plist(data, "/p");
+    assert!(policy.minimum_hours >= 1 && policy.limit().num_hours() >= 1, "{policy:?}");
+    assert!(policy.automatic_minutes.is_none_or(|minutes| minutes >= 30), "{policy:?}");
+    let safe = |error: &String| match error.split_whitespace().nth(1) {
+        Some("AllowForce") => !policy.allow_force,
+        Some("AllowedActions") => policy.allowed_actions.is_empty(),
+        Some("MinimumHours") => policy.minimum_hours == Policy::default().minimum_hours,
+        Some("AutomaticHealMinutes") => policy.automatic_minutes.is_none(),
+        _ => false,
+    };
+    assert!(!policy.enabled || policy.errors.iter().all(safe), "{policy:?}");
+}
+
+/// A command line as osquery would write it, a word a line. No wait that it sets is without end.
+pub fn arguments(data: &[u8]) {
+    let words = data.split(|byte| *byte == b'\n').map(|word| OsString::from_vec(word.to_vec())).collect();
+    if let Some([timeout, interval]) = hostile::arguments(words) {
+        assert!(timeout.as_secs() <= 3600 && (1..=3600).contains(&interval.as_secs()), "{timeout:?} {interval:?}");
     }
 }
 

@@ -152,6 +152,15 @@ fn what_is_no_plist_switches_heal_off() {
 }
 
 #[test]
+fn a_file_whose_values_nest_without_measure_switches_heal_off() {
+    let nested = |open: &str, close: &str| open.repeat(100_000) + &close.repeat(100_000);
+    for bytes in [plist(&setting("MinimumHours", &nested("<array>", "</array>"))), nested("(", ")")] {
+        let policy = Policy::from_plist(bytes.as_bytes(), "/p");
+        assert!(!policy.enabled && policy.errors[0].contains("64 levels deep"), "{:?}", policy.errors);
+    }
+}
+
+#[test]
 fn a_profile_counts_before_local_settings_and_alone() {
     let mac = HealMac::new();
     assert_eq!(Policy::read(&mac.live()), Policy::default());

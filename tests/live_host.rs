@@ -11,6 +11,7 @@ use mdm_health::health::Findings;
 use mdm_health::host::{Command, Host, HostError, Live, Span};
 use mdm_health::log::ReadOptions;
 use std::io::Read;
+use std::os::unix::fs::symlink;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{ENROLLED, rows, time};
@@ -91,6 +92,16 @@ fn a_command_that_hangs_is_stopped_at_its_deadline_and_its_children_with_it() {
     while runs() {
         assert!(start.elapsed() < Duration::from_secs(60), "the child is still running");
         thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_is_no_plain_file_is_not_read_as_one() {
+    let mac = FakeMac::new();
+    symlink("/dev/zero", mac.root().join("endless")).unwrap();
+    for path in ["/endless", "/System"] {
+        let error = live(&mac).read_file(path).unwrap_err();
+        assert!(error.to_string().ends_with("it is no regular file"), "{error}");
     }
 }
 

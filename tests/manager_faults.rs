@@ -1,19 +1,26 @@
 //! osquery's manager fails in every way that was seen: each time the tables are back within ten seconds, or the process
 //! is gone with a code, so that osquery's watcher starts a new one. It never lives on without its tables.
 //!
-//! A few rounds each; `MDM_HEALTH_TEST_ROUNDS=100` makes it thorough, and its stops as long as 30 s.
+//! A few rounds each; `MDM_HEALTH_TEST_ROUNDS=100` makes it thorough, and its stops as long as 30 s. With `--nocapture`
+//! it prints how the rounds ended.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever asked for the long run")]
 
 #[path = "support/extension.rs"]
 mod extension;
 #[path = "support/manager.rs"]
 mod manager;
+#[path = "support/manager_process.rs"]
+mod manager_process;
 mod support;
 
 use extension::Extension;
 use manager::{Manager, Peer, map, until};
+use manager_process::{ManagerProcess, play_if_asked};
+use rustix::process::Signal;
 use std::env;
 use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,47 +31,84 @@ use tempfile::TempDir;
 const BACK: Duration = Duration::from_secs(10);
 
 /// How many rounds run side by side.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 20;
 
-/// A manager and its extension.
+/// The test that plays the manager when it is started again.
+const MANAGER: &str = "a_predecessor_that_was_killed_is_waited_for";
+
+/// An extension and its manager, as osquery's other clients reach it.
 struct Scene {
-    folder: TempDir,
+    manager: Peer,
     capture: TempDir,
-    manager: Manager,
     extension: Extension,
 }
 
+/// How a round ended.
+struct Ended {
+    /// Whether the process was gone.
+    gone: bool,
+    /// How long after the fault it was gone, or its tables were back.
+    after: Duration,
+}
+
 impl Scene {
-    fn running() -> Self {
-        let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
-        let manager = Manager::start(folder.path());
-        let extension = Extension::on(&manager, capture.path());
-        manager.extension();
-        Self { folder, capture, manager, extension }
+    fn begun(manager: Peer) -> Self {
+        let capture = three_commands();
+        Self { extension: extension(&manager, &capture), manager, capture }
     }
 
-    /// Whether osquery lists an extension and gets rows from it.
+    fn running(manager: Peer) -> Self {
+        let scene = Self::begun(manager);
+        until("the tables answer", || scene.tables_answer());
+        scene
+    }
+
+    /// The extension that is listed, if there is one.
+    fn listed(&self) -> Option<Peer> {
+        let listed = self.manager.extensions().unwrap_or_default();
+        listed.last().map(|uuid| self.manager.behind(*uuid))
+    }
+
     fn tables_answer(&self) -> bool {
-        let peer = Peer(self.manager.extension_socket());
-        let rows = || peer.call("mdm_watchdog", &map(&[("action", "generate")]));
-        !self.manager.state().listed.is_empty() && rows().is_ok_and(|answer| answer.rows.len() == 1)
+        let rows = |peer: Peer| peer.call("mdm_watchdog", &map(&[("action", "generate")]));
+        self.listed().is_some_and(|peer| rows(peer).is_ok_and(|answer| answer.rows.len() == 1))
     }
 
-    /// After a fault: the tables are back, or the process is gone with a code and the next one brings them back. Gives
-    /// whether it was gone.
-    fn comes_back(mut self) -> bool {
+    /// After a fault: the tables are back, or the process is gone with a code and the next one brings them back.
+    fn comes_back(mut self) -> Ended {
         let (start, mut gone) = (Instant::now(), None);
         while gone.is_none() && !self.tables_answer() {
             assert!(start.elapsed() < BACK, "it lives on without its tables");
             thread::sleep(Duration::from_millis(20));
             gone = self.extension.0.try_wait().unwrap();
         }
-        let Some(ended) = gone else { return false };
-        assert_ne!(ended.code(), Some(0), "nobody starts a new one after a good end");
-        self.extension = Extension::on(&self.manager, self.capture.path());
-        until("the next one brings the tables back", || self.tables_answer());
-        true
+        let after = start.elapsed();
+        if let Some(ended) = gone {
+            assert!(ended.code().is_some_and(|code| code > 0), "{ended}: nobody starts a new one after a good end");
+            self.extension = extension(&self.manager, &self.capture);
+            until("the next one brings the tables back", || self.tables_answer());
+        }
+        Ended { gone: gone.is_some(), after }
     }
+}
+
+fn extension(manager: &Peer, capture: &TempDir) -> Extension {
+    Extension::start(&manager.0, &["--source", capture.path().to_str().unwrap()])
+}
+
+/// A manager within the test, and the way in that others have to it.
+fn played() -> (TempDir, Manager, Peer) {
+    let folder = tempfile::tempdir().unwrap();
+    let manager = Manager::start(folder.path());
+    let peer = Peer(manager.socket.clone());
+    (folder, manager, peer)
+}
+
+/// A manager that is a process.
+fn process() -> (TempDir, ManagerProcess) {
+    let folder = tempfile::tempdir().unwrap();
+    let manager = ManagerProcess::start(folder.path(), MANAGER);
+    (folder, manager)
 }
 
 fn rounds() -> usize {
@@ -72,58 +116,102 @@ fn rounds() -> usize {
 }
 
 /// Runs the rounds, some side by side.
-fn in_rounds(round: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(0);
+fn in_rounds(what: &str, round: impl Fn(usize) -> Ended + Sync) {
+    let (next, ended) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(rounds()) {
             scope.spawn(|| {
                 loop {
                     match next.fetch_add(1, Ordering::Relaxed) {
-                        number if number < rounds() => round(number),
+                        number if number < rounds() => {
+                            let one = round(number);
+                            ended.lock().unwrap().push(one);
+                        }
                         _ => break,
                     }
                 }
             });
         }
     });
+    let ended = ended.into_inner().unwrap();
+    let gone = ended.iter().filter(|one| one.gone).count();
+    let longest = ended.iter().map(|one| one.after).max().unwrap_or_default();
+    println!("{what}: {} rounds, {gone} times gone, else back; after {longest:.1?} at most", ended.len());
+}
+
+#[test]
+fn a_predecessor_that_was_killed_is_waited_for() {
+    play_if_asked();
+    in_rounds("killed itself", |_| {
+        let (_folder, manager) = process();
+        let mut scene = Scene::running(manager.peer());
+        // It stays listed until the manager pings it the next time, and the next one is refused.
+        scene.extension.signal(Signal::KILL);
+        scene.extension = extension(&scene.manager, &scene.capture);
+        let ended = scene.comes_back();
+        assert!(!ended.gone);
+        ended
+    });
 }
 
 #[test]
 fn killed_and_restarted() {
-    in_rounds(|round| {
-        let mut scene = Scene::running();
-        scene.manager.vanish();
+    in_rounds("killed and restarted", |round| {
+        let (folder, manager) = process();
+        let scene = Scene::running(manager.peer());
+        manager.signal(Signal::KILL);
         // The next one comes at once, or when the extension has noticed.
         thread::sleep(Duration::from_millis(500 * (round as u64 % 6)));
-        scene.manager = Manager::restarted(scene.folder.path());
-        scene.comes_back();
+        let _manager = ManagerProcess::start(folder.path(), MANAGER);
+        scene.comes_back()
     });
 }
 
 #[test]
 fn stopped_for_a_while_and_continued() {
     let stop = Duration::from_secs(if rounds() < 10 { 2 } else { 30 });
-    in_rounds(|_| {
-        let scene = Scene::running();
-        scene.manager.state().mute = true;
+    in_rounds("stopped and continued", |_| {
+        let (_folder, manager) = process();
+        let scene = Scene::running(manager.peer());
+        manager.signal(Signal::STOP);
         thread::sleep(stop);
-        scene.manager.state().mute = false;
-        scene.comes_back();
+        manager.signal(Signal::CONT);
+        scene.comes_back()
+    });
+}
+
+#[test]
+fn a_signal_ends_it_well_while_the_manager_is_stopped() {
+    in_rounds("a signal while stopped", |round| {
+        let (_folder, manager) = process();
+        let scene = Scene::running(manager.peer());
+        manager.signal(Signal::STOP);
+        // At once, or when it has asked the manager something and waits.
+        thread::sleep(Duration::from_millis(500 * (round as u64 % 4)));
+        let start = Instant::now();
+        scene.extension.signal(if round % 2 == 0 { Signal::TERM } else { Signal::INT });
+        assert_eq!(scene.extension.end().0, Some(0));
+        assert!(start.elapsed() < BACK);
+        Ended { gone: true, after: start.elapsed() }
     });
 }
 
 #[test]
 fn deregisters_it_in_silence() {
-    in_rounds(|_| {
-        let scene = Scene::running();
-        scene.manager.state().listed.clear();
-        assert!(scene.comes_back());
+    in_rounds("deregistered", |_| {
+        let (_folder, manager, peer) = played();
+        let scene = Scene::running(peer);
+        manager.state().listed.clear();
+        let ended = scene.comes_back();
+        assert!(ended.gone);
+        ended
     });
 }
 
 #[test]
 fn refuses_it_with_each_message() {
-    in_rounds(|_| {
+    in_rounds("refused", |_| {
+        let mut longest = Duration::ZERO;
         for words in [
             "Duplicate extension registered",
             "Failed adding registry: Registry item mdm_watchdog conflicts with another item of the same name.",
@@ -131,56 +219,61 @@ fn refuses_it_with_each_message() {
             "Incompatible extension SDK version",
             "SQLITE_ERROR",
         ] {
-            let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
-            let manager = Manager::refusing(folder.path(), words);
+            let (_folder, manager, peer) = played();
+            manager.state().refusal = Some(words);
             let start = Instant::now();
-            assert_eq!(Extension::on(&manager, capture.path()).end().0, Some(1), "{words}");
-            assert!(start.elapsed() < BACK, "{words}");
+            let scene = Scene::begun(peer);
+            assert_eq!(scene.extension.end().0, Some(1), "{words}");
+            longest = longest.max(start.elapsed());
+            assert!(longest < BACK, "{words}");
             manager.state().refusal = None;
-            let _extension = Extension::on(&manager, capture.path());
-            assert_eq!(manager.extension().generate("mdm_watchdog", "{}").rows.len(), 1);
+            Scene::running(scene.manager);
         }
+        Ended { gone: true, after: longest }
     });
 }
 
 #[test]
 fn closes_connections_half_way() {
-    in_rounds(|round| {
-        let mut scene = Scene::running();
-        scene.manager.state().breaks = 1 + round % 4;
+    in_rounds("closed half-way", |round| {
+        let (_folder, manager, peer) = played();
+        let mut scene = Scene::running(peer);
+        manager.state().breaks = 1 + round % 4;
         until("the connections are closed", || {
-            scene.manager.state().breaks == 0 || scene.extension.0.try_wait().unwrap().is_some()
+            manager.state().breaks == 0 || scene.extension.0.try_wait().unwrap().is_some()
         });
-        scene.manager.state().breaks = 0;
-        scene.comes_back();
+        manager.state().breaks = 0;
+        scene.comes_back()
     });
 }
 
 #[test]
 fn closes_connections_half_way_while_it_starts() {
-    in_rounds(|round| {
-        let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
-        let manager = Manager::start(folder.path());
+    in_rounds("closed half-way at the start", |round| {
+        let (_folder, manager, peer) = played();
         // The first questions: a ping, the registration, the first look.
         manager.state().breaks = 1 + round % 3;
-        let extension = Extension::on(&manager, capture.path());
+        let scene = Scene::begun(peer);
         until("the connections are closed", || manager.state().breaks == 0);
-        Scene { folder, capture, manager, extension }.comes_back();
+        scene.comes_back()
     });
 }
 
 #[test]
 fn calls_it_half_way_and_leaves() {
-    in_rounds(|_| {
-        let scene = Scene::running();
-        let peer = Peer(scene.manager.extension_socket());
+    in_rounds("called half-way", |_| {
+        let (_folder, _manager, peer) = played();
+        let scene = Scene::running(peer);
+        let extension = scene.listed().unwrap();
         for part in [
             &[0x80][..],
             &[0x80, 1, 0, 1, 0, 0, 0, 4, b'c', b'a'],
             &[0x80, 1, 0, 1, 0, 0, 0, 4, b'c', b'a', b'l', b'l', 0, 0, 0, 1, 11, 0, 1, 0, 0, 0, 9],
         ] {
-            peer.connect().unwrap().write_all(part).unwrap();
+            extension.connect().unwrap().write_all(part).unwrap();
         }
-        assert!(!scene.comes_back());
+        let ended = scene.comes_back();
+        assert!(!ended.gone);
+        ended
     });
 }

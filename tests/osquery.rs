@@ -25,6 +25,7 @@ use support::three_commands;
 use tempfile::TempDir;
 
 const LOG: &str = "/usr/bin/log";
+const PROFILES: &str = "/usr/bin/profiles";
 
 /// A manager and an extension on that capture.
 fn running() -> (TempDir, TempDir, Manager, Extension, Peer) {
@@ -136,6 +137,42 @@ fn nothing_in_a_context_takes_a_row_away() {
         assert_eq!(peer.generate("mdm_commands_recent", context), all, "{context_begins}");
     }
     assert_eq!(peer.call("mdm_commands_recent", &map(&[("action", "generate")])).unwrap(), all);
+}
+
+#[test]
+fn no_operator_takes_a_row_away_whichever_way_it_is_written() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let all = peer.generate("mdm_commands_recent", "{}");
+    // All that osquery has sent or has a name for, 73 and 74 being LIMIT and OFFSET, and some that it has not.
+    for op in [2, 4, 8, 16, 32, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 150, 255] {
+        for op in [op.to_string(), format!("\"{op}\"")] {
+            let one = format!(r#"{{"op":{op},"expr":"0"}}"#);
+            let context = format!(
+                r#"{{"constraints":[{{"name":"command_uuid","list":[{one},{one}],"affinity":"TEXT"}},{{"name":"received_at","list":[{one}],"affinity":"BIGINT"}}],"colsUsed":["status"],"colsUsedBitset":2}}"#
+            );
+            assert_eq!(peer.generate("mdm_commands_recent", &context), all, "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_join_that_asks_a_thousand_times_reads_the_mac_once() {
+    let (folder, mac) = (tempfile::tempdir().unwrap(), FakeMac::new());
+    mac.command(PROFILES, support::ENROLLED).log("");
+    let manager = Manager::start(folder.path());
+    let root = mac.root().to_str().unwrap();
+    let _extension = Extension::start(&manager.socket, &["--source", "live", "--root", root]);
+    let peer = manager.extension();
+    let start = Instant::now();
+    for outer in 0..1000 {
+        let context = format!(
+            r#"{{"constraints":[{{"name":"checked_at","list":[{{"op":32,"expr":"{outer}"}}],"affinity":"BIGINT"}}]}}"#
+        );
+        assert_eq!(peer.generate("mdm_watchdog", &context).rows.len(), 1);
+    }
+    let looks = mac.calls(PROFILES).iter().filter(|call| call.contains(" status ")).count();
+    // A reading serves for a minute. The first one looks twice: the past of the log is read behind it.
+    assert!((1..=2 + start.elapsed().as_secs() / 60).contains(&(looks as u64)), "{looks} looks");
 }
 
 #[test]
@@ -436,6 +473,9 @@ fn flags_of_a_newer_osquery_are_left_alone() {
     let manager = Manager::start(folder.path());
     let joined = format!("-socket={}", manager.socket.display());
     let source = format!("--source={}", capture.path().display());
-    let _extension = Extension::run(&["--new", "7", &joined, "-timeout=x", "--interval=0", "--brand-new=1", &source]);
-    assert_eq!(manager.extension().generate("mdm_watchdog", "{}").rows[0]["state"], "ok");
+    let extension = Extension::run(&["--new", "7", &joined, "-timeout=x", "--interval=0", "--brand-new=1", &source]);
+    let peer = manager.extension();
+    assert_eq!(peer.generate("mdm_watchdog", "{}").rows[0]["state"], "ok");
+    peer.shutdown().unwrap();
+    assert_eq!(extension.end(), (Some(0), String::new()), "without --verbose it says nothing unless it must");
 }

@@ -2,17 +2,25 @@
 //! through somebody's link.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
+#[path = "support/extension.rs"]
+mod extension;
 #[path = "support/fake_mac.rs"]
 mod fake_mac;
+#[path = "support/manager.rs"]
+mod manager;
 mod support;
 
+use extension::Extension;
 use fake_mac::FakeMac;
+use manager::{Manager, map, until};
+use mdm_health::tables;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use support::ENROLLED;
+use support::heal_mac::{self, HealMac};
 use tempfile::TempDir;
 
 const QUERY: &str = "SELECT source, state, reason FROM mdm_health_status WHERE source = 'journal'";
@@ -26,15 +34,24 @@ fn mac() -> FakeMac {
     mac
 }
 
-/// Runs a query with a umask that leaves every file open to everyone, in a folder of its own with one for temporary
-/// files.
+/// The arguments of a shell that runs the program with a umask that leaves every file open to everyone, in a folder
+/// that is also the one for temporary files.
+fn carelessly<'a>(elsewhere: &'a Path, arguments: &[&'a str]) -> Vec<&'a str> {
+    let script = "umask 000; cd \"$1\"; export TMPDIR=\"$1\"; shift; exec \"$@\"";
+    let program = env!("CARGO_BIN_EXE_mdm-health");
+    [&["-c", script, "sh", elsewhere.to_str().unwrap(), program][..], arguments].concat()
+}
+
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
-fn query(mac: &FakeMac, state_dir: &Path, elsewhere: &Path) -> Output {
-    let script = "umask 000; cd \"$1\"; exec \"$2\" query \"$3\" --csv --source live --root \"$4\" --state-dir \"$5\"";
+fn run(elsewhere: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", script, "sh"]).arg(elsewhere).arg(env!("CARGO_BIN_EXE_mdm-health")).arg(QUERY);
-    command.arg(mac.root()).arg(state_dir).env("TMPDIR", elsewhere).env_remove("MDM_HEALTH_SOURCE");
+    command.args(carelessly(elsewhere, arguments)).env_remove("MDM_HEALTH_SOURCE");
     command.output().unwrap()
+}
+
+fn query(mac: &FakeMac, state_dir: &Path, elsewhere: &Path) -> Output {
+    let (root, state_dir) = (mac.root().to_str().unwrap(), state_dir.to_str().unwrap());
+    run(elsewhere, &["query", QUERY, "--csv", "--source", "live", "--root", root, "--state-dir", state_dir])
 }
 
 fn journal_row(output: &Output) -> String {
@@ -80,6 +97,28 @@ fn whatever_it_makes_is_its_owners_alone_and_lies_in_the_state_folder() {
 }
 
 #[test]
+fn the_extension_makes_nothing_that_others_can_reach() {
+    let (mac, (place, elsewhere)) = (mac(), places());
+    let (manager, state) = (Manager::start(place.path()), place.path().join("state"));
+    let (socket, root, state) =
+        (manager.socket.to_str().unwrap(), mac.root().to_str().unwrap(), state.to_str().unwrap());
+    let arguments = ["--socket", socket, "--source", "live", "--root", root, "--state-dir", state];
+    let _extension = Extension::run_as("/bin/sh", &carelessly(elsewhere.path(), &arguments));
+    let peer = manager.extension();
+    until("the journal is there", || peer.generate("mdm_watchdog", "{}").rows[0]["state"] == "ok");
+    // A request, so that there is a record of it.
+    let values = format!("[\"heal\"{}]", ",null".repeat(tables::MDM_HEAL.columns.len() - 1));
+    peer.call("mdm_heal", &map(&[("action", "insert"), ("json_value_array", &values)])).unwrap();
+    let mut made = modes(place.path());
+    made.remove(&manager.socket);
+    for name in ["journal.db", "heal.db", "osquery.em.4242", "m.1"] {
+        assert!(made.keys().any(|path| path.ends_with(name)), "{name}: {made:?}");
+    }
+    assert!(made.values().all(|mode| mode & 0o077 == 0), "{made:?}");
+    assert_eq!(modes(elsewhere.path()), BTreeMap::new());
+}
+
+#[test]
 fn a_journal_that_others_could_read_is_closed_to_them_while_it_is_in_use() {
     let (mac, (place, elsewhere)) = (mac(), places());
     query(&mac, place.path(), elsewhere.path());
@@ -122,6 +161,28 @@ fn no_link_in_or_at_the_state_folder_is_followed() {
             if name.is_empty() || name == "journal.db" {
                 assert_eq!(journal_row(&output), "journal,error,memory_only", "{name} to {target}");
             }
+        }
+    }
+}
+
+#[test]
+fn no_link_in_place_of_the_record_of_restarts_is_followed_and_without_a_record_nothing_is_restarted() {
+    for name in ["heal.db", "heal.db.new", "heal.lock", "heal.db-wal", "heal.db-shm", "heal.db-journal"] {
+        for target in ["aim", "missing"] {
+            let (mac, elsewhere) = (HealMac::stuck(), tempfile::tempdir().unwrap());
+            let aim = elsewhere.path().join(target);
+            if target == "aim" {
+                fs::write(&aim, "somebody's").unwrap();
+            }
+            let root = mac.root().to_str().unwrap();
+            fs::create_dir_all(mac.state_dir()).unwrap();
+            symlink(&aim, mac.state_dir().join(name)).unwrap();
+            let before = modes(elsewhere.path());
+            let output = run(elsewhere.path(), &["heal", "--source", "live", "--root", root, "--now", heal_mac::NOW]);
+            assert_eq!(modes(elsewhere.path()), before, "{name} to {target}: {output:?}");
+            assert!(target == "missing" || fs::read_to_string(&aim).unwrap() == "somebody's", "{name}");
+            let stands_in_the_way = ["heal.db", "heal.lock"].contains(&name);
+            assert!(!stands_in_the_way || mac.acts().is_empty(), "{name} to {target}: {output:?}");
         }
     }
 }

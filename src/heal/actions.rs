@@ -40,8 +40,12 @@ pub fn pids(host: &dyn Host, daemon: Daemon) -> Result<Vec<u32>, HostError> {
     if !processes.iter().any(|process| process.pid == 1) {
         return Err(HostError::Failed { path: path(), code: output.code, stderr: "it lists no processes".to_owned() });
     }
+    // launchd's own pid, or 0 for a whole group, must never get a signal, whatever a list says.
     let fits = |process: &&Process<'_>| {
-        process.parent == 1 && process.image == daemon.image() && daemon.uid().is_none_or(|uid| process.uid == uid)
+        process.pid > 1
+            && process.parent == 1
+            && process.image == daemon.image()
+            && daemon.uid().is_none_or(|uid| process.uid == uid)
     };
     Ok(processes.iter().filter(fits).map(|process| process.pid).collect())
 }

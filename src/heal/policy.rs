@@ -9,12 +9,12 @@
 //! until it is gone.
 
 use super::Action;
+use crate::facts::property_list;
 use crate::host::{Host, HostError};
 use crate::journal::store::Retention;
 use chrono::TimeDelta;
 use plist::{Dictionary, Value};
 use std::fmt;
-use std::io::Cursor;
 
 /// The preference domain.
 pub const DOMAIN: &str = "org.mdm-health";
@@ -119,7 +119,7 @@ impl Policy {
 
     /// Reads the settings of a file.
     pub fn from_plist(bytes: &[u8], path: &str) -> Self {
-        match Value::from_reader(Cursor::new(bytes)) {
+        match property_list::parse(bytes) {
             Ok(Value::Dictionary(settings)) => Self::from_settings(&settings, path),
             Ok(_) => Self::off(path, Vec::new(), format!("Heal is off: {path} is a plist but no dictionary.")),
             Err(why) => Self::off(path, Vec::new(), format!("Heal is off: {path} is not a plist: {why}.")),

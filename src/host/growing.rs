@@ -1,7 +1,7 @@
 //! A file that grows until somebody replaces it: what is new in it, without reading the rest again.
 
-use super::FileEnd;
-use std::fs::{self, File, Metadata};
+use super::{FileEnd, open_regular};
+use std::fs::Metadata;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -67,7 +67,7 @@ impl Bookmark {
 impl Growth {
     /// Reads what is new, if the file only grew, else at most its last `limit` bytes.
     pub(super) fn read(path: &Path, limit: u64, known: Option<&Bookmark>) -> io::Result<Self> {
-        let mut file = open(path)?;
+        let mut file = open_regular(path)?;
         let found = file.metadata()?;
         let look = FileLook::of(&found);
         if known.is_some_and(|known| known.look == look) {
@@ -100,9 +100,4 @@ impl FileLook {
             changed: (found.ctime(), found.ctime_nsec()),
         }
     }
-}
-
-/// Opens a plain file. Opening a pipe would wait for its writer.
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is no file")) }
 }

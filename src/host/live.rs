@@ -1,7 +1,9 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
 use super::process::{self, Running};
-use super::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Span};
+use super::{
+    Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Span, open_regular, read_bounded,
+};
 use crate::Time;
 use chrono::{FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
 use rustix::fs::{Mode, OFlags};
@@ -105,7 +107,7 @@ impl Host for Live {
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
         let path = below(&self.root, path);
-        std::fs::read(&path).map_err(|why| HostError::Unreadable { path, why })
+        open_regular(&path).and_then(read_bounded).map_err(|why| HostError::Unreadable { path, why })
     }
 
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {

@@ -21,11 +21,14 @@ pub use recorded::Recorded;
 
 use crate::Time;
 use chrono::FixedOffset;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
+
+/// The most that is read of a file, a log apart.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// What a finished command left behind. Standard output and standard error are cut at the command's output cap.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub struct FileEnd {
 
 impl FileEnd {
     fn read(path: &Path, limit: u64) -> io::Result<Self> {
-        let file = growing::open(path)?;
+        let file = open_regular(path)?;
         let length = file.metadata()?.len();
         Self::of(file, length, limit)
     }
@@ -84,6 +87,18 @@ impl FileEnd {
         file.take(length - left_out).read_to_end(&mut bytes)?;
         Ok(Self { bytes, left_out })
     }
+}
+
+/// Opens a plain file. Opening a pipe would wait for its writer, and a device may never end.
+fn open_regular(path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+/// Reads a file of bounded size.
+fn read_bounded(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
 }
 
 /// Where evidence comes from.

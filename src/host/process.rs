@@ -150,8 +150,10 @@ impl Group {
         let (done, wait) = mpsc::channel::<()>();
         let (watched, flag) = (leader.clone(), expired.clone());
         thread::spawn(move || {
-            if wait.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) && kill(&watched) {
-                flag.store(true, Ordering::Release);
+            if wait.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Under the lock, which whoever reaps it takes before asking for the reason.
+                let leader = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                flag.store(kill_group(*leader), Ordering::Release);
             }
         });
         Self { child, leader, expired, _done: done }
@@ -178,7 +180,10 @@ impl Drop for Group {
 }
 
 fn kill(leader: &Mutex<Option<Pid>>) -> bool {
-    let leader = leader.lock().unwrap_or_else(PoisonError::into_inner);
+    kill_group(*leader.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn kill_group(leader: Option<Pid>) -> bool {
     leader.is_some_and(|leader| kill_process_group(leader, Signal::KILL).is_ok())
 }
 

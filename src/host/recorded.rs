@@ -2,15 +2,12 @@
 
 use super::archive::Archive;
 use super::capture::{self, Description};
-use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span, open_regular, read_bounded};
 use crate::Time;
 use chrono::FixedOffset;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-
-/// The most that is read of a file in a capture, the log apart.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// A capture, in a folder or packed, or a log file.
 #[derive(Debug)]
@@ -46,19 +43,14 @@ impl Pieces {
             }
             Self::Folder(folder) => folder,
         };
-        let path = folder.join(within);
-        let kind = fs::metadata(&path)?;
-        if !kind.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        Ok((Box::new(File::open(path)?), kind.len()))
+        let file = open_regular(&folder.join(within))?;
+        let size = file.metadata()?.len();
+        Ok((Box::new(file), size))
     }
 
     /// Reads a piece of bounded size.
     fn read(&self, within: &str) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.open(within)?.0.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
+        read_bounded(self.open(within)?.0)
     }
 }
 

@@ -36,6 +36,8 @@ pub struct State {
     pub uuid: i64,
     given: Vec<i64>,
     pub refusal: Option<&'static str>,
+    /// Refuses an extension while another one is listed, as osquery does with those of one name.
+    pub one_at_a_time: bool,
     /// Takes questions and answers none.
     pub mute: bool,
     /// How many of the next questions are answered by closing the connection, with a part of the answer or without.
@@ -54,23 +56,14 @@ pub struct Manager {
 impl Manager {
     /// A manager in that folder that gives the number 4242.
     pub fn start(folder: &Path) -> Self {
-        Self::with(folder, State { uuid: 4242, ..State::default() })
+        Self::giving(4242, folder)
     }
 
-    /// The next manager after one that was killed. As osquery does, it first removes what lies at its path and behind it.
-    pub fn restarted(folder: &Path) -> Self {
-        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            if entry.file_name().to_string_lossy().starts_with("osquery.em") {
-                std::fs::remove_file(entry.path()).unwrap();
-            }
-        }
-        Self::with(folder, State { uuid: 4243, ..State::default() })
-    }
-
-    fn with(folder: &Path, state: State) -> Self {
+    /// One that gives that number.
+    pub fn giving(uuid: i64, folder: &Path) -> Self {
         let socket = folder.join("osquery.em");
         let listener = UnixListener::bind(&socket).unwrap();
-        let state = Arc::new(Mutex::new(state));
+        let state = Arc::new(Mutex::new(State { uuid, ..State::default() }));
         let shared = state.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -104,7 +97,7 @@ impl Manager {
 
     /// The extension's socket.
     pub fn extension_socket(&self) -> PathBuf {
-        PathBuf::from(format!("{}.{}", self.socket.display(), self.state().uuid))
+        Peer(self.socket.clone()).behind(self.state().uuid).0
     }
 
     /// Waits until an extension has registered and answers, as osquery does.
@@ -143,6 +136,11 @@ impl Peer {
         Ok(stream)
     }
 
+    /// The extension of that number, of a manager.
+    pub fn behind(&self, uuid: i64) -> Self {
+        Self(PathBuf::from(format!("{}.{uuid}", self.0.display())))
+    }
+
     pub fn ping(&self) -> thrift::Result<i32> {
         ping_over(&self.connect()?)
     }
@@ -177,6 +175,21 @@ impl Peer {
 
     pub fn generate(&self, table: &str, context: &str) -> Answer {
         self.call(table, &map(&[("action", "generate"), ("context", context)])).unwrap()
+    }
+
+    /// The numbers of the extensions that a manager lists.
+    pub fn extensions(&self) -> thrift::Result<Vec<i64>> {
+        let stream = self.connect()?;
+        begin(&stream, "extensions", |_| Ok(()))?;
+        let mut listed = Vec::new();
+        result(&stream, |input| {
+            for _ in 0..input.read_map_begin()?.size {
+                listed.push(input.read_i64()?);
+                input.skip(TType::Struct)?;
+            }
+            Ok(())
+        })?;
+        Ok(listed)
     }
 
     pub fn shutdown(&self) -> thrift::Result<()> {
@@ -280,7 +293,8 @@ fn answer(state: &Mutex<State>, stream: &UnixStream) -> thrift::Result<()> {
     match message.name.as_str() {
         "registerExtension" => {
             state.registrations.push(registration);
-            match state.refusal {
+            let another = state.one_at_a_time && !state.listed.is_empty();
+            match state.refusal.or(another.then_some("Duplicate extension registered")) {
                 Some(refusal) => (code, words) = (1, refusal),
                 None => {
                     while state.given.contains(&state.uuid) {

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 /// How long an answer serves.
 pub const FRESH: Duration = Duration::from_secs(1);
 
-/// The longest answer that is kept, in bytes. A thousand commands take half a MiB.
-const LONGEST: usize = 4 << 20;
+/// The longest answer that is kept, in bytes. A thousand commands take half a MiB, and the most events of updates that
+/// are read, ten.
+const LONGEST: usize = 16 << 20;
 
 /// How long is waited for the answer to somebody else's question.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -119,7 +120,7 @@ mod tests {
         let call = thrift::Encoder::message(thrift::MessageKind::Call, "call", 7).stop().bytes();
         let call = Message::read(&mut call.as_slice(), 100).unwrap().unwrap();
         let reply = thrift::call_failed(&call, words);
-        Message::read(&mut reply.as_slice(), 8 << 20).unwrap().unwrap()
+        Message::read(&mut reply.as_slice(), 2 * LONGEST).unwrap().unwrap()
     }
 
     fn table() -> &'static str {

@@ -1,5 +1,6 @@
 //! What osquery's side could send, fed to the code that reads it: for the fuzz targets and for the tests of their seeds.
 
+use super::arguments::{Arguments, are_of_osquery};
 use super::guard::Guard;
 use super::plugin::TablePlugin;
 use super::thrift::Message;
@@ -10,6 +11,7 @@ use crate::host::Recorded;
 use crate::log::ReadOptions;
 use crate::tables::{Context, Table, TableDefinition, Value, WriteError, all};
 use osquery_rust_ng::plugin::OsqueryPlugin;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,12 @@ pub fn messages(mut bytes: &[u8], limit: usize) -> usize {
     whole
 }
 
+/// Reads a command line; gives how long it waits for osquery and how often it looks at it, if it can be followed.
+pub fn arguments(words: Vec<OsString>) -> Option<[Duration; 2]> {
+    let of_osquery = are_of_osquery(&words);
+    Arguments::read(words).ok().filter(|_| of_osquery).map(|read| [read.timeout, read.interval])
+}
+
 /// Every table, over a recorded Mac of which nothing is known, and which nothing can change.
 pub fn tables() -> Vec<Box<dyn Table>> {
     let Ok(nothing) = Recorded::open(Path::new("/dev/null"), None) else { return Vec::new() };
@@ -33,15 +41,16 @@ pub fn tables() -> Vec<Box<dyn Table>> {
     all(&Context { collector, patience: Duration::ZERO })
 }
 
-/// Asks every table with that request and gives the status codes. Nothing is written: a stand-in takes the INSERTs.
+/// Asks every table with that request and gives the status codes. A recorded Mac's tables take no INSERT, so that a
+/// stand-in for each does so too.
 pub fn calls(findings: &Arc<Findings>, action: &str, context: &str, values: &str) -> Vec<Option<i32>> {
     let findings = findings.clone();
     let ask: Ask = Arc::new(move || findings.clone());
     let entries = [("action", action), ("context", context), ("json_value_array", values)];
     let request = || entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let tables = tables()
-        .into_iter()
-        .map(|table| if action == "insert" { Box::new(Takes(table.definition())) as Box<dyn Table> } else { table });
+    let stand_ins = tables().into_iter().filter(|_| action == "insert");
+    let stand_ins = stand_ins.map(|table| Box::new(Takes(table.definition())) as Box<dyn Table>);
+    let tables = tables().into_iter().chain(stand_ins);
     let plugins = tables.map(|table| TablePlugin::new(table, ask.clone(), Guard::new(Duration::from_secs(60))));
     plugins.map(|plugin| plugin.handle_call(request()).status.and_then(|status| status.code)).collect()
 }

@@ -2,12 +2,12 @@
 
 use super::NAME;
 use super::thrift::{Encoder, Message, MessageKind, Status, ThriftError};
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// The osquery whose interface is spoken here, and with which it was tried. osquery refuses what is older than 1.7.7.
@@ -64,7 +64,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// The manager behind that socket. Connecting, writing and reading may take `limit` each.
+    /// The manager behind that socket. Connecting, writing and the whole of an answer may take `limit` each.
     pub fn new(socket: PathBuf, limit: Duration) -> Self {
         Self { socket, limit }
     }
@@ -109,7 +109,8 @@ impl Manager {
         stream.set_read_timeout(Some(self.limit)).map_err(unreachable)?;
         stream.set_write_timeout(Some(self.limit)).map_err(unreachable)?;
         stream.write_all(&call).map_err(unreachable)?;
-        let reply = Message::read(&mut BufReader::new(stream), ANSWER_LIMIT);
+        let answer = Until { stream: &stream, end: Instant::now() + self.limit };
+        let reply = Message::read(&mut BufReader::new(answer), ANSWER_LIMIT);
         self.read(reply.and_then(|reply| match reply {
             Some(reply) if reply.name == method => Ok(reply),
             Some(_) => Err(ThriftError::Malformed("it answers another question")),
@@ -123,6 +124,25 @@ impl Manager {
 
     fn read<T>(&self, read: Result<T, ThriftError>) -> Result<T, ManagerError> {
         read.map_err(|why| ManagerError::NoAnswer { socket: self.socket.clone(), why })
+    }
+}
+
+/// Reads up to a moment. With a limit for each read alone, an answer could trickle in without end.
+struct Until<'s> {
+    stream: &'s UnixStream,
+    end: Instant,
+}
+
+impl Read for Until<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        // macOS refuses this of a connection that the other side has closed, and then nothing is waited for either.
+        let _ = self.stream.set_read_timeout(Some(left));
+        let mut stream = self.stream;
+        stream.read(buffer)
     }
 }
 
@@ -147,5 +167,23 @@ mod tests {
         let _mute = UnixListener::bind(&socket).unwrap();
         let error = Manager::new(socket, Duration::from_millis(20)).ping().unwrap_err();
         assert!(matches!(error, ManagerError::NoAnswer { why: ThriftError::Broken(_), .. }), "{error}");
+    }
+
+    #[test]
+    fn a_manager_whose_answer_trickles_in_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("osquery.em");
+        let listener = UnixListener::bind(&socket).unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // The beginning of an answer with a long name, which never comes to its end.
+            let _ = stream.write_all(&[0x80, 1, 0, 2, 0, 0, 0xff, 0xff]);
+            while stream.write_all(b"p").is_ok() {
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let error = Manager::new(socket, Duration::from_millis(200)).ping().unwrap_err();
+        let ManagerError::NoAnswer { why: ThriftError::Broken(why), .. } = &error else { panic!("{error}") };
+        assert!(matches!(why.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock), "{error}");
     }
 }

@@ -39,6 +39,8 @@ use manager::{Manager, ManagerError};
 use plugin::TablePlugin;
 use private::{PrivateError, PrivateServer};
 use relay::Relay;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
@@ -126,6 +128,8 @@ enum StartError {
 
 /// Runs the extension until osquery, a signal or a fault ends it.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    // A socket has a mode only once it is made, and whoever came before that would stay.
+    umask(Mode::RWXG | Mode::RWXO);
     let fail = |code: u8, sentence: String| {
         say(&sentence);
         ExitCode::from(code)

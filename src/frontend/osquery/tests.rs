@@ -12,10 +12,11 @@ use crate::health::Findings;
 use crate::tables::{DEFINITIONS, Table, TableDefinition, Value};
 use peer::{Peer, until};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 #[path = "../../../tests/support/manager.rs"]
@@ -27,6 +28,8 @@ const UUID: i64 = 4242;
 /// What a table does when its rows are asked for.
 enum Does {
     Answer,
+    /// Answers and counts.
+    Count(Arc<AtomicUsize>),
     Panic,
     /// Waits until the other side lets it go.
     Wait(Mutex<mpsc::Receiver<()>>),
@@ -44,6 +47,10 @@ impl Table for Odd {
     fn rows(&self, _: &Findings) -> Vec<Vec<Value>> {
         match &self.1 {
             Does::Answer => vec![vec![Value::Integer(1)]],
+            Does::Count(made) => {
+                made.fetch_add(1, Ordering::Relaxed);
+                vec![vec![Value::Integer(1)]]
+            }
             Does::Panic => panic!("the ledger is torn"),
             Does::Wait(gate) => {
                 let _ = gate.lock().unwrap().recv();
@@ -115,6 +122,22 @@ fn the_look_at_itself_sees_whether_tables_answer_even_while_they_are_slow() {
     let own = Manager::new(served.peer.0.clone(), Duration::from_secs(10));
     own.columns(name(0)).unwrap();
     assert!(own.columns("no_such_table").is_err());
+}
+
+#[test]
+fn a_join_that_asks_a_thousand_times_makes_the_rows_once_a_moment() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let served = serve(vec![Does::Count(made.clone())], Duration::from_secs(60));
+    let start = Instant::now();
+    for outer in 0..1000 {
+        let context = format!(
+            r#"{{"constraints":[{{"name":"checked_at","list":[{{"op":32,"expr":"{outer}"}}],"affinity":"BIGINT"}}]}}"#
+        );
+        assert_eq!(served.peer.generate(name(0), &context).rows.len(), 1);
+    }
+    let most = 1 + start.elapsed().as_millis() / super::answers::FRESH.as_millis();
+    let made = made.load(Ordering::Relaxed);
+    assert!(made as u128 <= most, "{made} times in {:?}", start.elapsed());
 }
 
 #[test]
