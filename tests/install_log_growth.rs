@@ -27,7 +27,7 @@ struct Growing {
 
 fn collector(mac: &FakeMac) -> Arc<Collector> {
     let host = SetClock::new(mac.root(), &Clock::at(time("2026-11-23T18:00:00Z")));
-    Collector::new(Box::new(host), ReadOptions::default(), mac.path("/state"), None)
+    Collector::new(Box::new(host), ReadOptions::default(), mac.path("/state"), Some(mac.path("/state")))
 }
 
 /// What the tables say of install.log after a reading.
