@@ -347,8 +347,8 @@ fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journal: 
     let to = if whole { asked.map(|asked| asked.to).or(summary.last) } else { summary.last };
     let from = if journal.dropped > 0 { journal.oldest() } else { from };
     match (from, to) {
-        _ if summary.lines_not_understood > 0 => {
-            let lines = summary.lines_not_understood;
+        _ if summary.lines_lost() > 0 => {
+            let lines = summary.lines_lost();
             Fact::unknown("not_understood", format!("{lines} lines of the log could not be understood."))
         }
         (Some(from), Some(to)) => Fact::Known(Span { from, to }),

@@ -175,6 +175,16 @@ fn a_log_that_dies_in_the_middle_loses_nothing_that_was_read() {
 }
 
 #[test]
+fn a_log_that_dies_within_a_line_covers_what_comes_before() {
+    let mac = mac(SUCCESS_AT_5);
+    mac.behaves(LOG, "cut");
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    let log = source(&findings, "unified_log");
+    assert_eq!((log.text("state"), log.number("lines_not_understood")), (Some("partial"), Some(1)));
+    assert_eq!(log.number("covers_to"), Some(time("2026-11-23T17:00:00Z").timestamp()));
+}
+
+#[test]
 fn a_log_that_prints_garbage_is_read_past_it() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "garbage");

@@ -377,7 +377,7 @@ fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
 fn covered(summary: Option<&LogSummary>, ended: Option<&HostError>, asked: Span) -> Option<Span> {
     let summary = summary?;
     // What could not be understood may have been the one line that matters.
-    if summary.lines_not_understood > 0 {
+    if summary.lines_lost() > 0 {
         return None;
     }
     if ended.is_none() && summary.complete == Some(true) && summary.broken.is_none() {
