@@ -56,8 +56,20 @@ struct Memory {
 struct State {
     findings: Option<(Arc<Findings>, Instant)>,
     reading: bool,
+    /// Whether what was not read yet of the day before is being read.
+    looking_back: bool,
     /// How often what was restarted was read anew by itself.
     renewals: u64,
+}
+
+/// A mark of the state, taken away whatever happens, so that the next caller may read and nobody waits in vain.
+struct Mark<'c>(&'c Collector, fn(&mut State) -> &mut bool);
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        *(self.1)(&mut self.0.lock()) = false;
+        self.0.changed.notify_all();
+    }
 }
 
 impl Collector {
@@ -104,6 +116,17 @@ impl Collector {
     /// where [`Self::findings`] takes a command's answer of some minutes ago.
     pub fn findings_to_act_on(self: &Arc<Self>, patience: Duration) -> Arc<Findings> {
         self.wait_for(patience, true)
+    }
+
+    /// The findings for a program that asks once and ends: a reading of the whole day is waited for, as far as patience goes.
+    pub fn findings_of_a_day(self: &Arc<Self>, patience: Duration) -> Arc<Findings> {
+        let start = Instant::now();
+        let findings = self.findings(patience);
+        let left = patience.saturating_sub(start.elapsed());
+        let waited = self.changed.wait_timeout_while(self.lock(), left, |state| state.reading || state.looking_back);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let newest = state.findings.as_ref().map(|(newest, _)| newest.clone());
+        newest.filter(|newest| newest.evidence.now >= findings.evidence.now).unwrap_or(findings)
     }
 
     fn wait_for(self: &Arc<Self>, patience: Duration, to_act: bool) -> Arc<Findings> {
@@ -154,20 +177,12 @@ impl Collector {
     }
 
     fn read(&self, to_act: bool) {
-        // Whatever happens in a reading, the next caller may start another one.
-        struct Done<'c>(&'c Collector);
-        impl Drop for Done<'_> {
-            fn drop(&mut self) {
-                self.0.lock().reading = false;
-                self.0.changed.notify_all();
-            }
-        }
-        let done = Done(self);
-        if !self.host.is_live() || self.journal_dir.is_none() {
+        let mark = Mark(self, |state| &mut state.reading);
+        let Some(journal_dir) = self.journal_dir.as_deref().filter(|_| self.host.is_live()) else {
             let renewals = self.lock().renewals;
             let evidence = evidence(self.host.as_ref(), &self.options, &self.state_dir);
             return self.publish(evidence, renewals, Instant::now());
-        }
+        };
         // A look back may still hold the log: the moment that counts is the one at which it is read.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let host = self.host.as_ref();
@@ -175,7 +190,7 @@ impl Collector {
         let policy = Policy::read(host);
         let retention = policy.retention();
         let Memory { log, answers } = memory.get_or_insert_with(|| Memory {
-            log: LiveLog::new(self.journal_dir.as_deref(), retention, moment()),
+            log: LiveLog::new(journal_dir, retention, moment()),
             answers: Answers::default(),
         });
         log.take_over(retention, moment());
@@ -187,8 +202,10 @@ impl Collector {
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
         let evidence = answers.evidence(&reading, None, log.journal(), log.statuses(now).into());
         self.publish(evidence, renewals, Instant::now());
-        // From here on nobody waits for this reading, and another may be asked for.
-        drop(done);
+        // From here on only who asked for the whole day waits for this reading, and another may be asked for.
+        self.lock().looking_back = true;
+        let _looking_back = Mark(self, |state| &mut state.looking_back);
+        drop(mark);
         if log.look_back(host, &self.options, now) {
             self.publish_log(log.journal(), log.statuses(now));
         }
@@ -330,8 +347,8 @@ fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journal: 
     let to = if whole { asked.map(|asked| asked.to).or(summary.last) } else { summary.last };
     let from = if journal.dropped > 0 { journal.oldest() } else { from };
     match (from, to) {
-        _ if summary.lines_not_understood > 0 => {
-            let lines = summary.lines_not_understood;
+        _ if summary.lines_lost() > 0 => {
+            let lines = summary.lines_lost();
             Fact::unknown("not_understood", format!("{lines} lines of the log could not be understood."))
         }
         (Some(from), Some(to)) => Fact::Known(Span { from, to }),

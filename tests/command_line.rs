@@ -133,6 +133,17 @@ fn on_a_mac_the_source_is_the_mac() {
 }
 
 #[test]
+fn the_first_call_on_a_mac_shows_what_was_said_hours_before() {
+    let mac = FakeMac::new();
+    let at = (chrono::Utc::now() - chrono::TimeDelta::hours(5)).format("%Y-%m-%d %H:%M:%S");
+    mac.log(&support::ndjson(&format!("{at} <<<<< Received HTTP response (200) [Idle] <<<<<")));
+    let (root, state) = (mac.root().to_str().unwrap(), mac.path("/state"));
+    let sql = "SELECT http_status FROM mdm_exchanges";
+    let output = run(&["query", sql, "--csv", "--root", root, "--state-dir", state.to_str().unwrap()]);
+    assert_eq!((stdout(&output), stderr(&output)), ("http_status\n200\n", ""));
+}
+
+#[test]
 fn a_source_that_cannot_be_opened_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("system.logarchive");

@@ -4,7 +4,8 @@
 mod support;
 
 use mdm_health::frontend::shell::{self, Format};
-use mdm_health::heal::{Action, Healer, Request};
+use mdm_health::heal::ledger::LedgerError;
+use mdm_health::heal::{Action, Healer, Refusal, Request};
 use mdm_health::host::state::StateFolder;
 use mdm_health::host::{Host, Recorded};
 use mdm_health::tables::{self, Context, Table, Value, WriteError};
@@ -304,6 +305,12 @@ fn no_restart_without_a_sound_record() {
         });
         assert_eq!(told.expect("rows"), format!("source,state,reason\nheal_ledger,error,{code}\n"));
     }
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_told_in_whole_sentences() {
+    let refusal = Refusal::from(LedgerError::Sql(rusqlite::Error::InvalidQuery));
+    assert!(refusal.sentence.ends_with(". Make sure that there is room on the disk."), "{refusal}");
 }
 
 #[test]

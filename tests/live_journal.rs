@@ -101,6 +101,57 @@ fn the_day_before_is_read_after_the_first_answer() {
 }
 
 #[test]
+fn a_first_call_that_ends_with_its_answer_waits_for_the_day_before() {
+    let mac = mac(&format!("2026-11-22 20:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n{SUCCESS_AT_5}"));
+    let findings = collector(&mac, "2026-11-23T18:00:00Z").findings_of_a_day(PATIENCE);
+    assert_eq!(findings.log_span().map(|span| span.from), Some(time("2026-11-22T18:00:00Z")));
+    assert_eq!(findings.exchanges.len(), 2);
+}
+
+#[test]
+fn calls_that_are_95_minutes_apart_leave_no_hole() {
+    let mac = mac("2026-11-23 08:10:00 <<<<< Received HTTP response (200) [Idle] <<<<<
+         2026-11-23 09:34:00 <<<<< Received HTTP response (200) [Idle] <<<<<
+         2026-11-23 09:36:00 <<<<< Received HTTP response (200) [Idle] <<<<<
+         2026-11-23 11:09:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
+    // A Mac on which launchd is a little late each time.
+    let calls = ["08:00:00", "09:35:04", "11:10:09"].map(|at| ask(&mac, &format!("2026-11-23T{at}Z")));
+    let read = ["2026-11-23 06:25:00", "2026-11-22 08:00:00", "2026-11-23 07:55:00", "2026-11-23 09:30:04"];
+    assert_eq!(starts(&mac), read, "the first one's window and day, then what is new");
+    assert_eq!(calls[2].log_span().map(|span| span.from), Some(time("2026-11-22T08:00:00Z")));
+    assert_eq!(calls[2].exchanges.len(), 4);
+}
+
+#[test]
+fn a_longer_hole_is_filled_after_the_answer_and_nothing_else_is_read_again() {
+    let mac = mac("2026-11-23 07:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<
+         2026-11-23 12:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<
+         2026-11-23 17:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
+    ask(&mac, "2026-11-23T08:00:00Z");
+    let findings = collector(&mac, "2026-11-23T18:00:00Z").findings_of_a_day(PATIENCE);
+    assert!(mac.calls(LOG)[2].contains("--start 2026-11-23 16:25:00+0000 --predicate"));
+    assert!(mac.calls(LOG)[3].contains("--start 2026-11-23 07:55:00+0000 --end 2026-11-23 16:30:00+0000"));
+    assert_eq!(findings.log_span().map(|span| span.from), Some(time("2026-11-22T08:00:00Z")));
+    assert_eq!(findings.exchanges.len(), 3);
+}
+
+#[test]
+fn a_look_back_that_is_stopped_goes_on_the_next_time_from_where_it_came() {
+    let mac = mac(&format!("2026-11-22 20:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n{SUCCESS_AT_5}"));
+    ask(&mac, "2026-11-23T17:30:00Z");
+    let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
+    // As after a look back that came to its first record only.
+    let at = |text: &str| time(text).timestamp_micros();
+    let (from, to, window) = (at("2026-11-22T17:30:00Z"), at("2026-11-22T20:00:00Z"), at("2026-11-23T15:55:00Z"));
+    journal
+        .execute_batch(&format!("UPDATE spans SET first = {window}; INSERT INTO spans VALUES ({from}, {to})"))
+        .unwrap();
+    let findings = collector(&mac, "2026-11-23T18:00:00Z").findings_of_a_day(PATIENCE);
+    assert!(mac.calls(LOG)[3].contains("--start 2026-11-22 19:55:00+0000 --end 2026-11-23 16:00:00+0000"));
+    assert_eq!(findings.log_span().map(|span| span.from), Some(time("2026-11-22T17:30:00Z")));
+}
+
+#[test]
 fn a_log_that_hangs_is_stopped_and_what_was_read_counts() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "hang");
@@ -121,6 +172,16 @@ fn a_log_that_dies_in_the_middle_loses_nothing_that_was_read() {
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
     assert_eq!(source(&findings, "unified_log").text("state"), Some("partial"));
     assert_eq!(findings.exchanges.len(), 1);
+}
+
+#[test]
+fn a_log_that_dies_within_a_line_covers_what_comes_before() {
+    let mac = mac(SUCCESS_AT_5);
+    mac.behaves(LOG, "cut");
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    let log = source(&findings, "unified_log");
+    assert_eq!((log.text("state"), log.number("lines_not_understood")), (Some("partial"), Some(1)));
+    assert_eq!(log.number("covers_to"), Some(time("2026-11-23T17:00:00Z").timestamp()));
 }
 
 #[test]
@@ -258,6 +319,18 @@ fn an_emptied_log_store_proves_nothing_though_the_journal_remembers() {
     mac.file("/usr/bin/log.records", "");
     let findings = ask(&mac, "2026-11-27T18:00:00Z");
     assert_eq!((findings.verdict.state.word(), findings.verdict.reason), ("unknown", "log_empty"));
+}
+
+#[test]
+fn a_log_store_emptied_since_the_last_reading_proves_nothing_either() {
+    // Something that failed, so that nothing but the doubt about the log keeps the Mac from being stuck.
+    let mac = mac("2026-11-23 09:00:00 >>>>> Sending HTTP request (PUT) [Idle] >>>>>");
+    ask(&mac, "2026-11-23T10:00:00Z");
+    mac.file("/usr/bin/log.records", "");
+    for now in ["2026-11-23T11:34:59Z", "2026-11-23T13:30:00Z", "2026-11-23T20:00:00Z"] {
+        let findings = collector(&mac, now).findings_of_a_day(PATIENCE);
+        assert_eq!((findings.verdict.state.word(), findings.verdict.reason), ("unknown", "log_empty"), "{now}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The live log, kept up with: each refresh reads what is new since the last one, and no more.
 //!
-//! The first refresh reads the watchdog's window, so that a verdict is there soon; what lies before it, up to a day, is
-//! read afterwards. What was read before `log show` died or was stopped counts; the rest is not covered.
+//! The first refresh reads the watchdog's window, so that a verdict is there soon, and so does one after a long pause;
+//! what lies before it and was not read yet, up to a day, is read afterwards. What was read before `log show` died or
+//! was stopped counts; the rest is not covered.
 
 use super::{from_the_future, log_trouble, refused};
 use crate::Time;
@@ -35,6 +36,10 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 /// How much more than the window the first refresh reads.
 const MARGIN: TimeDelta = TimeDelta::minutes(5);
 
+/// How far back a refresh reads on from where the last one ended: twice as far as the window, so that a program that is
+/// started every 95 minutes leaves no hole.
+const READ_ON: TimeDelta = TimeDelta::hours(3);
+
 /// How far back the log is read once there is time for it.
 const BACK: TimeDelta = TimeDelta::hours(24);
 
@@ -43,8 +48,8 @@ const BACK_AGAIN: Duration = Duration::from_secs(3600);
 
 /// The journal of a live Mac, on disk where possible and in memory always.
 pub struct LiveLog {
-    /// Where the journal lies; `None` keeps it in memory.
-    folder: Option<PathBuf>,
+    /// Where the journal lies.
+    folder: PathBuf,
     store: Option<Store>,
     /// Why there is none on disk.
     store_trouble: Option<String>,
@@ -63,12 +68,13 @@ pub struct LiveLog {
 }
 
 impl LiveLog {
-    /// The log of which nothing was read yet, with its journal in a folder. Without one, memory serves.
-    pub fn new(folder: Option<&Path>, retention: Retention, now: Time) -> Self {
+    /// The log of which nothing was read yet, with its journal in a folder. While none can be kept there, memory
+    /// serves.
+    pub fn new(folder: &Path, retention: Retention, now: Time) -> Self {
         let unread: Fact<()> = Fact::unknown("not_read", "the log was not read yet.");
         let status = super::fact_status("unified_log", &unread, now, 0);
         Self {
-            folder: folder.map(Path::to_owned),
+            folder: folder.to_owned(),
             store: None,
             store_trouble: None,
             retention,
@@ -94,8 +100,10 @@ impl LiveLog {
 
     /// Opens the journal on disk, if it is not open: what went wrong the last time may be over.
     fn open_store(&mut self, now: Time) {
-        let (None, Some(folder)) = (&self.store, &self.folder) else { return };
-        match open_store(folder, now) {
+        if self.store.is_some() {
+            return;
+        }
+        match open_store(&self.folder, now) {
             Ok(store) => {
                 (self.store, self.store_trouble) = (Some(store), None);
                 // What was read while there was none is on disk before anything is taken from there.
@@ -113,12 +121,13 @@ impl LiveLog {
             self.span = None;
             self.on_disk(Store::forget_spans);
         }
-        let window = now - WINDOW - MARGIN;
-        let from = self.span.map_or(window, |span| (span.to - OVERLAP).max(window));
+        let read_on = self.span.map(|span| span.to - OVERLAP).filter(|from| *from > now - READ_ON);
+        let from = read_on.unwrap_or(now - WINDOW - MARGIN);
         self.read(host, options, Span { from, to: now }, now);
     }
 
-    /// Reads what lies before the covered span, up to a day, if that was not done yet. Says whether it read anything.
+    /// Reads what lies before the covered span, up to a day or to what was read before, if that was not done yet. Says
+    /// whether it read anything.
     pub fn look_back(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) -> bool {
         let Some(span) = self.span.filter(|span| span.from > now - BACK) else { return false };
         if self.no_look_back_before.is_some_and(|at| Instant::now() < at) {
@@ -126,14 +135,20 @@ impl LiveLog {
         }
         self.no_look_back_before = Some(Instant::now() + BACK_AGAIN);
         let status = self.status.clone();
-        self.read(host, options, Span { from: now - BACK, to: span.from + OVERLAP }, now);
+        // What is known of a hole's other side need not be read again.
+        let before = self.on_disk(|store| store.span_before(span)).flatten();
+        let from = before.map_or(now - BACK, |before| (before.to - OVERLAP).max(now - BACK));
+        self.read(host, options, Span { from, to: span.from + OVERLAP }, now);
+        if before.is_some() {
+            self.load();
+        }
         let failed = self.status.detail.take();
         // The verdict rests on the refresh. A look back that failed leaves less of the past, and says so.
         self.status = match failed {
             Some(why) if status.state == SourceState::Ok => SourceStatus {
                 state: SourceState::Partial,
                 reason: Some("look_back_failed"),
-                detail: Some(format!("What lies before the covered span could not be read: {why}")),
+                detail: Some(format!("What lies before the covered span could not all be read: {why}")),
                 covers: self.span,
                 last_error_at: Some(now),
                 ..status
@@ -188,9 +203,6 @@ impl LiveLog {
                     aside.display()
                 )),
             ),
-            (None, None) if self.store.is_none() => {
-                (SourceState::Unavailable, Some("no_state_dir"), Some("No journal is kept on disk.".to_owned()))
-            }
             (None, None) => (SourceState::Ok, None, None),
         };
         let journal = SourceStatus {
@@ -209,9 +221,13 @@ impl LiveLog {
 
     /// Takes over what is on disk, if another process wrote there: its spans count only together with its events.
     fn load_changes(&mut self) {
-        if !self.store.as_mut().is_some_and(Store::changed_elsewhere) {
-            return;
+        if self.store.as_mut().is_some_and(Store::changed_elsewhere) {
+            self.load();
         }
+    }
+
+    /// Takes over what is on disk.
+    fn load(&mut self) {
         if let Some(Loaded { events, updates, span, days }) =
             self.on_disk(|store| store.load(IN_MEMORY, UPDATES_IN_MEMORY))
         {
@@ -236,7 +252,13 @@ impl LiveLog {
             }
         });
         let ended = LogSource::finish(source);
-        let covered = covered(read.as_ref().ok(), ended.as_ref().err(), span);
+        let mut covered = covered(read.as_ref().ok(), ended.as_ref().err(), span);
+        if read.as_ref().is_ok_and(|summary| summary.records == 0) && self.remembers_before(now - WINDOW) {
+            // A log that holds nothing at all for longer than the window may have been emptied meanwhile: it does not
+            // join what was heard before it to now.
+            covered = covered.map(|span| Span { from: span.from.max(now - WINDOW), ..span });
+            covered = covered.filter(|span| span.from <= span.to);
+        }
         self.keep(chunk, covered, now);
         self.load_changes();
         self.heard = self.heard.max(read.as_ref().ok().and_then(|summary| summary.last));
@@ -245,6 +267,12 @@ impl LiveLog {
         let future = |kept: &VecDeque<Kept>| kept.iter().rev().take_while(|kept| kept.event.at > now).count();
         let trouble = trouble.or_else(|| from_the_future(future(&self.kept) + future(&self.updates)));
         self.note(read.ok(), trouble, now, start);
+    }
+
+    /// Whether anything is known to have been said before that moment.
+    fn remembers_before(&self, at: Time) -> bool {
+        let oldest = self.kept.front().into_iter().chain(self.updates.front()).map(|kept| kept.event.at);
+        oldest.chain(self.heard).any(|said| said < at)
     }
 
     /// Keeps events, each once, on disk and in memory.
@@ -349,7 +377,7 @@ fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
 fn covered(summary: Option<&LogSummary>, ended: Option<&HostError>, asked: Span) -> Option<Span> {
     let summary = summary?;
     // What could not be understood may have been the one line that matters.
-    if summary.lines_not_understood > 0 {
+    if summary.lines_lost() > 0 {
         return None;
     }
     if ended.is_none() && summary.complete == Some(true) && summary.broken.is_none() {

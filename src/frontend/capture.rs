@@ -26,6 +26,9 @@ use thiserror::Error;
 /// The piece that says what a capture lacks.
 const MANIFEST: &str = "MANIFEST.txt";
 
+/// How often it is tried to remove what was begun.
+const REMOVALS: u32 = 100;
+
 /// What a capture is, for `--help`.
 pub const HELP: &str = "\
 A capture holds what mdm-health reads and nothing else: log.ndjson (the records of mdmclient,
@@ -191,8 +194,10 @@ fn end_on_signals(work: PathBuf) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            // Before what is waited for is killed: what it said until then would still be written down. What is being
+            // written at this moment may need another try.
+            let _ = (0..REMOVALS).find(|_| fs::remove_dir_all(&work).is_ok());
             host::kill_all();
-            let _ = fs::remove_dir_all(work);
             std::process::exit(128 + signal);
         }
     })?;

@@ -7,6 +7,7 @@ use super::source::SourceOptions;
 use super::watchdog::{self, Giving};
 use super::{manual, packs, pages, progress, report};
 use crate::collect::Collector;
+use crate::host;
 use crate::tables::{self, Context};
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -105,7 +106,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    match answer(&arguments) {
+    let answered = answer(&arguments);
+    // Patience may have ended before a command did.
+    host::kill_all();
+    match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, sentence)) => {
             let _ = writeln!(io::stderr(), "mdm-health: {}", shell::printable(&sentence));
@@ -140,7 +144,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
                 _ => Format::Table,
             };
             let tables = tables::all(&Context { collector: collector.clone(), patience: PATIENCE });
-            shell::query(sql, format, tables, move || collector.findings(PATIENCE))
+            shell::query(sql, format, tables, move || collector.findings_of_a_day(PATIENCE))
                 .map_err(|error| (1, format!("{error}.")))?
         }
     };
@@ -153,7 +157,7 @@ fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
     let refused = |error: FileError| (1, format!("{error}."));
     target.check().map_err(refused)?;
     let collector = collector(arguments)?;
-    let findings = collector.findings(PATIENCE);
+    let findings = collector.findings_of_a_day(PATIENCE);
     let tables = tables::all(&Context { collector, patience: PATIENCE });
     let page = report::page(arguments.source.name(), &findings, &tables);
     if target.is_stdout() {

@@ -59,7 +59,7 @@ pub struct Giving {
 
 /// What mdm-watchdog -diagnose does.
 pub fn diagnose(collector: &Arc<Collector>, patience: Duration, giving: &Giving) -> String {
-    give(&collector.findings(patience), giving)
+    give(&collector.findings_of_a_day(patience), giving)
 }
 
 /// What mdm-watchdog -heal does; with `automatic`, only where the policy has turned the automatic heal on. That nothing
@@ -77,7 +77,7 @@ pub fn heal(
         healer.request(&Request::new(Action::Heal.name(), Some("mdm-health heal"))).map(|_| ())
     };
     let healed = healed.or_else(|refusal| if refusal.code == limits::NOT_STUCK { Ok(()) } else { Err(refusal) });
-    (give(&collector.findings(patience), giving), healed)
+    (give(&collector.findings_of_a_day(patience), giving), healed)
 }
 
 fn give(findings: &Findings, giving: &Giving) -> String {

@@ -83,13 +83,13 @@ pub enum LedgerError {
         found: i64,
     },
     /// SQLite cannot read or write it.
-    #[error("the record of restarts cannot be read or written: {0}. Is the disk full?")]
+    #[error("the record of restarts cannot be read or written: {0}. Make sure that there is room on the disk")]
     Sql(#[from] rusqlite::Error),
     /// A capture does not hold it.
     #[error(transparent)]
     Recorded(HostError),
     /// What a capture holds of it cannot be read.
-    #[error("restarts.json of the capture is no record of restarts: {0}. Was it changed by hand?")]
+    #[error("restarts.json of the capture is no record of restarts: {0}. It may have been changed by hand")]
     BadRecord(serde_json::Error),
     /// Without clocks no limit can be kept.
     #[error("the clocks cannot be read: {0}")]

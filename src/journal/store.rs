@@ -210,9 +210,19 @@ impl Store {
 
     /// The span of the log that was read without a hole up to the latest moment.
     fn latest_span(&self) -> Result<Option<Span>, StoreError> {
+        self.last_span(i64::MAX)
+    }
+
+    /// The span that was read before another one, beyond a hole.
+    pub fn span_before(&self, span: Span) -> Result<Option<Span>, StoreError> {
+        self.last_span(span.from.timestamp_micros())
+    }
+
+    /// The last span that ends before a moment.
+    fn last_span(&self, before: i64) -> Result<Option<Span>, StoreError> {
         let found = self
             .connection
-            .query_row("SELECT first, last FROM spans ORDER BY last DESC LIMIT 1", [], |row| {
+            .query_row("SELECT first, last FROM spans WHERE last < ?1 ORDER BY last DESC LIMIT 1", [before], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
             })
             .optional()

@@ -22,6 +22,8 @@ pub struct Lines<R> {
     held: Range<usize>,
     /// The line handed out last, still in the buffer.
     given: Range<usize>,
+    /// Whether the line handed out last ended with the input.
+    pub cut: bool,
 }
 
 /// Where the next line is.
@@ -34,7 +36,7 @@ enum Next {
 impl<R: Read> Lines<R> {
     /// Lines of up to `longest` bytes.
     pub fn new(input: R, longest: usize) -> Self {
-        Self { input, buffer: vec![0; longest], held: 0..0, given: 0..0 }
+        Self { input, buffer: vec![0; longest], held: 0..0, given: 0..0, cut: false }
     }
 
     /// The next line; `None` at the end. A last line without a line end counts as one.
@@ -77,6 +79,7 @@ impl<R: Read> Lines<R> {
                 searched = 0;
             }
             if self.fill()? == 0 {
+                self.cut = true;
                 let line = std::mem::replace(&mut self.held, 0..0);
                 return Ok(match (too_long, line.is_empty()) {
                     (true, _) => Next::TooLong,

@@ -105,6 +105,8 @@ pub struct LogSummary {
     pub lines_skipped: u64,
     /// Lines that should have been records and could not be read.
     pub lines_not_understood: u64,
+    /// Whether the last of those is the last line of all, which was cut off.
+    pub cut: bool,
     /// The earliest record's time.
     pub first: Option<Time>,
     /// The latest record's time.
@@ -162,7 +164,12 @@ pub fn read_log(
                     json_array::read(lines.into_rest(), &mut reader.summary, &mut on_record);
                     return Ok(reader.summary);
                 }
+                let not_understood = reader.summary.lines_not_understood;
                 reader.line(line, &mut on_record);
+                // A `log show` that was stopped stops within a line: that one is missing as is all that lies behind it.
+                reader.summary.cut = lines.cut
+                    && reader.summary.style == Some(Style::Ndjson)
+                    && reader.summary.lines_not_understood > not_understood;
             }
             Ok(Some(Line::TooLong)) => {
                 empty = false;
@@ -228,6 +235,11 @@ impl Reader<'_> {
 }
 
 impl LogSummary {
+    /// Lines that could not be understood within what was read: a last one that was cut off lies behind it.
+    pub fn lines_lost(&self) -> u64 {
+        self.lines_not_understood.saturating_sub(self.cut.into())
+    }
+
     /// Counts a record and widens the span that the records cover.
     fn count(&mut self, Stamp { at, offset }: Stamp) {
         self.records += 1;

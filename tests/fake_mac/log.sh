@@ -1,6 +1,6 @@
 #!/bin/sh
 # `log show` of the fake Mac: the records of log.records between --start and --end, then the trailer. With log.do it
-# behaves otherwise: hang, die, garbage and flood come after the records, denied before them; back shows the last first.
+# behaves otherwise: hang, die, cut, garbage and flood come after the records, denied before them; back shows the last first.
 echo "$*" >> "$0.calls"
 start=0 end=9
 while [ $# -gt 0 ]; do
@@ -25,6 +25,10 @@ fi
 case "$behaviour" in
     hang) exec /bin/sleep 600 ;;
     die) kill -9 $$ ;;
+    cut)
+        printf '{"timestamp":"2026-11-23 17:30:00.00'
+        kill -9 $$
+        ;;
     flood) while :; do echo "flood {{{"; done ;;
     garbage)
         count=0
