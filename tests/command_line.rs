@@ -133,6 +133,17 @@ fn on_a_mac_the_source_is_the_mac() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn the_mac_may_lie_in_a_folder_named_from_here() {
+    let mac = FakeMac::new();
+    mac.command("/usr/bin/profiles", support::NOT_ENROLLED);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+    program.args(["diagnose", "--root", "."]).current_dir(mac.root()).env_remove("MDM_HEALTH_SOURCE");
+    let output = program.output().unwrap();
+    assert!(stdout(&output).starts_with("MDMEnrolled: false\n"), "{}", stdout(&output));
+}
+
+#[test]
 fn a_source_that_cannot_be_opened_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("system.logarchive");
@@ -206,6 +217,30 @@ fn what_a_terminal_or_a_spreadsheet_would_obey_comes_out_harmless() {
     let table = on(folder.path(), &["query", sql]);
     assert!(stdout(&table).contains("=cmd()\\u{1b}[31m\\u{7}\\u{202e}"), "{}", stdout(&table));
     assert!(!stdout(&table).contains(['\u{1b}', '\u{7}', '\u{202e}']));
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_escaped_in_json_too() {
+    let sql = "SELECT char(155, 127, 8238, 27) || char(10) AS said";
+    let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--json"]);
+    assert_eq!(stdout(&output), "[\n  {\"said\":\"\\u009b\\u007f\\u202e\\u001b\\n\"}\n]\n");
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows[0]["said"], "\u{9b}\u{7f}\u{202e}\u{1b}\n");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn an_output_that_cannot_be_written_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    // Files of this shell and of what it starts may hold nothing, as on a disk that is full.
+    let full = "trap '' XFSZ; ulimit -f 0; exec \"$0\" tables > \"$1\"";
+    let output = Command::new("/bin/sh")
+        .args(["-c", full, env!("CARGO_BIN_EXE_mdm-health")])
+        .arg(folder.path().join("tables.md"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("mdm-health: standard output cannot be written: "), "{}", stderr(&output));
 }
 
 #[test]

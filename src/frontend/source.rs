@@ -5,6 +5,7 @@ use crate::collect::Collector;
 use crate::host::{Host, HostError, Live, Recorded, STATE_DIR};
 use crate::log::ReadOptions;
 use chrono::{DateTime, FixedOffset};
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
@@ -16,7 +17,8 @@ pub struct SourceOptions {
     #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", value_name = "live|PATH")]
     pub source: Option<String>,
     /// The folder below which the Mac lies
-    #[arg(long, global = true, default_value = "/", value_name = "DIR")]
+    // Made absolute, since its commands are started in another folder than this one.
+    #[arg(long, global = true, default_value = "/", value_name = "DIR", value_parser = PathBufValueParser::new().try_map(std::path::absolute))]
     pub root: PathBuf,
     /// The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]
     #[arg(long, global = true, value_name = "DIR")]
