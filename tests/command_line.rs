@@ -6,8 +6,10 @@ mod fake_mac;
 mod support;
 
 use fake_mac::FakeMac;
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use support::{Mac, fixture};
 
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
@@ -141,6 +143,35 @@ fn the_mac_may_lie_in_a_folder_named_from_here() {
     program.args(["diagnose", "--root", "."]).current_dir(mac.root()).env_remove("MDM_HEALTH_SOURCE");
     let output = program.output().unwrap();
     assert!(stdout(&output).starts_with("MDMEnrolled: false\n"), "{}", stdout(&output));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn what_is_broken_off_leaves_nothing_running() {
+    for arguments in [&["diagnose"][..], &["query", "SELECT * FROM mdm_watchdog"], &["report", "-"]] {
+        let mac = FakeMac::new();
+        mac.command("/usr/bin/log", "").behaves("/usr/bin/log", "hang_with_child");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+        program.args(arguments).args(["--source", "live", "--root"]).arg(mac.root()).stdout(Stdio::null());
+        let mut running = program.spawn().unwrap();
+        let child = || std::fs::read_to_string(mac.path("/usr/bin/log.child")).unwrap_or_default();
+        while !child().ends_with('\n') {
+            assert_eq!(running.try_wait().unwrap(), None, "it did not wait for the log");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        kill_process(Pid::from_child(&running), Signal::INT).unwrap();
+        assert_eq!(running.wait().unwrap().code(), Some(128 + Signal::INT.as_raw()));
+        // A killed child may remain as a zombie of whoever adopted it.
+        let runs = || {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", child().trim())).unwrap_or_default();
+            state.rsplit(") ").next().is_some_and(|state| !state.is_empty() && !state.starts_with('Z'))
+        };
+        let start = Instant::now();
+        while runs() {
+            assert!(start.elapsed() < Duration::from_secs(60), "what it had started is still running");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::capture::{self, CaptureError, CaptureOptions};
 use super::report::file::{FileError, Target};
 use super::shell::{self, Format};
+use super::signals::end_on_signals;
 use super::source::SourceOptions;
 use super::watchdog::{self, Giving};
 use super::{manual, packs, pages, progress, report};
@@ -179,6 +180,8 @@ fn print(text: &str) -> Result<(), (u8, String)> {
 
 fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
     let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
+    // Without it, what was started would only go on until it has something to print.
+    let _ = end_on_signals(None);
     Ok(arguments.source.collector(progress::watched(host)))
 }
 
