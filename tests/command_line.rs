@@ -127,6 +127,14 @@ fn off_a_mac_without_a_source_a_sentence_says_what_to_pass() {
 }
 
 #[test]
+fn a_blank_source_is_neither_this_mac_nor_a_file() {
+    let mac = FakeMac::new();
+    let output = run(&["diagnose", "--source", "", "--root", mac.root().to_str().unwrap()]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    assert!(stderr(&output).contains("MDM_HEALTH_SOURCE, is blank: pass live"), "{}", stderr(&output));
+}
+
+#[test]
 fn on_a_mac_the_source_is_the_mac() {
     let mac = FakeMac::new();
     mac.command("/usr/bin/profiles", support::NOT_ENROLLED);

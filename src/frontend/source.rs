@@ -39,6 +39,9 @@ pub enum SourceError {
         "this is not a Mac, so there is nothing to look at by itself: pass --source with a capture folder or a log file, for example --source ./capture"
     )]
     NotAMac,
+    /// A blank `--source`: nobody knows whether the live Mac is meant.
+    #[error("--source, or MDM_HEALTH_SOURCE, is blank: pass live for this Mac, or the path of a capture or a log file")]
+    Blank,
     /// The source cannot be opened.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -59,6 +62,7 @@ impl SourceOptions {
         match self.source.as_deref() {
             None if !Live::is_a_mac(&self.root) => Err(SourceError::NotAMac),
             None | Some("live") => Ok(Box::new(kind(Live::new(self.root.clone(), self.now)))),
+            Some("") => Err(SourceError::Blank),
             Some(path) => Ok(Box::new(Recorded::open(path.as_ref(), self.now)?)),
         }
     }
