@@ -211,6 +211,24 @@ fn a_capture_of_a_capture_is_the_same() {
 }
 
 #[test]
+fn an_archive_of_a_folder_with_a_long_name_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
+    let (capture, _) = mac.capture(folder.path(), "capture", &[]);
+    let packed = folder.path().join("packed.tar.gz");
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(
+        fs::File::create(&packed).unwrap(),
+        flate2::Compression::fast(),
+    ));
+    archive.append_dir_all("the-mac-of-somebody-on-the-second-floor-on-2026-11-23".repeat(4), &capture).unwrap();
+    archive.into_inner().unwrap().finish().unwrap();
+    for query in queries() {
+        let [folder, archive] = [&capture, &packed].map(|capture| mac.recorded(capture, &["query", &query, "--json"]));
+        assert_eq!(stdout(&archive), stdout(&folder), "{query}");
+    }
+}
+
+#[test]
 fn an_archive_that_is_no_capture_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");

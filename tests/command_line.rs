@@ -6,8 +6,10 @@ mod fake_mac;
 mod support;
 
 use fake_mac::FakeMac;
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use support::{Mac, fixture};
 
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
@@ -125,6 +127,14 @@ fn off_a_mac_without_a_source_a_sentence_says_what_to_pass() {
 }
 
 #[test]
+fn a_blank_source_is_neither_this_mac_nor_a_file() {
+    let mac = FakeMac::new();
+    let output = run(&["diagnose", "--source", "", "--root", mac.root().to_str().unwrap()]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    assert!(stderr(&output).contains("MDM_HEALTH_SOURCE, is blank: pass live"), "{}", stderr(&output));
+}
+
+#[test]
 fn on_a_mac_the_source_is_the_mac() {
     let mac = FakeMac::new();
     mac.command("/usr/bin/profiles", support::NOT_ENROLLED);
@@ -141,6 +151,46 @@ fn the_first_call_on_a_mac_shows_what_was_said_hours_before() {
     let sql = "SELECT http_status FROM mdm_exchanges";
     let output = run(&["query", sql, "--csv", "--root", root, "--state-dir", state.to_str().unwrap()]);
     assert_eq!((stdout(&output), stderr(&output)), ("http_status\n200\n", ""));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn the_mac_may_lie_in_a_folder_named_from_here() {
+    let mac = FakeMac::new();
+    mac.command("/usr/bin/profiles", support::NOT_ENROLLED);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+    program.args(["diagnose", "--root", "."]).current_dir(mac.root()).env_remove("MDM_HEALTH_SOURCE");
+    let output = program.output().unwrap();
+    assert!(stdout(&output).starts_with("MDMEnrolled: false\n"), "{}", stdout(&output));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn what_is_broken_off_leaves_nothing_running() {
+    for arguments in [&["diagnose"][..], &["query", "SELECT * FROM mdm_watchdog"], &["report", "-"]] {
+        let mac = FakeMac::new();
+        mac.command("/usr/bin/log", "").behaves("/usr/bin/log", "hang_with_child");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+        program.args(arguments).args(["--source", "live", "--root"]).arg(mac.root()).stdout(Stdio::null());
+        let mut running = program.spawn().unwrap();
+        let child = || std::fs::read_to_string(mac.path("/usr/bin/log.child")).unwrap_or_default();
+        while !child().ends_with('\n') {
+            assert_eq!(running.try_wait().unwrap(), None, "it did not wait for the log");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        kill_process(Pid::from_child(&running), Signal::INT).unwrap();
+        assert_eq!(running.wait().unwrap().code(), Some(128 + Signal::INT.as_raw()));
+        // A killed child may remain as a zombie of whoever adopted it.
+        let runs = || {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", child().trim())).unwrap_or_default();
+            state.rsplit(") ").next().is_some_and(|state| !state.is_empty() && !state.starts_with('Z'))
+        };
+        let start = Instant::now();
+        while runs() {
+            assert!(start.elapsed() < Duration::from_secs(60), "what it had started is still running");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 #[test]
@@ -217,6 +267,30 @@ fn what_a_terminal_or_a_spreadsheet_would_obey_comes_out_harmless() {
     let table = on(folder.path(), &["query", sql]);
     assert!(stdout(&table).contains("=cmd()\\u{1b}[31m\\u{7}\\u{202e}"), "{}", stdout(&table));
     assert!(!stdout(&table).contains(['\u{1b}', '\u{7}', '\u{202e}']));
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_escaped_in_json_too() {
+    let sql = "SELECT char(155, 127, 8238, 27) || char(10) AS said";
+    let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--json"]);
+    assert_eq!(stdout(&output), "[\n  {\"said\":\"\\u009b\\u007f\\u202e\\u001b\\n\"}\n]\n");
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows[0]["said"], "\u{9b}\u{7f}\u{202e}\u{1b}\n");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn an_output_that_cannot_be_written_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    // Files of this shell and of what it starts may hold nothing, as on a disk that is full.
+    let full = "trap '' XFSZ; ulimit -f 0; exec \"$0\" tables > \"$1\"";
+    let output = Command::new("/bin/sh")
+        .args(["-c", full, env!("CARGO_BIN_EXE_mdm-health")])
+        .arg(folder.path().join("tables.md"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("mdm-health: standard output cannot be written: "), "{}", stderr(&output));
 }
 
 #[test]

@@ -152,6 +152,16 @@ fn completions_and_the_man_page_know_every_command() {
 }
 
 #[test]
+fn the_man_page_explains_outputs_exit_codes_and_captures_as_help_does() {
+    let page = printed(&["man"]).replace("\\-", "-").replace("\\*(Aq", "'");
+    for command in ["diagnose", "heal", "capture"] {
+        let help = printed(&[command, "--help"]);
+        let explained = help.split("Print help (see a summary with '-h')\n\n").nth(1).unwrap();
+        assert!(page.contains(explained.trim_end()), "{command}");
+    }
+}
+
+#[test]
 #[allow(clippy::disallowed_methods, reason = "the test starts what a person starts")]
 fn the_files_made_from_the_code_are_current() {
     let checked = Command::new("bash")

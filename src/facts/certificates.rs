@@ -135,7 +135,8 @@ fn bounded(text: &str) -> String {
     text.chars().take(MAX_NAME).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as digits, `0A1F`.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut digits, byte| {
         let _ = write!(digits, "{byte:02X}");
         digits

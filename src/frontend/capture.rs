@@ -4,30 +4,25 @@
 //! in place as a whole: what is not complete never bears the capture's name.
 
 use super::progress;
+use super::signals::end_on_signals;
 use super::source::{SourceError, SourceOptions};
 use crate::collect;
 use crate::heal::status;
 use crate::health::{Evidence, Findings, SourceState, clock};
 use crate::host::recording::{Recording, RecordingError, create};
-use crate::host::{self, HostError, Recorded, archive, capture::Description};
+use crate::host::{HostError, Recorded, archive, capture::Description};
 use crate::redact::{self, RedactError};
 use chrono::TimeDelta;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
 use tempfile::TempDir;
 use thiserror::Error;
 
 /// The piece that says what a capture lacks.
 const MANIFEST: &str = "MANIFEST.txt";
-
-/// How often it is tried to remove what was begun.
-const REMOVALS: u32 = 100;
 
 /// What a capture is, for `--help`.
 pub const HELP: &str = "\
@@ -45,8 +40,8 @@ placeholders.
 What is found: whatever stands under a key that says so, in profiles, property lists, command
 outputs and log messages (SerialNumber, ProfileOrganization, PushMagic and the like), in a
 certificate's subject or issuer, or as the host in install.log; and whatever looks like an
-e-mail address, a URL's host or login, a home folder, a push topic or a hardware address. Of
-profiles only what mdm-health reads is kept.
+e-mail address, a URL's host or login, a home folder, a push topic, a recovery key or a hardware
+address. Of profiles only what mdm-health reads is kept.
 
 What is not found: a name in a sentence (of the log, or the reason of a heal) that stands
 nowhere else, a name of less than four letters or a number of less than six digits in a
@@ -119,7 +114,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     }
     let unwritable = |why| CaptureError::Unwritable { path: to.clone(), why };
     let work = work_folder(to).map_err(unwritable)?;
-    end_on_signals(work.path().to_owned()).map_err(unwritable)?;
+    end_on_signals(Some(work.path().to_owned())).map_err(unwritable)?;
     let folder = work.path().join("capture");
     make_folder(&folder).map_err(unwritable)?;
 
@@ -187,21 +182,6 @@ fn work_folder(to: &Path) -> io::Result<TempDir> {
         .prefix(".mdm-health-capture-")
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(beside)
-}
-
-/// Leaves nothing behind when somebody has waited long enough: neither what was written nor a running `log show`.
-fn end_on_signals(work: PathBuf) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            // Before what is waited for is killed: what it said until then would still be written down. What is being
-            // written at this moment may need another try.
-            let _ = (0..REMOVALS).find(|_| fs::remove_dir_all(&work).is_ok());
-            host::kill_all();
-            std::process::exit(128 + signal);
-        }
-    })?;
-    Ok(())
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use super::capture::{self, CaptureError, CaptureOptions};
 use super::report::file::{FileError, Target};
 use super::shell::{self, Format};
+use super::signals::end_on_signals;
 use super::source::SourceOptions;
 use super::watchdog::{self, Giving};
 use super::{manual, packs, pages, progress, report};
@@ -13,7 +14,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,8 +130,8 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
         Command::Diagnose(giving) => watchdog::diagnose(&collector(arguments)?, PATIENCE, giving),
         Command::Heal { automatic, giving } => {
             let (printed, healed) = watchdog::heal(&collector(arguments)?, PATIENCE, *automatic, giving);
-            print(&printed);
-            return healed.map_err(|refusal| (1, refusal.to_string().trim_end().to_owned()));
+            let shown = print(&printed);
+            return healed.map_err(|refusal| (1, refusal.to_string().trim_end().to_owned())).and(shown);
         }
         Command::Capture(options) => capture::capture(&arguments.source, options).map_err(|error| {
             let code = if matches!(error, CaptureError::Source(_)) { USAGE } else { 1 };
@@ -148,8 +149,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
                 .map_err(|error| (1, format!("{error}.")))?
         }
     };
-    print(&printed);
-    Ok(())
+    print(&printed)
 }
 
 /// The page for a browser. That its file may not be written is said before anything is read.
@@ -161,8 +161,7 @@ fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
     let tables = tables::all(&Context { collector, patience: PATIENCE });
     let page = report::page(arguments.source.name(), &findings, &tables);
     if target.is_stdout() {
-        print(&page);
-        return Ok(());
+        return print(&page);
     }
     target.write(&page).map_err(refused)
 }
@@ -172,13 +171,21 @@ fn made(error: impl std::fmt::Display) -> (u8, String) {
     (1, format!("this cannot be printed: {error}."))
 }
 
-fn print(text: &str) {
-    // A reader that closes the pipe early has seen what it wanted.
-    let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+fn print(text: &str) -> Result<(), (u8, String)> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        // A reader that closes the pipe early has seen what it wanted.
+        Err(why) if why.kind() != ErrorKind::BrokenPipe => Err((
+            1,
+            format!("standard output cannot be written: {why}. Make room where it goes, or send it elsewhere."),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
     let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
+    // Without it, what was started would only go on until it has something to print.
+    let _ = end_on_signals(None);
     Ok(arguments.source.collector(progress::watched(host)))
 }
 

@@ -2,6 +2,7 @@
 //! from the command line as clap knows it; osquery's flags, which it does not know, are told in a section of their own.
 
 use super::packs::{Kind, QUERIES};
+use super::{capture, watchdog};
 use crate::tables::DEFINITIONS;
 use clap::{Arg, Command};
 use clap_complete::Shell;
@@ -37,6 +38,8 @@ pub fn man_page(command: Command) -> io::Result<String> {
     for command in commands.iter().filter(|command| !command.is_hide_set()) {
         describe(&mut rest, command);
     }
+    as_written(&mut rest, "OUTPUTS AND EXIT CODES", &watchdog::help());
+    as_written(&mut rest, "CAPTURES", capture::HELP);
     osquery(&mut rest);
     names(&mut rest);
     rest.to_writer(&mut page)?;
@@ -75,6 +78,15 @@ fn spelled(argument: &Arg) -> Vec<Inline> {
 
 fn item(page: &mut Roff, head: Vec<Inline>, text: &str) {
     page.control("TP", []).text(head).text([roman(text)]);
+}
+
+/// What `--help` says too, in its own lines.
+fn as_written(page: &mut Roff, title: &str, text: &str) {
+    page.control("SH", [title]).control("nf", []);
+    for line in text.lines() {
+        page.text([roman(line)]);
+    }
+    page.control("fi", []);
 }
 
 fn osquery(page: &mut Roff) {

@@ -11,6 +11,7 @@ mod pages;
 mod progress;
 pub mod report;
 pub mod shell;
+mod signals;
 pub mod source;
 mod syslog;
 mod vtab;

@@ -92,7 +92,7 @@ fn value(value: ValueRef<'_>) -> Value {
     }
 }
 
-/// An array with an object a line. serde_json escapes control characters.
+/// An array with an object a line.
 fn json(rows: &Rows) -> String {
     let mut printed = String::from("[");
     for (index, row) in rows.rows.iter().enumerate() {
@@ -102,7 +102,7 @@ fn json(rows: &Rows) -> String {
         let _ = write!(printed, "{}\n  {{{}}}", if index == 0 { "" } else { "," }, fields.join(","));
     }
     printed.push_str("\n]\n");
-    printed
+    printable_json(&printed)
 }
 
 fn json_value(value: &Value) -> serde_json::Value {
@@ -139,10 +139,27 @@ fn harmless(text: &str) -> String {
 pub fn printable(text: &str) -> String {
     let mut printed = String::with_capacity(text.len());
     for letter in text.chars() {
-        // Beside the control characters, those that turn the direction of a text.
-        let obeyed = letter.is_control()
-            || matches!(letter, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if obeyed { printed.extend(letter.escape_default()) } else { printed.push(letter) }
+        if is_obeyed(letter) { printed.extend(letter.escape_default()) } else { printed.push(letter) }
     }
     printed
+}
+
+/// JSON that says the same without control characters. serde_json escapes only those of them that JSON forbids; what is
+/// left of the others stands in a text, but for the ends of lines.
+pub fn printable_json(json: &str) -> String {
+    let mut printed = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_obeyed(letter) && letter != '\n' {
+            let _ = write!(printed, "\\u{:04x}", u32::from(letter));
+        } else {
+            printed.push(letter);
+        }
+    }
+    printed
+}
+
+/// Whether a terminal obeys it: the control characters, and those that turn the direction of a text.
+fn is_obeyed(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -5,6 +5,7 @@ use crate::collect::Collector;
 use crate::host::{Host, HostError, Live, Recorded, STATE_DIR};
 use crate::log::ReadOptions;
 use chrono::{DateTime, FixedOffset};
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
@@ -16,7 +17,8 @@ pub struct SourceOptions {
     #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", value_name = "live|PATH")]
     pub source: Option<String>,
     /// The folder below which the Mac lies
-    #[arg(long, global = true, default_value = "/", value_name = "DIR")]
+    // Made absolute, since its commands are started in another folder than this one.
+    #[arg(long, global = true, default_value = "/", value_name = "DIR", value_parser = PathBufValueParser::new().try_map(std::path::absolute))]
     pub root: PathBuf,
     /// The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]
     #[arg(long, global = true, value_name = "DIR")]
@@ -37,6 +39,9 @@ pub enum SourceError {
         "this is not a Mac, so there is nothing to look at by itself: pass --source with a capture folder or a log file, for example --source ./capture"
     )]
     NotAMac,
+    /// A blank `--source`: nobody knows whether the live Mac is meant.
+    #[error("--source, or MDM_HEALTH_SOURCE, is blank: pass live for this Mac, or the path of a capture or a log file")]
+    Blank,
     /// The source cannot be opened.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -57,6 +62,7 @@ impl SourceOptions {
         match self.source.as_deref() {
             None if !Live::is_a_mac(&self.root) => Err(SourceError::NotAMac),
             None | Some("live") => Ok(Box::new(kind(Live::new(self.root.clone(), self.now)))),
+            Some("") => Err(SourceError::Blank),
             Some(path) => Ok(Box::new(Recorded::open(path.as_ref(), self.now)?)),
         }
     }

@@ -1,5 +1,6 @@
 //! `diagnose` and `heal`: mdm-watchdog's outputs, as lines with its names or as JSON.
 
+use super::shell::printable_json;
 use super::syslog;
 use crate::Time;
 use crate::collect::Collector;
@@ -143,5 +144,5 @@ fn json(findings: &Findings, outputs: &[(&str, Output)]) -> String {
     ];
     let outputs = outputs.iter().map(|(name, output)| (*name, value(output)));
     let object: Map<String, Value> = outputs.chain(why).map(|(name, value)| (name.to_owned(), value)).collect();
-    format!("{}\n", Value::Object(object))
+    printable_json(&format!("{}\n", Value::Object(object)))
 }

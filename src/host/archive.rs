@@ -6,8 +6,10 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use tar::{EntryType, HeaderMode};
 
@@ -19,6 +21,9 @@ const MOST_BYTES: u64 = 16 << 30;
 
 /// The most pieces that an archive may hold.
 const MOST_PIECES: usize = 10_000;
+
+/// The longest name of a piece that is understood, in bytes.
+const LONGEST_NAME: u64 = 4096;
 
 /// An archive, and where its pieces lie in it.
 #[derive(Debug)]
@@ -46,11 +51,17 @@ impl Archive {
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut archive = tar::Archive::new(GzDecoder::new(File::open(path)?).take(MOST_BYTES));
         let mut all = BTreeMap::new();
-        // Raw: what extends a name, and may be of any length, is passed over. A piece's name needs none.
+        let mut long_name = None;
+        // Raw, since what extends a name may be of any length.
         for entry in archive.entries()?.raw(true) {
-            let entry = entry?;
-            if entry.header().entry_type() == EntryType::Regular {
-                all.insert(plain(&entry.path()?), Place { from: entry.raw_file_position(), size: entry.size() });
+            let mut entry = entry?;
+            match entry.header().entry_type() {
+                EntryType::GNULongName => long_name = Some(read_name(&mut entry)?),
+                EntryType::Regular => {
+                    let place = Place { from: entry.raw_file_position(), size: entry.size() };
+                    all.insert(plain(&long_name.take().map_or_else(|| entry.path(), |name| Ok(name.into()))?), place);
+                }
+                _ => long_name = None,
             }
             if all.len() > MOST_PIECES {
                 return Err(io::Error::other("it holds too many files"));
@@ -76,6 +87,14 @@ impl Archive {
         io::copy(&mut Read::by_ref(&mut unpacked).take(place.from), &mut io::sink())?;
         Ok((unpacked.take(place.size), place.size))
     }
+}
+
+/// A name of more than 100 bytes, as GNU tar puts it before its file: a folder's long name makes one of a short piece's.
+fn read_name(entry: &mut impl Read) -> io::Result<PathBuf> {
+    let mut name = Vec::new();
+    entry.take(LONGEST_NAME).read_to_end(&mut name)?;
+    name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+    Ok(OsString::from_vec(name).into())
 }
 
 /// A path without the `./` that some programs put before it.

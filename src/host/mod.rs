@@ -148,7 +148,7 @@ pub trait Host: Send + Sync {
 #[derive(Debug, Error)]
 pub enum HostError {
     /// The program is not there or cannot be started.
-    #[error("{path} cannot be started: {why}. Make sure that this is a Mac and that mdm-health runs as root")]
+    #[error("{path} cannot be started: {why}. Look whether this is a Mac, and run mdm-health as root")]
     CannotStart {
         /// The program's path.
         path: PathBuf,

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 /// Why nothing can be written down.
 #[derive(Debug, Error)]
-#[error("{path} cannot be written: {why}. Make sure that there is room on the disk and that mdm-health runs as root")]
+#[error("{path} cannot be written: {why}. Make room on the disk, and run mdm-health as root")]
 pub struct RecordingError {
     /// The file.
     pub path: PathBuf,

@@ -4,12 +4,12 @@
 
 use super::names::Names;
 use super::plists::of_attribute;
+use crate::facts::certificates::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
@@ -121,13 +121,6 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
         (_, count) => [vec![tag, 0x80 | count.unwrap_or_default()], digits].concat(),
     };
     [&head, content].concat()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02X}");
-        digits
-    })
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Kind {
         } else if has(&["email"]) {
             Some(Self::Mail)
         } else if has(&["magic", "password", "passcode", "passphrase", "secret", "bypasscode", "recoverykey"])
-            || ends(&["token", "challenge"])
+            || ends(&["token", "challenge", "accounthash"])
             || key == "pin"
         {
             Some(Self::Secret)
@@ -91,7 +91,7 @@ impl Kind {
             Some(Self::User)
         } else if ends(&["topic"]) {
             Some(Self::Topic)
-        } else if ends(&["clientidentifier"]) {
+        } else if ends(&["clientidentifier", "phonenumber"]) {
             Some(Self::Name)
         } else {
             None
@@ -99,12 +99,19 @@ impl Kind {
     }
 }
 
-/// A label and its value: `SerialNumber = C02…;`, `"UDID" => "…"`, `Serial Number: C02…`.
-pub static LABELLED: LazyLock<Regex> = LazyLock::new(|| {
+/// A label and its value: `SerialNumber = C02…;`, `"UDID" => "…"`, `Serial Number: C02…`. Data is `<0a1b2c3d>`, or
+/// `{length = 32, bytes = 0x068b4535 … 61731ac3}`.
+static LABELLED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?P<label>"?\b(?P<key>[A-Za-z_]{3,40}(?: [A-Za-z_]{2,20}){0,2})"?\s*(?:=>|=|:|</key>\s*<string>)\s*)(?P<value>"(?:[^"\\]|\\.)*"|[^\s;,(){}<>"\]]+)"#,
+        r#"(?P<label>"?\b(?P<key>[A-Za-z_]{3,40}(?: [A-Za-z_]{2,20}){0,2})"?\s*(?:=>|=|:)\s*)(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\{ ?length = [^{}]*\}|<[0-9A-Fa-f ]+>|[^\s;,(){}<>"\]]+)"#,
     )
 });
+/// A key and its value in XML: `<key>UDID</key><string>…</string>`.
+static IN_XML: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?P<label><key>(?P<key>[^<]{3,100})</key>\s*<(?:string|data)>\s*)(?P<value>[^<]*[^<\s])")
+});
+/// Whatever has a label.
+pub static LABELLED_ANYHOW: [&LazyLock<Regex>; 2] = [&LABELLED, &IN_XML];
 
 static MAIL: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"));
@@ -115,6 +122,8 @@ static HOME: LazyLock<Regex> = LazyLock::new(|| pattern(r#"/Users/(?P<value>[^/\
 static TOPIC: LazyLock<Regex> = LazyLock::new(|| pattern(r"com\.apple\.mgmt\.[A-Za-z]+\.[A-Za-z0-9-]+"));
 static DEVICE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}\b"));
 static HARDWARE_ADDRESS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\b"));
+/// A recovery key of FileVault, or a code that bypasses the activation lock.
+static RECOVERY: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[A-Z0-9]{4,5}(?:-[A-Z0-9]{4,5}){5}\b"));
 static BEARER: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\b(?:bearer|authorization: *basic) +(?P<value>[A-Za-z0-9._~+/=-]{12,})"));
 
@@ -203,7 +212,7 @@ impl Names {
     }
 
     fn search_plain(&mut self, text: &str) {
-        for found in LABELLED.captures_iter(text) {
+        for found in LABELLED_ANYHOW.iter().flat_map(|pattern| pattern.captures_iter(text)) {
             if let Some(kind) = Kind::under(part(&found, "key")) {
                 self.add(kind, &unescaped(part(&found, "value")));
             }
@@ -224,8 +233,13 @@ impl Names {
                     .for_each(|word| self.add(Kind::Secret, word));
             }
         }
-        let whole: [(&Regex, Kind); 4] =
-            [(&MAIL, Kind::Mail), (&TOPIC, Kind::Topic), (&DEVICE, Kind::Device), (&HARDWARE_ADDRESS, Kind::Name)];
+        let whole: [(&Regex, Kind); 5] = [
+            (&MAIL, Kind::Mail),
+            (&TOPIC, Kind::Topic),
+            (&DEVICE, Kind::Device),
+            (&HARDWARE_ADDRESS, Kind::Name),
+            (&RECOVERY, Kind::Secret),
+        ];
         for (pattern, kind) in whole {
             pattern.find_iter(text).for_each(|found| self.add(kind, found.as_str()));
         }

@@ -1,6 +1,6 @@
 //! Texts without names, whatever way the names are spelled in them.
 
-use super::names::{Kind, LABELLED, Names, part, pattern};
+use super::names::{Kind, LABELLED_ANYHOW, Names, part, pattern};
 use crate::facts::property_list;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use base64::Engine as _;
@@ -78,8 +78,10 @@ impl Replacer {
 
     /// A text without them.
     pub fn text(&self, text: &str) -> String {
-        let text = PEM.replace_all(text, "redacted");
-        let text = LABELLED.replace_all(&text, |found: &Captures<'_>| self.labelled(found));
+        let mut text = PEM.replace_all(text, "redacted").into_owned();
+        for pattern in LABELLED_ANYHOW {
+            text = pattern.replace_all(&text, |found: &Captures<'_>| self.labelled(found)).into_owned();
+        }
         let text = BASE64.replace_all(&text, |found: &Captures<'_>| self.encoded(found));
         self.plain(&text)
     }
@@ -111,7 +113,8 @@ impl Replacer {
         else {
             return whole();
         };
-        let quote = if part(found, "value").starts_with('"') { "\"" } else { "" };
+        let value = part(found, "value");
+        let quote = value.get(..1).filter(|first| ["\"", "'"].contains(first)).unwrap_or_default();
         format!("{}{quote}{with}{quote}", part(found, "label"))
     }
 
@@ -166,7 +169,7 @@ pub fn decoded(text: &str) -> impl Iterator<Item = String> {
 /// A value as it is meant: without quotes and their escapes.
 pub fn unescaped(value: &str) -> Cow<'_, str> {
     if !value.starts_with('"') {
-        return Cow::Borrowed(value);
+        return Cow::Borrowed(value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')).unwrap_or(value));
     }
     match property_list::parse(format!("({value})").as_bytes()).ok().and_then(plist::Value::into_array).as_deref() {
         Some([plist::Value::String(text)]) => Cow::Owned(text.clone()),
@@ -255,6 +258,25 @@ mod tests {
         let encoded = STANDARD.encode("of Söhne & \"Co\"");
         assert_eq!(replacer.text(&encoded), STANDARD.encode("of organisation1"));
         assert_eq!(replacer.text(&STANDARD.encode([b"\xff\xfe", "Söhne & \"Co\"".as_bytes()].concat())), "redacted");
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_in_whatever_form_it_has_under_its_label() {
+        for (text, without) in [
+            ("PushToken = {length = 32, bytes = 0x068b4535 172f7bd3 ... 61731ac3};", "PushToken = secret1;"),
+            ("UnlockToken = { length = 4, bytes = 0x068b4535 };", "UnlockToken = secret1;"),
+            ("UnlockToken = <068b4535 172f7bd3>;", "UnlockToken = secret1;"),
+            ("Password='two words'", "Password='secret1'"),
+            ("<key>Password</key>\n<string>two words</string>", "<key>Password</key>\n<string>secret1</string>"),
+            ("<key>UnlockToken</key><data>\nAAEC\nAwQ=\n</data>", "<key>UnlockToken</key><data>\nsecret1\n</data>"),
+            ("PhoneNumber = \"+1 306 555 1212\";", "PhoneNumber = \"name1\";"),
+            ("the key is AB12-CD34-EF56-GH78-IJ90-KL12.", "the key is secret1."),
+            ("iTunesStoreAccountHash = \"NQBfrI+cV1y9dfhj2iA0000=\";", "iTunesStoreAccountHash = \"secret1\";"),
+        ] {
+            let mut names = Names::default();
+            names.search(text);
+            assert_eq!(Replacer::new(names, Vec::new()).unwrap().text(text), without);
+        }
     }
 
     #[test]

@@ -1,0 +1,22 @@
+//! Ctrl-C and SIGTERM, for whoever has waited long enough: nothing that was started goes on, and nothing half stays.
+
+use crate::host;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::path::PathBuf;
+use std::{fs, io, process, thread};
+
+/// Has these signals end what the program runs, such as a long `log show`, then the program; a folder of work goes away.
+pub fn end_on_signals(work: Option<PathBuf>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            host::kill_all();
+            if let Some(work) = work {
+                let _ = fs::remove_dir_all(work);
+            }
+            process::exit(128 + signal);
+        }
+    })?;
+    Ok(())
+}
