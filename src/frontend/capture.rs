@@ -8,14 +8,14 @@ use super::source::{SourceError, SourceOptions};
 use crate::collect;
 use crate::heal::status;
 use crate::health::{Evidence, Findings, SourceState, clock};
-use crate::host::recording::{Recording, RecordingError, create};
+use crate::host::recording::{Recording, RecordingError, create, making};
 use crate::host::{self, HostError, Recorded, archive, capture::Description};
 use crate::redact::{self, RedactError};
 use chrono::TimeDelta;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -191,6 +191,8 @@ fn end_on_signals(work: PathBuf) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            // Without its `log show` the capture would go on, and put files behind the one that removes them.
+            let _made = making();
             host::kill_all();
             let _ = fs::remove_dir_all(work);
             std::process::exit(128 + signal);
@@ -200,6 +202,7 @@ fn end_on_signals(work: PathBuf) -> io::Result<()> {
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
+    let _making = making();
     DirBuilder::new().mode(0o700).create(path)
 }
 
@@ -211,13 +214,14 @@ fn publish(folder: &Path, to: &Path) -> Result<(), CaptureError> {
     };
     let name = to.file_name().unwrap_or_default().to_string_lossy();
     let packed = name.strip_suffix(".tar.gz").filter(|name| !name.is_empty());
+    let file = folder.with_extension("tar.gz");
+    if let Some(name) = packed {
+        create(&file).and_then(|file| archive::pack(folder, Path::new(name), file)).map_err(failed)?;
+    }
+    let _making = making();
     let (ready, claimed) = match packed {
-        None => (folder.to_owned(), make_folder(to)),
-        Some(name) => {
-            let file = folder.with_extension("tar.gz");
-            create(&file).and_then(|packed| archive::pack(folder, Path::new(name), packed)).map_err(failed)?;
-            (file, create(to).map(drop))
-        }
+        None => (folder, fs::create_dir(to)),
+        Some(_) => (file.as_path(), File::create_new(to).map(drop)),
     };
     claimed.map_err(failed)?;
     // What was just made is empty, and makes way.
