@@ -2,7 +2,9 @@
 //! what must hold whatever the bytes are.
 #![allow(dead_code, reason = "each target uses its own part")]
 
-use mdm_health::collect;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use mdm_health::collect::{self, Collector};
 use mdm_health::event;
 use mdm_health::facts::awake::awake_since;
 use mdm_health::facts::certificates::{self, read_certificates};
@@ -20,29 +22,39 @@ use mdm_health::heal::actions;
 use mdm_health::heal::clock::Clock;
 use mdm_health::heal::policy::Policy;
 use mdm_health::health::Findings;
-use mdm_health::host::{Act, Command, Daemon, FileEnd, Host, HostError, LogSource, Output, Recorded, Span};
+use mdm_health::host::{
+    Act, Bookmark, Command, Daemon, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Recorded, Span, archive,
+};
 use mdm_health::log::{ReadOptions, install_log, read_log};
+use mdm_health::redact::redact;
+use memchr::memmem;
 use std::ffi::OsString;
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tempfile::TempDir;
 
 /// A target's name and its function.
 pub type Entry = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const ENTRIES: &[Entry] = &[
+    ("archives", archives),
     ("arguments", arguments),
     ("captures", captures),
     ("certificates", certificates),
     ("commands", commands),
     ("install_log", install_log),
+    ("install_log_growth", install_log_growth),
     ("log", log),
     ("old_plist", old_plist),
     ("osquery_calls", osquery_calls),
     ("policy", policy),
     ("property_list", property_list),
+    ("redaction", redaction),
     ("thrift_messages", thrift_messages),
 ];
 
@@ -76,9 +88,42 @@ pub fn install_log(data: &[u8]) {
     }
 }
 
+/// install.log that grows by one piece after the other, each behind `=== `, and is read whenever it grew. Who follows it
+/// says what one says who reads it once.
+pub fn install_log_growth(data: &[u8]) {
+    const FIRST: &[u8] = b"2026-11-23 11:59:00+00 mac softwareupdated[9]: Scan (f=1, d=0) completed\n";
+    let Ok(root) = tempfile::tempdir() else { panic!("there is no place for a log") };
+    let path = root.path().join("private/var/log/install.log");
+    assert!(fs::create_dir_all(path.parent().unwrap_or(&path)).is_ok());
+    let nowhere = PathBuf::from("/dev/null");
+    let collector = || {
+        let live = Live::new(root.path().to_owned(), Some(mdm_health::Time::UNIX_EPOCH));
+        let host = Box::new(SameEverywhere { bytes: Vec::new(), install_log: Some(live) });
+        Collector::new(host, ReadOptions::default(), nowhere.clone(), Some(nowhere.clone()))
+    };
+    let follower = collector();
+    let mut text = FIRST;
+    let mut rest = data;
+    while !text.is_empty() || !rest.is_empty() {
+        let file = fs::OpenOptions::new().append(true).create(true).open(&path);
+        assert!(file.is_ok_and(|mut file| file.write_all(text).is_ok()));
+        follower.refresh();
+        let end = memmem::find(rest, b"=== ").unwrap_or(rest.len());
+        (text, rest) = (rest.get(..end).unwrap_or_default(), rest.get(end + 4..).unwrap_or_default());
+    }
+    let told = |collector: &Arc<Collector>| {
+        collector.refresh();
+        let evidence = &collector.findings(Duration::ZERO).evidence;
+        let status = evidence.sources.iter().find(|source| source.source == "install_log");
+        let status = status.map(|status| (status.state, status.reason, status.detail.clone(), status.counts));
+        format!("{status:?} {:?} {:?}", evidence.updates.install_log, evidence.updates.zone)
+    };
+    assert_eq!(told(&follower), told(&collector()));
+}
+
 /// A file that softwareupdated keeps: a property list in any of its forms.
 pub fn property_list(data: &[u8]) {
-    let host = SameEverywhere(data.to_vec());
+    let host = SameEverywhere { bytes: data.to_vec(), install_log: None };
     let _ = software_update_preferences(&host);
     let _ = ddm_state(&host);
     let _ = system_version(&host);
@@ -86,7 +131,7 @@ pub fn property_list(data: &[u8]) {
 
 /// What a command printed, whichever: each reading of an output. No signal goes to launchd or to a whole group.
 pub fn commands(data: &[u8]) {
-    let mac = SameEverywhere(data.to_vec());
+    let mac = SameEverywhere { bytes: data.to_vec(), install_log: None };
     let _ = (profiles_status(&mac), profiles_list(&mac), management_status(&mac));
     let _ = (identities(&mac), certificates::certificates(&mac), awake_since(&mac));
     let told = Clock::new(&mac).look().is_ok_and(|clocks| clocks.boot.is_some());
@@ -96,12 +141,15 @@ pub fn commands(data: &[u8]) {
     }
 }
 
-/// A Mac all of whose files are the same, and all of whose commands print that too.
-struct SameEverywhere(Vec<u8>);
+/// A Mac all of whose files are the same, and all of whose commands print that too. A live one has an install.log.
+struct SameEverywhere {
+    bytes: Vec<u8>,
+    install_log: Option<Live>,
+}
 
 impl Host for SameEverywhere {
     fn run(&self, _: Command) -> Result<Output, HostError> {
-        Ok(Output { code: Some(0), stdout: self.0.clone(), stderr: String::new() })
+        Ok(Output { code: Some(0), stdout: self.bytes.clone(), stderr: String::new() })
     }
 
     fn open_log(&self, _: Span) -> Result<Box<dyn LogSource>, HostError> {
@@ -109,15 +157,22 @@ impl Host for SameEverywhere {
     }
 
     fn read_file(&self, _: &str) -> Result<Vec<u8>, HostError> {
-        Ok(self.0.clone())
+        Ok(self.bytes.clone())
     }
 
     fn read_file_end(&self, _: &str, _: u64) -> Result<FileEnd, HostError> {
-        Ok(FileEnd { bytes: self.0.clone(), left_out: 0 })
+        Ok(FileEnd { bytes: self.bytes.clone(), left_out: 0 })
+    }
+
+    fn read_growth(&self, path: &str, limit: u64, known: Option<&Bookmark>) -> Result<Growth, HostError> {
+        match &self.install_log {
+            Some(live) => live.read_growth(path, limit, known),
+            None => self.read_file_end(path, limit).map(|end| Growth::Anew { end, look: None }),
+        }
     }
 
     fn read_trusted(&self, _: &str) -> Result<Option<Vec<u8>>, HostError> {
-        Ok(Some(self.0.clone()))
+        Ok(Some(self.bytes.clone()))
     }
 
     fn now(&self) -> Option<mdm_health::Time> {
@@ -129,7 +184,7 @@ impl Host for SameEverywhere {
     }
 
     fn is_live(&self) -> bool {
-        false
+        self.install_log.is_some()
     }
 
     fn may_act(&self, _: &Path) -> Result<(), HostError> {
@@ -199,13 +254,71 @@ const DESCRIPTION: &str = r#"{"captured_at": "2026-11-23T18:00:00Z"}"#;
 /// state never fall silent.
 pub fn captures(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let files: Vec<(&str, &str)> = text.split("=== ").filter_map(|file| file.split_once('\n')).collect();
-    let findings = findings(&files);
-    for table in hostile::tables() {
+    let (folder, mac) = capture(&files(&text));
+    let findings = Findings::new(collect::evidence(&mac, &ReadOptions::default(), folder.path()));
+    for table in hostile::tables(mac) {
         let (definition, rows) = (table.definition(), table.rows(&findings));
         assert!(rows.iter().all(|row| row.len() == definition.columns.len()), "{}", definition.name);
         let tells_a_state = matches!(definition.name, "mdm_watchdog" | "mdm_enrollment" | "mdm_health_status");
         assert!(!tells_a_state || !rows.is_empty(), "{} is silent", definition.name);
+    }
+}
+
+/// A packed capture: the bytes as they are, and as a tar that is packed here, with the sums in its headers put right.
+/// Whatever is read of that lies in it.
+pub fn archives(data: &[u8]) {
+    let mut tar = data.to_vec();
+    for block in tar.chunks_exact_mut(512).filter(|block| block.get(257..262) == Some(b"ustar")) {
+        let mut header = tar::Header::from_byte_slice(block).clone();
+        header.set_cksum();
+        block.copy_from_slice(header.as_bytes());
+    }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    let packed = packed.write_all(&tar).and_then(|()| packed.finish()).unwrap_or_default();
+    let _ = pieces(data);
+    for piece in pieces(&packed) {
+        assert!(memmem::find(&tar, &piece).is_some(), "nothing such is in the archive: {piece:?}");
+    }
+}
+
+/// What is read of a packed capture.
+fn pieces(packed: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(mut file) = tempfile::NamedTempFile::new() else { panic!("there is no place for an archive") };
+    assert!(file.write_all(packed).is_ok());
+    let Ok(mac) = Recorded::open(file.path(), None) else { return Vec::new() };
+    let outputs = COMMANDS.iter().map(|command| mac.run(*command).map(|output| output.stdout));
+    let path = |path: &str| path.trim_start_matches("root").to_owned();
+    let whole = FILES.iter().map(|(_, file)| mac.read_file(&path(file)));
+    let ends = FILES.iter().map(|(_, file)| mac.read_file_end(&path(file), 100).map(|end| end.bytes));
+    let mut pieces: Vec<_> = outputs.chain(whole).chain(ends).chain([mac.recorded_restarts()]).flatten().collect();
+    if let Ok(mut log) = mac.open_log(Span { from: mdm_health::Time::UNIX_EPOCH, to: mdm_health::Time::UNIX_EPOCH }) {
+        let mut text = Vec::new();
+        assert!(log.read_to_end(&mut text).is_err() || log.size() >= Some(text.len() as u64));
+        pieces.push(text);
+    }
+    pieces
+}
+
+/// What says whose Mac a capture is of, and the texts that are to be nowhere after redaction.
+const OWNER: &str = "SerialNumber = C02ZK1ABMD6T; OrganizationName = \"Acmé & Söhne\"; Email = grace@acme.test";
+const PRIVATE: &[&str] = &["c02zk1abmd6t", "acmé & söhne", "acmé &amp; söhne", "grace@acme.test"];
+
+/// A capture folder in the same form, redacted. Versions, exit codes and times are copied as they are.
+pub fn redaction(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (whole, _) = capture(&files(&text));
+    let Ok(redacted) = tempfile::tempdir() else { panic!("there is no place for a capture") };
+    assert!(fs::write(whole.path().join("commands/profiles-list.err"), OWNER).is_ok());
+    if let Err(error) = redact(whole.path(), redacted.path()) {
+        panic!("{error}");
+    }
+    for path in archive::files(redacted.path()).unwrap_or_default() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name != "capture.json" && name != "awake.out" && !name.ends_with(".code") {
+            let text = fs::read(&path).unwrap_or_default().to_ascii_lowercase();
+            let left = PRIVATE.iter().find(|private| memmem::find(&text, private.as_bytes()).is_some());
+            assert_eq!(left, None, "in {name}");
+        }
     }
 }
 
@@ -220,11 +333,30 @@ const FILES: &[(&str, &str)] = &[
     ("SystemVersion.plist", "root/System/Library/CoreServices/SystemVersion.plist"),
 ];
 
-/// What the rules make of a capture folder of those files. Names outside of a capture are left out; without a
-/// description, or with one that is refused, there is one that is not.
+/// The commands whose answers it may hold.
+const COMMANDS: &[Command] = &[
+    Command::ProfilesStatus,
+    Command::ProfilesList,
+    Command::ManagementStatus,
+    Command::Identities,
+    Command::Certificates,
+    Command::Awake,
+];
+
+/// Files, each behind a line `=== NAME`.
+fn files(text: &str) -> Vec<(&str, &str)> {
+    text.split("=== ").filter_map(|file| file.split_once('\n')).collect()
+}
+
+/// What the rules make of a capture folder of those files.
 fn findings(files: &[(&str, &str)]) -> Findings {
-    const COMMANDS: &[&str] =
-        &["profiles-status", "profiles-list", "management-status", "identities", "certificates", "awake"];
+    let (folder, mac) = capture(files);
+    Findings::new(collect::evidence(&mac, &ReadOptions::default(), folder.path()))
+}
+
+/// A capture folder of those files. Names outside of a capture are left out; without a description, or with one that is
+/// refused, there is one that is not.
+fn capture(files: &[(&str, &str)]) -> (TempDir, Recorded) {
     let Ok(folder) = tempfile::tempdir() else { panic!("there is no place for a capture") };
     let write = |name: &str, text: &str| {
         let written = fs::write(folder.path().join(name), text);
@@ -238,8 +370,10 @@ fn findings(files: &[(&str, &str)]) -> Findings {
     for (name, text) in files {
         let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
         match (stem, ending) {
-            ("capture", "json") | ("log", "ndjson") => write(name, text),
-            (_, "out" | "err" | "code") if COMMANDS.contains(&stem) => write(&format!("commands/{name}"), text),
+            ("capture" | "restarts", "json") | ("log", "ndjson") => write(name, text),
+            (_, "out" | "err" | "code") if COMMANDS.iter().any(|command| command.name() == stem) => {
+                write(&format!("commands/{name}"), text);
+            }
             _ => {
                 let file = FILES.iter().find(|(file, _)| file == name);
                 file.into_iter().for_each(|(_, path)| write(path, text));
@@ -251,7 +385,7 @@ fn findings(files: &[(&str, &str)]) -> Findings {
         Recorded::open(folder.path(), None)
     });
     match host {
-        Ok(host) => Findings::new(collect::evidence(&host, &ReadOptions::default(), folder.path())),
+        Ok(host) => (folder, host),
         Err(error) => panic!("{}: {error}", Path::display(folder.path())),
     }
 }

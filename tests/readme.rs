@@ -34,12 +34,8 @@ fn clone() -> TempDir {
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
 fn printed(folder: &Path, line: &str) -> String {
     let line = format!("mdm-health() {{ '{}' \"$@\"; }}; {line}", env!("CARGO_BIN_EXE_mdm-health"));
-    let output = Command::new("bash")
-        .args(["-c", &line])
-        .current_dir(folder)
-        .env_remove("MDM_HEALTH_SOURCE")
-        .output()
-        .unwrap();
+    let output =
+        Command::new("bash").args(["-c", &line]).current_dir(folder).env_remove("MDM_HEALTH_SOURCE").output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

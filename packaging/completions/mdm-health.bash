@@ -89,7 +89,7 @@ _mdm__health() {
 
     case "${cmd}" in
         mdm__health)
-            opts="-h -V --source --root --state-dir --now --utc-offset --help --version query diagnose report tables packs completions man heal capture version help"
+            opts="-h -V --source --root --state-dir --now --utc-offset --help --version query diagnose heal report capture tables packs completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -263,7 +263,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__help)
-            opts="query diagnose report tables packs completions man heal capture version help"
+            opts="query diagnose heal report capture tables packs completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -33,13 +33,13 @@ complete -c mdm-health -n "__fish_mdm_health_needs_command" -s h -l help -d 'Pri
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -s V -l version -d 'Print version'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "query" -d 'Run an SQL query over the tables, without osquery'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "diagnose" -d 'Check for known MDM problems and print mdm-watchdog\'s outputs'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog\'s outputs'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "report" -d 'Make a page for a browser: the verdict with its evidence, a timeline, and every table'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "capture" -d 'Write down what mdm-health reads of this Mac, to look at elsewhere with --source'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "tables" -d 'Print the tables and what they answer, or all that is to know of one, in Markdown'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "packs" -d 'Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "completions" -d 'Print what a shell reads to complete this command line'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "man" -d 'Print the man page'
-complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog\'s outputs'
-complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "capture" -d 'Write down what mdm-health reads of this Mac, to look at elsewhere with --source'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "version" -d 'Print the version'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
@@ -58,6 +58,15 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l utc-o
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l json -d 'Print one JSON object: true, false, RFC 3339 times, with State, Reason and Detail; null is unknown, or never'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l syslog -d 'Write the lines to the system\'s log as well, as one entry'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the capture or the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l automatic -d 'Restart only where the policy\'s AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a LaunchDaemon, with --syslog'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l json -d 'Print one JSON object: true, false, RFC 3339 times, with State, Reason and Detail; null is unknown, or never'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l syslog -d 'Write the lines to the system\'s log as well, as one entry'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l root -d 'The folder below which the Mac lies' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
@@ -65,6 +74,14 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l now -d 
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the capture or the Mac\'s own lines carry]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l force -d 'Replace the file if it is there; without this nothing is ever replaced'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l hours -d 'How many hours of the log to ask for' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l root -d 'The folder below which the Mac lies' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the capture or the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l redact -d 'Replace serial numbers, identifiers, names, addresses and secrets by placeholders'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l root -d 'The folder below which the Mac lies' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
@@ -89,37 +106,20 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l state-dir 
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the capture or the Mac\'s own lines carry]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l root -d 'The folder below which the Mac lies' -r -F
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the capture or the Mac\'s own lines carry]' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l automatic -d 'Restart only where the policy\'s AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a LaunchDaemon, with --syslog'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l json -d 'Print one JSON object: true, false, RFC 3339 times, with State, Reason and Detail; null is unknown, or never'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l syslog -d 'Write the lines to the system\'s log as well, as one entry'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l hours -d 'How many hours of the log to ask for' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l root -d 'The folder below which the Mac lies' -r -F
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the capture or the Mac\'s own lines carry]' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l redact -d 'Replace serial numbers, identifiers, names, addresses and secrets by placeholders'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l root -d 'The folder below which the Mac lies' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the capture or the Mac\'s own lines carry]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "query" -d 'Run an SQL query over the tables, without osquery'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "diagnose" -d 'Check for known MDM problems and print mdm-watchdog\'s outputs'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "report" -d 'Make a page for a browser: the verdict with its evidence, a timeline, and every table'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "tables" -d 'Print the tables and what they answer, or all that is to know of one, in Markdown'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "packs" -d 'Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "completions" -d 'Print what a shell reads to complete this command line'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "man" -d 'Print the man page'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog\'s outputs'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "capture" -d 'Write down what mdm-health reads of this Mac, to look at elsewhere with --source'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "version" -d 'Print the version'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose report tables packs completions man heal capture version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "query" -d 'Run an SQL query over the tables, without osquery'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "diagnose" -d 'Check for known MDM problems and print mdm-watchdog\'s outputs'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog\'s outputs'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "report" -d 'Make a page for a browser: the verdict with its evidence, a timeline, and every table'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "capture" -d 'Write down what mdm-health reads of this Mac, to look at elsewhere with --source'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "tables" -d 'Print the tables and what they answer, or all that is to know of one, in Markdown'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "packs" -d 'Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "completions" -d 'Print what a shell reads to complete this command line'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "man" -d 'Print the man page'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "version" -d 'Print the version'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables packs completions man version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

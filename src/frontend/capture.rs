@@ -9,12 +9,12 @@ use super::source::{SourceError, SourceOptions};
 use crate::collect;
 use crate::heal::status;
 use crate::health::{Evidence, Findings, SourceState, clock};
-use crate::host::recording::{Recording, RecordingError, create};
+use crate::host::recording::{Recording, RecordingError, create, making};
 use crate::host::{HostError, Recorded, archive, capture::Description};
 use crate::redact::{self, RedactError};
 use chrono::TimeDelta;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -185,6 +185,7 @@ fn work_folder(to: &Path) -> io::Result<TempDir> {
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
+    let _making = making();
     DirBuilder::new().mode(0o700).create(path)
 }
 
@@ -196,13 +197,14 @@ fn publish(folder: &Path, to: &Path) -> Result<(), CaptureError> {
     };
     let name = to.file_name().unwrap_or_default().to_string_lossy();
     let packed = name.strip_suffix(".tar.gz").filter(|name| !name.is_empty());
+    let file = folder.with_extension("tar.gz");
+    if let Some(name) = packed {
+        create(&file).and_then(|file| archive::pack(folder, Path::new(name), file)).map_err(failed)?;
+    }
+    let _making = making();
     let (ready, claimed) = match packed {
-        None => (folder.to_owned(), make_folder(to)),
-        Some(name) => {
-            let file = folder.with_extension("tar.gz");
-            create(&file).and_then(|packed| archive::pack(folder, Path::new(name), packed)).map_err(failed)?;
-            (file, create(to).map(drop))
-        }
+        None => (folder, fs::create_dir(to)),
+        Some(_) => (file.as_path(), File::create_new(to).map(drop)),
     };
     claimed.map_err(failed)?;
     // What was just made is empty, and makes way.

@@ -60,8 +60,21 @@ enum Command {
     /// Check for known MDM problems and print mdm-watchdog's outputs
     #[command(after_long_help = watchdog::help())]
     Diagnose(Giving),
+    /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
+    #[command(after_long_help = watchdog::help())]
+    Heal {
+        /// Restart only where the policy's AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a
+        /// LaunchDaemon, with --syslog
+        #[arg(long)]
+        automatic: bool,
+        #[command(flatten)]
+        giving: Giving,
+    },
     /// Make a page for a browser: the verdict with its evidence, a timeline, and every table
     Report(Target),
+    /// Write down what mdm-health reads of this Mac, to look at elsewhere with --source
+    #[command(after_long_help = capture::HELP)]
+    Capture(CaptureOptions),
     /// Print the tables and what they answer, or all that is to know of one, in Markdown
     Tables {
         /// A table, such as mdm_watchdog
@@ -81,19 +94,6 @@ enum Command {
     },
     /// Print the man page
     Man,
-    /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
-    #[command(after_long_help = watchdog::help())]
-    Heal {
-        /// Restart only where the policy's AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a
-        /// LaunchDaemon, with --syslog
-        #[arg(long)]
-        automatic: bool,
-        #[command(flatten)]
-        giving: Giving,
-    },
-    /// Write down what mdm-health reads of this Mac, to look at elsewhere with --source
-    #[command(after_long_help = capture::HELP)]
-    Capture(CaptureOptions),
     /// Print the version
     Version,
 }
@@ -152,7 +152,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     print(&printed)
 }
 
-/// The page for a browser. That its file may not be written is said before anything is read.
+/// The page for a browser. That a file is in its place is said before anything is read.
 fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
     let refused = |error: FileError| (1, format!("{error}."));
     target.check().map_err(refused)?;

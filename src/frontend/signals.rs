@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM, for whoever has waited long enough: nothing that was started goes on, and nothing half stays.
 
 use crate::host;
+use crate::host::recording::making;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ pub fn end_on_signals(work: Option<PathBuf>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            // Without its `log show` a capture would go on, and put files behind the one that removes them.
+            let _made = making();
             host::kill_all();
             if let Some(work) = work {
                 let _ = fs::remove_dir_all(work);

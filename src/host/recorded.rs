@@ -160,7 +160,8 @@ impl Host for Recorded {
             text.take(limit).read_to_end(&mut bytes)?;
             Ok(FileEnd { bytes, left_out })
         })?;
-        end.left_out += self.description().and_then(|description| description.left_out.get(path)).unwrap_or(&0);
+        let before = self.description().and_then(|description| description.left_out.get(path)).unwrap_or(&0);
+        end.left_out = end.left_out.saturating_add(*before);
         Ok(end)
     }
 

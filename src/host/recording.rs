@@ -97,8 +97,15 @@ impl Recording {
     }
 }
 
+/// Held while a file of a capture comes into being, and for good by whoever wipes the capture away.
+pub fn making() -> MutexGuard<'static, ()> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    MAKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Makes a file that only its owner can read, in folders of the same kind.
 pub fn create(path: &Path) -> io::Result<File> {
+    let _making = making();
     let folder = path.parent().unwrap_or(path);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)

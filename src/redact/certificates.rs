@@ -88,12 +88,19 @@ fn anew(der: &[u8], names: &Names) -> Vec<u8> {
 
 fn name(name: &X509Name<'_>, names: &Names) -> Vec<u8> {
     let attribute = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| {
-        let value = attribute.as_str().map_or("redacted", |value| names.placeholder(value).unwrap_or(value));
+        let value = attribute.as_str().map_or("redacted", |value| names.placeholder(value).unwrap_or(harmless(value)));
         sequence(&[element(0x06, attribute.attr_type().as_bytes()), element(0x0c, value.as_bytes())])
     };
     let relative =
         name.iter_rdn().map(|relative| element(0x31, &relative.iter().map(attribute).collect::<Vec<_>>().concat()));
     sequence(&relative.collect::<Vec<_>>())
+}
+
+/// A value that counts for no name. What Apple calls its own may still end with whose Mac it is.
+fn harmless(value: &str) -> &str {
+    let is_apples = value.to_ascii_lowercase().starts_with("com.apple.");
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'.';
+    if is_apples && !value.bytes().all(is_word) { "redacted" } else { value }
 }
 
 /// A moment as UTCTime up to 2049, and as GeneralizedTime from then on.
@@ -163,6 +170,24 @@ mod tests {
                     .zip([&Sha1::digest(&new)[..], &Sha256::digest(&new)].map(hex))
                     .collect::<Vec<_>>()
             );
+        }
+    }
+
+    #[test]
+    fn what_is_apples_own_stays_unless_it_may_say_whose_mac_it_is() {
+        let key = KeyPair::generate().unwrap();
+        for (name, expected) in [
+            ("com.apple.systemdefault", "com.apple.systemdefault"),
+            ("com.apple.idms.appleid.C02ZK1ABMD6T", "redacted"),
+        ] {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            let pem = params.self_signed(&key).unwrap().pem();
+            let mut names = Names::default();
+            collect(&pem, &mut names);
+            let without = blocks(&without(&pem, &names)).next().unwrap().contents;
+            let (_, certificate) = X509Certificate::from_der(&without).unwrap();
+            assert_eq!(certificate.subject().iter_common_name().next().unwrap().as_str().ok(), Some(expected));
         }
     }
 

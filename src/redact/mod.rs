@@ -243,7 +243,9 @@ fn json_without(value: Value, replacer: &Replacer) -> Value {
     match value {
         Value::String(text) => Value::String(replacer.text(&text)),
         Value::Array(values) => values.into_iter().map(|value| json_without(value, replacer)).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, json_without(value, replacer))).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, value)| (replacer.plain(&key), json_without(value, replacer))).collect()
+        }
         other => other,
     }
 }

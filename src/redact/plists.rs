@@ -32,21 +32,24 @@ const KEPT: [&str; 22] = [
     "Topic",
 ];
 
+/// How many property lists may lie in one another as bytes. What lies deeper is let go.
+const NESTED: usize = 8;
+
 /// Adds the values that a property list names by its keys.
 pub fn collect(value: &Value, names: &mut Names) {
-    under(None, value, names);
+    under(None, value, names, NESTED);
 }
 
-fn under(key: Option<&str>, value: &Value, names: &mut Names) {
+fn under(key: Option<&str>, value: &Value, names: &mut Names, nested: usize) {
     match (key, value) {
         (Some("Subject"), Value::Array(parts)) => {
             if let [Value::String(kind), Value::String(value)] = parts.as_slice() {
                 names.add(of_attribute(kind), value);
             }
-            parts.iter().for_each(|part| under(key, part, names));
+            parts.iter().for_each(|part| under(key, part, names, nested));
         }
-        (_, Value::Array(values)) => values.iter().for_each(|value| under(key, value, names)),
-        (_, Value::Dictionary(fields)) => fields.iter().for_each(|(key, value)| under(Some(key), value, names)),
+        (_, Value::Array(values)) => values.iter().for_each(|value| under(key, value, names, nested)),
+        (_, Value::Dictionary(fields)) => fields.iter().for_each(|(key, value)| under(Some(key), value, names, nested)),
         (Some(key), Value::String(text)) => {
             let named = matches!(key, "ProfileIdentifier" | "PayloadIdentifier" | "Name");
             if let Some(kind) = Kind::under(key).or(named.then_some(Kind::Name)) {
@@ -56,8 +59,8 @@ fn under(key: Option<&str>, value: &Value, names: &mut Names) {
         }
         (None, Value::String(text)) => names.search(text),
         (_, Value::Data(bytes)) => match property_list::parse(bytes) {
-            Ok(inner) => under(key, &inner, names),
-            Err(_) => names.search(&String::from_utf8_lossy(bytes)),
+            Ok(inner) if nested > 0 => under(key, &inner, names, nested - 1),
+            _ => names.search(&String::from_utf8_lossy(bytes)),
         },
         _ => {}
     }
@@ -75,24 +78,25 @@ pub fn of_attribute(kind: &str) -> Kind {
 /// A property list without names, as XML. A strict one keeps only what is read of a profile.
 pub fn xml(value: Value, replacer: &Replacer, strict: bool) -> Option<Vec<u8>> {
     let mut xml = Vec::new();
-    without(None, value, replacer, strict).to_writer_xml(&mut xml).ok()?;
+    without(None, value, replacer, strict, NESTED).to_writer_xml(&mut xml).ok()?;
     Some(xml)
 }
 
-fn without(key: Option<&str>, value: Value, replacer: &Replacer, strict: bool) -> Value {
+fn without(key: Option<&str>, value: Value, replacer: &Replacer, strict: bool, nested: usize) -> Value {
     let kept = !strict || key.is_some_and(|key| KEPT.contains(&key));
     match value {
         Value::Array(values) => {
-            values.into_iter().map(|value| without(key, value, replacer, strict)).collect::<Vec<_>>().into()
+            values.into_iter().map(|value| without(key, value, replacer, strict, nested)).collect::<Vec<_>>().into()
         }
         Value::Dictionary(fields) => {
-            let field =
-                |(key, value): (String, Value)| (replacer.value(&key), without(Some(&key), value, replacer, strict));
+            let field = |(key, value): (String, Value)| {
+                (replacer.value(&key), without(Some(&key), value, replacer, strict, nested))
+            };
             Value::Dictionary(fields.into_iter().map(field).collect::<Dictionary>())
         }
         Value::String(text) if kept => replacer.value(&text).into(),
         Value::String(_) => "redacted".into(),
-        Value::Data(bytes) if kept => Value::Data(data(&bytes, replacer)),
+        Value::Data(bytes) if kept => Value::Data(data(&bytes, replacer, nested)),
         Value::Data(_) => Value::Data(Vec::new()),
         Value::Integer(_) | Value::Real(_) if !kept || key.and_then(Kind::under).is_some() => 0.into(),
         other => other,
@@ -100,13 +104,43 @@ fn without(key: Option<&str>, value: Value, replacer: &Replacer, strict: bool) -
 }
 
 /// What lies in a property list as bytes is often one itself.
-fn data(bytes: &[u8], replacer: &Replacer) -> Vec<u8> {
+fn data(bytes: &[u8], replacer: &Replacer, nested: usize) -> Vec<u8> {
     let mut binary = Vec::new();
     match property_list::parse(bytes) {
+        Ok(Value::Dictionary(_) | Value::Array(_)) if nested == 0 => Vec::new(),
         Ok(inner @ (Value::Dictionary(_) | Value::Array(_))) => {
-            let written = without(None, inner, replacer, false).to_writer_binary(&mut binary);
+            let written = without(None, inner, replacer, false, nested - 1).to_writer_binary(&mut binary);
             written.map(|()| binary).unwrap_or_default()
         }
         _ => replacer.bytes(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_lie_in_one_another_as_bytes_are_followed_only_so_far() {
+        let replacer = |value: &Value| {
+            let mut names = Names::default();
+            collect(value, &mut names);
+            Replacer::new(names, Vec::new()).unwrap()
+        };
+        let mut value = Value::String("mail of grace@acme.test".to_owned());
+        for depth in 0..3000 {
+            if depth == NESTED {
+                let xml = xml(value.clone(), &replacer(&value), false).unwrap();
+                let mut inner = Value::from_reader_xml(&xml[..]).unwrap();
+                while let Value::Data(bytes) = &inner {
+                    inner = property_list::parse(bytes).unwrap().into_array().unwrap().remove(0);
+                }
+                assert_eq!(inner, Value::String("mail of mail1@mail.invalid".to_owned()));
+            }
+            let mut bytes = Vec::new();
+            Value::Array(vec![value]).to_writer_binary(&mut bytes).unwrap();
+            value = Value::Data(bytes);
+        }
+        assert!(xml(value.clone(), &replacer(&value), false).is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::names::{Kind, LABELLED_ANYHOW, Names, part, pattern};
 use crate::facts::property_list;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, BuildError, Input, Match, MatchKind, StartKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex::{Captures, Regex};
@@ -67,6 +67,7 @@ impl Replacer {
             .match_kind(MatchKind::LeftmostLongest)
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .start_kind(StartKind::Both)
             .build(patterns)?;
         Ok(Self { names, finder, replacements })
     }
@@ -133,24 +134,44 @@ impl Replacer {
         std::str::from_utf8(bytes).map(|text| self.text(text).into_bytes()).unwrap_or_default()
     }
 
-    fn plain(&self, text: &str) -> String {
+    /// A text without the names as they stand in it.
+    pub fn plain(&self, text: &str) -> String {
         let mut without = String::with_capacity(text.len());
         let mut at = 0;
-        for found in self.finder.find_iter(text) {
-            let Some(replacement) = self.replacements.get(found.pattern().as_usize()) else { continue };
-            let is_letter = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-            let before = text.get(..found.start()).and_then(|before| before.chars().next_back());
-            let behind = text.get(found.end()..).and_then(|behind| behind.chars().next());
-            if replacement.whole && (is_letter(before) || is_letter(behind)) {
-                continue;
-            }
+        while let Some((found, with)) = self.next(text, at) {
             without.push_str(text.get(at..found.start()).unwrap_or_default());
-            without.push_str(&replacement.with);
+            without.push_str(with);
             at = found.end();
         }
         without.push_str(text.get(at..).unwrap_or_default());
         without
     }
+
+    /// The next name from there on, and what stands for it.
+    fn next(&self, text: &str, from: usize) -> Option<(Match, &str)> {
+        let (mut span, mut anchored) = (from..text.len(), Anchored::No);
+        loop {
+            match self.finder.find(Input::new(text).span(span.clone()).anchored(anchored)) {
+                Some(found) => match self.replacements.get(found.pattern().as_usize()) {
+                    Some(replacement) if !replacement.whole || is_whole(text, &found) => {
+                        return Some((found, &replacement.with));
+                    }
+                    // A part of a word. A shorter name may begin there too,
+                    _ => (span, anchored) = (found.start()..found.end() - 1, Anchored::Yes),
+                },
+                // or one behind it, within the same word.
+                None if anchored == Anchored::Yes => (span, anchored) = (span.start + 1..text.len(), Anchored::No),
+                None => return None,
+            }
+        }
+    }
+}
+
+/// Whether no word goes on before or behind it.
+fn is_whole(text: &str, found: &Match) -> bool {
+    let before = text.get(..found.start()).and_then(|before| before.chars().next_back());
+    let behind = text.get(found.end()..).and_then(|behind| behind.chars().next());
+    ![before, behind].into_iter().flatten().any(char::is_alphanumeric)
 }
 
 /// The hosts of install.log's lines.
@@ -238,6 +259,14 @@ mod tests {
         ] {
             assert_eq!(replacer.text(text), without);
         }
+    }
+
+    #[test]
+    fn a_name_that_is_only_a_part_of_a_word_hides_no_other_one() {
+        let replacer = replacer(&[(Kind::Serial, "C02ZK1ABMD6T"), (Kind::User, "mac-c0"), (Kind::User, "anna")]);
+        assert_eq!(replacer.text("mac-C02ZK1ABMD6T"), "mac-SERIAL1");
+        let names: Vec<_> = [(Kind::User, "anna"), (Kind::Host, "anna-mb")].into();
+        assert_eq!(self::replacer(&names).text("anna-mb of anna-mbp"), "host1 of user1-mbp");
     }
 
     #[test]

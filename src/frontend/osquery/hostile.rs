@@ -34,10 +34,9 @@ pub fn arguments(words: Vec<OsString>) -> Option<[Duration; 2]> {
     Arguments::read(words).ok().filter(|_| of_osquery).map(|read| [read.timeout, read.interval])
 }
 
-/// Every table, over a recorded Mac of which nothing is known, and which nothing can change.
-pub fn tables() -> Vec<Box<dyn Table>> {
-    let Ok(nothing) = Recorded::open(Path::new("/dev/null"), None) else { return Vec::new() };
-    let collector = Collector::new(Box::new(nothing), ReadOptions::default(), PathBuf::from("/dev/null"), None);
+/// Every table, over a recorded Mac, which nothing can change.
+pub fn tables(mac: Recorded) -> Vec<Box<dyn Table>> {
+    let collector = Collector::new(Box::new(mac), ReadOptions::default(), PathBuf::from("/dev/null"), None);
     all(&Context { collector, patience: Duration::ZERO })
 }
 
@@ -48,6 +47,8 @@ pub fn calls(findings: &Arc<Findings>, action: &str, context: &str, values: &str
     let ask: Ask = Arc::new(move || findings.clone());
     let entries = [("action", action), ("context", context), ("json_value_array", values)];
     let request = || entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    // Nothing is known of that Mac.
+    let tables = || Recorded::open(Path::new("/dev/null"), None).map(tables).unwrap_or_default();
     let stand_ins = tables().into_iter().filter(|_| action == "insert");
     let stand_ins = stand_ins.map(|table| Box::new(Takes(table.definition())) as Box<dyn Table>);
     let tables = tables().into_iter().chain(stand_ins);
