@@ -41,7 +41,8 @@ impl Watched {
             .log(&support::ndjson("2026-11-23 17:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<"));
         let clock = Clock::at(time(BEGIN));
         let host = SetClock::new(mac.root(), &clock);
-        let collector = Collector::new(Box::new(host), ReadOptions::default(), mac.path("/state"), Some(mac.path("/state")));
+        let collector =
+            Collector::new(Box::new(host), ReadOptions::default(), mac.path("/state"), Some(mac.path("/state")));
         Self { mac, clock, collector }
     }
 
