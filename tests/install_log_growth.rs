@@ -150,6 +150,16 @@ proptest! {
 }
 
 #[test]
+fn a_repetition_without_its_end_that_grows_into_something_else_is_read_as_that() {
+    let log = Growing::new();
+    let line = "2026-11-23 12:00:00+00 mac softwareupdated[9]: softwareupdated: Starting with build 26.1 (25B78)\n";
+    for piece in [line, "--- last message repeated 2 times ---", line, line] {
+        log.append(piece);
+        log.compare();
+    }
+}
+
+#[test]
 fn what_was_read_once_is_not_read_again() {
     let log = Growing::new();
     let line = "2026-11-23 12:00:00+00 mac softwareupdated[9]: softwareupdated: Starting with build 26.1 (25B78)\n";

@@ -122,7 +122,8 @@ impl InstallLog {
 
 /// Where the last record begins; 0 if none is found among the last lines.
 fn last_record(text: &[u8]) -> usize {
-    let mut end = text.len();
+    // A line that has no end yet may grow into another one.
+    let mut end = memrchr(b'\n', text).unwrap_or(0);
     for _ in 0..MAX_LINES {
         let from = memrchr(b'\n', text.get(..end).unwrap_or_default()).map_or(0, |line_end| line_end + 1);
         if from == 0 || begins_record(text.get(from..end).unwrap_or_default()) {
