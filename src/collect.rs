@@ -4,6 +4,7 @@ mod answers;
 mod install_log;
 mod live_log;
 mod remembered;
+mod trouble;
 mod updates;
 
 use crate::Time;
@@ -13,9 +14,9 @@ use crate::facts::restarts::Restarts;
 use crate::heal;
 use crate::heal::policy::Policy;
 use crate::health::{Evidence, Findings, LogCounts, SourceState, SourceStatus};
-use crate::host::{Host, HostError, LogSource, Span};
+use crate::host::{Host, LogSource, Span};
 use crate::journal::Journal;
-use crate::log::{self, LogError, LogSummary, ReadOptions};
+use crate::log::{self, LogSummary, ReadOptions};
 use answers::{Answers, Reading, nothing_yet};
 use chrono::{TimeDelta, Utc};
 use live_log::LiveLog;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use trouble::{Trouble, covers, journal_trouble, log_trouble, refused};
 
 /// How far back a log is read by a program that keeps no journal of it: as far as a capture goes.
 const SPAN: TimeDelta = TimeDelta::hours(24);
@@ -265,9 +267,6 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     Answers::default().evidence(&reading, summary.as_ref(), journal, vec![status])
 }
 
-/// How a source failed, in the terms of `mdm_health_status`.
-type Trouble = (SourceState, &'static str, String);
-
 fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Option<LogSummary>, Option<Trouble>) {
     let nothing = |(state, reason, why): Trouble| {
         let covers = Fact::unknown(reason, why.clone());
@@ -296,85 +295,6 @@ fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Opt
         (Err(_), Some(trouble)) => nothing(trouble),
         (Err(error), None) => nothing((SourceState::Error, "not_a_log", format!("{error}."))),
     }
-}
-
-/// What went wrong while a log was read. A command's own words say more than that it printed nothing.
-fn log_trouble(read: Result<&LogSummary, &LogError>, ended: Option<&HostError>) -> Option<Trouble> {
-    match (read, ended) {
-        (Err(_), Some(error)) => Some(refused(error)),
-        (Ok(_), Some(error)) => Some((SourceState::Partial, refused(error).1, refused(error).2)),
-        (Err(error), None) => Some((SourceState::Error, "not_a_log", format!("{error}."))),
-        (Ok(LogSummary { broken: Some(why), .. }), None) => {
-            Some((SourceState::Partial, "cut_off", format!("Reading the log broke off: {why}.")))
-        }
-        (Ok(LogSummary { complete: Some(false), .. }), None) => {
-            let detail = "The log ends without its trailer: it was cut off and counts only up to its last record.";
-            Some((SourceState::Partial, "cut_off", detail.to_owned()))
-        }
-        (Ok(LogSummary { lines_not_understood: lines @ 1.., .. }), None) => {
-            let detail = format!("{lines} lines of the log could not be understood: a silence in it proves nothing.");
-            Some((SourceState::Partial, "not_understood", detail))
-        }
-        (Ok(_), None) => None,
-    }
-}
-
-/// Why the host gave no log, and what to grant where `log` says so.
-///
-/// `log: Could not open local log store: Operation not permitted` and `Must be admin`: not root, or no Full Disk Access;
-/// `log: Could not open local log store: The specified URL did not refer to a valid log archive`: the store is missing.
-fn refused(error: &HostError) -> Trouble {
-    let HostError::Failed { stderr, .. } = error else {
-        return (SourceState::Error, error.reason(), format!("{error}."));
-    };
-    let (reason, advice) = if stderr.contains("Operation not permitted") || stderr.contains("Must be admin") {
-        let advice =
-            "Run mdm-health as root; where macOS still refuses, give the program that starts it Full Disk Access";
-        ("log_access_denied", advice)
-    } else if stderr.contains("did not refer to a valid log archive") {
-        ("log_store_missing", "The Mac's log store is missing; it comes back with the next restart")
-    } else {
-        return (SourceState::Error, error.reason(), format!("{error}."));
-    };
-    (SourceState::Error, reason, format!("{error}. {advice}."))
-}
-
-/// The span for which the events are all there are: what was asked for if the log was read to its end, else only up to
-/// the last record.
-fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journal: &Journal) -> Fact<Span> {
-    let whole = ended_well && summary.complete != Some(false) && summary.broken.is_none();
-    let from = asked.map(|asked| asked.from).or(summary.first);
-    let to = if whole { asked.map(|asked| asked.to).or(summary.last) } else { summary.last };
-    let from = if journal.dropped > 0 { journal.oldest() } else { from };
-    match (from, to) {
-        _ if summary.lines_lost() > 0 => {
-            let lines = summary.lines_lost();
-            Fact::unknown("not_understood", format!("{lines} lines of the log could not be understood."))
-        }
-        (Some(from), Some(to)) => Fact::Known(Span { from, to }),
-        _ if whole => Fact::unknown("log_empty", "the log holds nothing at all."),
-        _ => Fact::unknown("cut_off", "the log was cut off before its first record."),
-    }
-}
-
-/// What is wrong with a log that was read well.
-fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
-    if journal.dropped > 0 {
-        let dropped = journal.dropped;
-        let detail = format!("{dropped} old events were let go; the log counts from the oldest that was kept.");
-        Some((SourceState::Partial, "too_many_events", detail))
-    } else if journal.dropped_updates > 0 {
-        let dropped = journal.dropped_updates;
-        let detail = format!("{dropped} old events about OS updates were let go; what was before them is not known.");
-        Some((SourceState::Partial, "too_many_update_events", detail))
-    } else {
-        from_the_future(journal.events().chain(journal.updates()).filter(|event| event.at > now).count())
-    }
-}
-
-fn from_the_future(events: usize) -> Option<Trouble> {
-    let detail = || format!("{events} events lie in the future and were left out. Was the clock set back?");
-    (events > 0).then(|| (SourceState::Partial, "future_records", detail()))
 }
 
 fn log_status(

@@ -4,7 +4,7 @@
 //! what lies before it and was not read yet, up to a day, is read afterwards. What was read before `log show` died or
 //! was stopped counts; the rest is not covered.
 
-use super::{from_the_future, log_trouble, refused};
+use super::trouble::{from_the_future, log_trouble, refused};
 use crate::Time;
 use crate::event;
 use crate::facts::Fact;
