@@ -20,8 +20,15 @@ const STDERR_CAP: u64 = 64 << 10;
 /// How long after its deadline a process's output may still be under way.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What is running. Held while a program is started, so that each one is known to whoever kills them all.
+static RUNNING: Mutex<Leaders> = Mutex::new(Leaders { ending: false, all: Vec::new() });
+
 /// The leaders of the groups that are running.
-static LEADERS: Mutex<Vec<Weak<Mutex<Option<Pid>>>>> = Mutex::new(Vec::new());
+struct Leaders {
+    /// Whether this program is about to end, so that nothing may begin any more.
+    ending: bool,
+    all: Vec<Weak<Mutex<Option<Pid>>>>,
+}
 
 /// A running child.
 pub struct Running {
@@ -44,6 +51,11 @@ struct Group {
 
 /// Starts a program in a group of its own.
 pub fn start(path: PathBuf, arguments: &[impl AsRef<OsStr>], limit: Duration) -> Result<Running, HostError> {
+    let cannot_start = |why: io::Error| HostError::CannotStart { path: path.clone(), why };
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    if running.ending {
+        return Err(cannot_start(io::Error::other("mdm-health is about to end")));
+    }
     #[allow(clippy::disallowed_methods, reason = "the one place where a command is run")]
     let spawned = std::process::Command::new(&path)
         .args(arguments)
@@ -55,12 +67,12 @@ pub fn start(path: PathBuf, arguments: &[impl AsRef<OsStr>], limit: Duration) ->
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn();
-    let cannot_start = |why: io::Error| HostError::CannotStart { path: path.clone(), why };
     let mut child = spawned.map_err(cannot_start)?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(cannot_start(io::Error::other("its output cannot be read")));
     };
-    let group = Group::watch(child, limit);
+    let group = Group::watch(child, limit, &mut running);
+    drop(running);
     let stderr = in_background(move || {
         let (mut kept, mut input) = (Vec::new(), stderr);
         let _ = input.by_ref().take(STDERR_CAP).read_to_end(&mut kept);
@@ -70,9 +82,14 @@ pub fn start(path: PathBuf, arguments: &[impl AsRef<OsStr>], limit: Duration) ->
     Ok(Running { path, limit, started: Instant::now(), stdout, stderr, group })
 }
 
-/// Kills whatever is running, for a process that is about to end: a child would outlive it.
+/// Kills whatever is running, for a process that is about to end: a child would outlive it. Nothing can be started any
+/// more.
 pub fn kill_all() {
-    let leaders = std::mem::take(&mut *LEADERS.lock().unwrap_or_else(PoisonError::into_inner));
+    let leaders = {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.ending = true;
+        std::mem::take(&mut running.all)
+    };
     for leader in leaders.iter().filter_map(Weak::upgrade) {
         kill(&leader);
     }
@@ -140,12 +157,10 @@ impl Running {
 }
 
 impl Group {
-    fn watch(child: Child, limit: Duration) -> Self {
+    fn watch(child: Child, limit: Duration, running: &mut Leaders) -> Self {
         let leader = Arc::new(Mutex::new(Some(Pid::from_child(&child))));
-        let mut leaders = LEADERS.lock().unwrap_or_else(PoisonError::into_inner);
-        leaders.retain(|leader| leader.strong_count() > 0);
-        leaders.push(Arc::downgrade(&leader));
-        drop(leaders);
+        running.all.retain(|leader| leader.strong_count() > 0);
+        running.all.push(Arc::downgrade(&leader));
         let expired = Arc::new(AtomicBool::new(false));
         let (done, wait) = mpsc::channel::<()>();
         let (watched, flag) = (leader.clone(), expired.clone());
