@@ -46,8 +46,8 @@ address. Of profiles only what mdm-health reads is kept.
 What is not found: a name in a sentence (of the log, or the reason of a heal) that stands
 nowhere else, a name of less than four letters or a number of less than six digits in a
 sentence, IP addresses, and words that name nobody, such as MDM. Times, versions, command
-identifiers, profile UUIDs and the serial numbers of certificates are kept. Look at a capture
-before you publish it.
+identifiers, the UUIDs of profiles and users and the serial numbers of certificates are kept.
+Look at a capture before you publish it.
 
   sudo mdm-health capture mac.tar.gz
   mdm-health query \"SELECT * FROM mdm_watchdog\" --source mac.tar.gz";
