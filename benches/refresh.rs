@@ -4,11 +4,12 @@
 //! holds on a busy machine too.
 
 use chrono::{DateTime, TimeDelta};
-use mdm_health::Time;
 use mdm_health::collect::Collector;
-use mdm_health::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
+use mdm_health::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output};
 use mdm_health::log::ReadOptions;
 use mdm_health::tables::{self, Context};
+use mdm_health::vocabulary::Span;
+use mdm_health::vocabulary::Time;
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -72,7 +72,7 @@ impl Source {
         Ok(Self { kind, header, interval, sql })
     }
 
-    /// The value of a `Query`, see `src/frontend/packs.rs`.
+    /// The value of a `Query`, see `src/cli/packs.rs`.
     fn code(&self) -> String {
         let of = |key: &str| self.header.get(key).map(String::as_str).unwrap_or_default();
         let kind = match self.kind {

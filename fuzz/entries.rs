@@ -12,21 +12,22 @@ use mdm_health::facts::ddm_state::ddm_state;
 use mdm_health::facts::enrollment::profiles_status;
 use mdm_health::facts::identities::identities;
 use mdm_health::facts::management_status::management_status;
-use mdm_health::facts::old_plist;
 use mdm_health::facts::profiles_list::profiles_list;
 use mdm_health::facts::software_update_preferences::software_update_preferences;
 use mdm_health::facts::system_version::system_version;
 use mdm_health::facts::zone::Zone;
-use mdm_health::frontend::osquery::hostile;
 use mdm_health::heal::actions;
 use mdm_health::heal::clock::Clock;
 use mdm_health::heal::policy::Policy;
 use mdm_health::health::Findings;
 use mdm_health::host::{
-    Act, Bookmark, Command, Daemon, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Recorded, Span, archive,
+    Act, Bookmark, Command, Daemon, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Recorded, archive,
 };
 use mdm_health::log::{ReadOptions, install_log, read_log};
+use mdm_health::osquery::hostile;
+use mdm_health::property_list::old_style;
 use mdm_health::redact::redact;
+use mdm_health::vocabulary::Span;
 use memchr::memmem;
 use std::ffi::OsString;
 use std::fs;
@@ -97,7 +98,7 @@ pub fn install_log_growth(data: &[u8]) {
     assert!(fs::create_dir_all(path.parent().unwrap_or(&path)).is_ok());
     let nowhere = PathBuf::from("/dev/null");
     let collector = || {
-        let live = Live::new(root.path().to_owned(), Some(mdm_health::Time::UNIX_EPOCH));
+        let live = Live::new(root.path().to_owned(), Some(mdm_health::vocabulary::Time::UNIX_EPOCH));
         let host = Box::new(SameEverywhere { bytes: Vec::new(), install_log: Some(live) });
         Collector::new(host, ReadOptions::default(), nowhere.clone(), Some(nowhere.clone()))
     };
@@ -175,8 +176,8 @@ impl Host for SameEverywhere {
         Ok(Some(self.bytes.clone()))
     }
 
-    fn now(&self) -> Option<mdm_health::Time> {
-        Some(mdm_health::Time::UNIX_EPOCH)
+    fn now(&self) -> Option<mdm_health::vocabulary::Time> {
+        Some(mdm_health::vocabulary::Time::UNIX_EPOCH)
     }
 
     fn uptime(&self) -> Result<i64, HostError> {
@@ -199,8 +200,8 @@ impl Host for SameEverywhere {
 /// An old-style property list, whole and behind a head line.
 pub fn old_plist(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let _ = old_plist::parse(&text);
-    let _ = old_plist::dictionary_after(&text, "Daemon response");
+    let _ = old_style::parse(&text);
+    let _ = old_style::dictionary_after(&text, "Daemon response");
 }
 
 /// Certificates in PEM.
@@ -291,7 +292,9 @@ fn pieces(packed: &[u8]) -> Vec<Vec<u8>> {
     let whole = FILES.iter().map(|(_, file)| mac.read_file(&path(file)));
     let ends = FILES.iter().map(|(_, file)| mac.read_file_end(&path(file), 100).map(|end| end.bytes));
     let mut pieces: Vec<_> = outputs.chain(whole).chain(ends).chain([mac.recorded_restarts()]).flatten().collect();
-    if let Ok(mut log) = mac.open_log(Span { from: mdm_health::Time::UNIX_EPOCH, to: mdm_health::Time::UNIX_EPOCH }) {
+    if let Ok(mut log) = mac
+        .open_log(Span { from: mdm_health::vocabulary::Time::UNIX_EPOCH, to: mdm_health::vocabulary::Time::UNIX_EPOCH })
+    {
         let mut text = Vec::new();
         assert!(log.read_to_end(&mut text).is_err() || log.size() >= Some(text.len() as u64));
         pieces.push(text);

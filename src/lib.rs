@@ -2,22 +2,23 @@
 //!
 //! Data flows one way: [`host`] (the Mac, live or recorded) to [`log`] records, to [`event`]s, to the [`journal`];
 //! beside it the [`facts`]; from both the pure rules of [`health`]; from those the [`tables`], which the
-//! [`frontend`]s show. [`collect`] walks that way once and keeps the result fresh.
+//! front ends [`osquery`], [`report`] and [`cli`] show. [`collect`] walks that way once and keeps the result fresh.
 
+pub mod cli;
 pub mod collect;
 pub mod event;
 pub mod facts;
-pub mod frontend;
 pub mod heal;
 pub mod health;
 pub mod host;
 pub mod journal;
 pub mod log;
+pub mod osquery;
+pub mod property_list;
 pub mod redact;
+pub mod report;
 pub mod tables;
-
-/// A moment. UTC inside the program; epoch seconds in SQL.
-pub type Time = chrono::DateTime<chrono::Utc>;
+pub mod vocabulary;
 
 /// The version of this program, as `Cargo.toml` has it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

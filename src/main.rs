@@ -1,6 +1,6 @@
 //! Starts mdm-health: as an osquery extension if osquery's flags are there, else as a command line.
 
-use mdm_health::frontend::{cli, osquery};
+use mdm_health::{cli, osquery};
 use std::ffi::OsString;
 use std::process::ExitCode;
 

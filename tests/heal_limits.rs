@@ -3,7 +3,7 @@
 
 mod support;
 
-use mdm_health::frontend::shell::{self, Format};
+use mdm_health::cli::shell::{self, Format};
 use mdm_health::heal::ledger::LedgerError;
 use mdm_health::heal::{Action, Healer, Refusal, Request};
 use mdm_health::host::state::StateFolder;

@@ -4,10 +4,11 @@
 mod support;
 
 use chrono::TimeDelta;
-use mdm_health::Time;
 use mdm_health::heal::entries::Entry;
 use mdm_health::heal::{Healer, Request, automatic, status};
-use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output, Span};
+use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output};
+use mdm_health::vocabulary::Span;
+use mdm_health::vocabulary::Time;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

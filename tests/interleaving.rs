@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use chrono::{DateTime, TimeDelta};
-use mdm_health::Time;
 use mdm_health::event::{Channel, Event, Message, What};
 use mdm_health::health::{commands, exchanges};
+use mdm_health::vocabulary::Time;
 use proptest::prelude::*;
 
 /// How a command goes.

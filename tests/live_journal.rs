@@ -12,8 +12,9 @@ mod support;
 use chrono::TimeDelta;
 use live_mac::{LOG, PATIENCE, SUCCESS_AT_5, ask, collector, mac, source, starts, state_dir};
 use mdm_health::collect::Collector;
-use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output, Span};
+use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output};
 use mdm_health::log::ReadOptions;
+use mdm_health::vocabulary::Span;
 use set_clock::{Clock, SetClock};
 use std::path::Path;
 use std::sync::Arc;
@@ -280,7 +281,7 @@ impl<F: Fn() + Send + Sync> Host for Meanwhile<F> {
         self.0.read_trusted(path)
     }
 
-    fn now(&self) -> Option<mdm_health::Time> {
+    fn now(&self) -> Option<mdm_health::vocabulary::Time> {
         self.0.now()
     }
 

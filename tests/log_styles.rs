@@ -8,7 +8,7 @@ use mdm_health::log::{LogError, LogSummary, ReadOptions, Style, read_log};
 use support::time;
 
 /// A record in short: when, who, thread, what.
-type Seen = (mdm_health::Time, String, u64, String);
+type Seen = (mdm_health::vocabulary::Time, String, u64, String);
 
 fn read(text: &[u8]) -> Result<(LogSummary, Vec<Seen>), LogError> {
     let mut seen = Vec::new();

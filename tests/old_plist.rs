@@ -1,7 +1,7 @@
 //! Old-style property lists of any shape: what is printed is read again, and nothing else is taken for one.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
-use mdm_health::facts::old_plist::{dictionary_after, parse};
+use mdm_health::property_list::old_style::{dictionary_after, parse};
 use plist::Value;
 use proptest::prelude::*;
 

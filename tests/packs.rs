@@ -5,8 +5,8 @@
 mod source;
 mod support;
 
-use mdm_health::frontend::packs::{self, Form, Kind, QUERIES, Query};
-use mdm_health::frontend::shell::{self, Format};
+use mdm_health::cli::packs::{self, Form, Kind, QUERIES, Query};
+use mdm_health::cli::shell::{self, Format};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

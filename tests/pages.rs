@@ -3,7 +3,7 @@
 
 mod support;
 
-use mdm_health::frontend::shell::{self, Format};
+use mdm_health::cli::shell::{self, Format};
 use mdm_health::tables::{DEFINITIONS, TableDefinition};
 use serde::Deserialize;
 use std::collections::BTreeSet;

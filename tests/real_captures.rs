@@ -3,11 +3,11 @@
 
 mod support;
 
-use mdm_health::Time;
 use mdm_health::event::Message;
-use mdm_health::facts::Fact;
-use mdm_health::facts::old_plist::dictionary_after;
 use mdm_health::facts::profiles_list::{ProfilesList, read_profiles_list};
+use mdm_health::property_list::old_style::dictionary_after;
+use mdm_health::vocabulary::Fact;
+use mdm_health::vocabulary::Time;
 use plist::Value;
 use regex::Regex;
 use support::{Mac, capture, findings, rows, time};

@@ -128,7 +128,7 @@ fn planted(folder: &Path) -> (Captured, PathBuf) {
     write("root/Library/Preferences/com.apple.SoftwareUpdate.plist", &binary(preferences.into()));
 
     let path = "root/private/var/db/softwareupdate/SoftwareUpdateDDMStatePersistence.plist";
-    let mut state = mdm_health::facts::property_list::parse(&fs::read(capture.join(path)).unwrap()).unwrap();
+    let mut state = mdm_health::property_list::parse(&fs::read(capture.join(path)).unwrap()).unwrap();
     let fields = state.as_dictionary_mut().unwrap();
     fields.insert("UDID".to_owned(), SILICON_UDID.into());
     let key = format!(

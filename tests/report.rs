@@ -3,8 +3,8 @@
 
 mod support;
 
-use mdm_health::frontend::report;
 use mdm_health::health::Findings;
+use mdm_health::report;
 use mdm_health::tables::{
     MDM_HEAL, MDM_HEALTH_STATUS, OS_UPDATE_EVENTS, OS_UPDATE_STATUS, Table, TableDefinition, Value,
 };

@@ -4,11 +4,12 @@
 mod support;
 
 use chrono::{Local, NaiveDateTime};
-use mdm_health::Time;
 use mdm_health::event::update::{Report, Said};
-use mdm_health::facts::{ddm_state, property_list, software_update_preferences};
+use mdm_health::facts::{ddm_state, software_update_preferences};
 use mdm_health::health::Findings;
-use mdm_health::health::update_timeline::Happening;
+use mdm_health::health::updates::timeline::Happening;
+use mdm_health::property_list;
+use mdm_health::vocabulary::Time;
 use std::fs;
 use std::path::{Path, PathBuf};
 use support::{Row, capture, findings, rows, time};
@@ -107,7 +108,7 @@ fn both_real_progress_logs_hold_their_reports_and_no_more() {
     for (name, reports) in PROGRESS.into_iter().zip([49, 2]) {
         let Some(log) = capture(name) else { return };
         let findings = findings(&log);
-        let progress = |entry: &&mdm_health::health::update_timeline::Entry| {
+        let progress = |entry: &&mdm_health::health::updates::timeline::Entry| {
             matches!(entry.what, Happening::Said(Said::Progress(_)))
         };
         assert_eq!(findings.update_timeline.iter().filter(progress).count(), reports, "{name}");

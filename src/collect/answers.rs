@@ -4,18 +4,18 @@
 use super::remembered::{Answer, Limits, Remembered};
 use super::updates::{self, UpdateAnswers};
 use super::{LEDGER, MAX_AGE, fact_status, timed};
-use crate::Time;
 use crate::facts::certificates::Certificate;
 use crate::facts::enrollment::ProfilesStatus;
 use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
 use crate::facts::profiles_list::ProfilesList;
-use crate::facts::{Fact, awake, certificates, enrollment, identities, management_status, profiles_list};
+use crate::facts::{awake, certificates, enrollment, identities, management_status, profiles_list};
 use crate::heal::{self, policy::Policy};
-use crate::health::{Evidence, SourceState, SourceStatus, StandIns};
+use crate::health::{Evidence, StandIns};
 use crate::host::Host;
 use crate::journal::Journal;
 use crate::log::{LogSummary, ReadOptions};
+use crate::vocabulary::{Fact, SourceState, SourceStatus, Time};
 use chrono::TimeDelta;
 use std::path::Path;
 

@@ -3,9 +3,9 @@
 //! What stands before the last record is done with. The last one is read again each time, since more lines may follow it.
 
 use crate::event::{Event, install_log as events};
-use crate::facts::Fact;
 use crate::host::{Bookmark, Growth, Host, HostError};
 use crate::log::install_log::{self, InstallSummary};
+use crate::vocabulary::Fact;
 use memchr::memrchr;
 use std::collections::VecDeque;
 use std::sync::Arc;

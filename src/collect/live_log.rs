@@ -5,16 +5,14 @@
 //! was stopped counts; the rest is not covered.
 
 use super::trouble::{from_the_future, log_trouble, refused};
-use crate::Time;
 use crate::event;
-use crate::facts::Fact;
 use crate::health::watchdog::WINDOW;
-use crate::health::{LogCounts, SourceState, SourceStatus};
 use crate::host::state::StateFolder;
-use crate::host::{Host, HostError, LogSource, Span};
+use crate::host::{Host, HostError, LogSource};
 use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
 use crate::journal::{Day, Journal};
 use crate::log::{self, LogSummary, ReadOptions};
+use crate::vocabulary::{Fact, LogCounts, SourceState, SourceStatus, Span, Time};
 use chrono::TimeDelta;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,7 @@
 //! An answer of the Mac that serves for a while: asked for again when it is old, kept for a time when asking fails.
 
 use super::{fact_status, milliseconds};
-use crate::Time;
-use crate::facts::Fact;
-use crate::health::{SourceState, SourceStatus, clock};
+use crate::vocabulary::{Fact, SourceState, SourceStatus, Time, rfc3339};
 use chrono::TimeDelta;
 use std::time::Instant;
 
@@ -78,7 +76,7 @@ impl<T: Clone> Remembered<T> {
         {
             stand_in = Some(good.clone());
             status.state = SourceState::Partial;
-            status.detail = Some(format!("{why} The answer of {} stands in, but not for a verdict.", clock(*at)));
+            status.detail = Some(format!("{why} The answer of {} stands in, but not for a verdict.", rfc3339(*at)));
         }
         Answer { fact, stand_in, status }
     }

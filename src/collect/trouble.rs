@@ -1,11 +1,9 @@
 //! What can go wrong with a log, in the terms of `mdm_health_status`, and what of it still counts.
 
-use crate::Time;
-use crate::facts::Fact;
-use crate::health::SourceState;
-use crate::host::{HostError, Span};
+use crate::host::HostError;
 use crate::journal::Journal;
 use crate::log::{LogError, LogSummary};
+use crate::vocabulary::{Fact, SourceState, Span, Time};
 
 /// How a source failed, in the terms of `mdm_health_status`.
 pub type Trouble = (SourceState, &'static str, String);

@@ -4,16 +4,15 @@ use super::answers::Reading;
 use super::fact_status;
 use super::install_log::{Follower, InstallLog};
 use super::remembered::{Answer, Limits, Remembered};
-use crate::Time;
 use crate::facts::ddm_state::DdmState;
 use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
 use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
-use crate::facts::{Fact, ddm_state, software_update_preferences, system_version};
-use crate::health::{LogCounts, SourceState, SourceStatus, StandIns, UpdateEvidence};
-use crate::host::Span;
+use crate::facts::{ddm_state, software_update_preferences, system_version};
+use crate::health::{StandIns, UpdateEvidence};
 use crate::log::LogSummary;
 use crate::log::install_log::{InstallSummary, OffsetSpan};
+use crate::vocabulary::{Fact, LogCounts, SourceState, SourceStatus, Span, Time};
 
 /// The last good answers.
 #[derive(Default)]

@@ -5,8 +5,8 @@
 
 use super::update::{Said, UpdateEvent, UpdateLog, product_keys};
 use super::{Event, What, bounded, enforcement, softwareupdated};
-use crate::Time;
 use crate::log::install_log::InstallRecord;
+use crate::vocabulary::Time;
 use chrono::{NaiveDateTime, TimeZone};
 
 /// The event of a record: none for most.

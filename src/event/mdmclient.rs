@@ -1,8 +1,8 @@
 //! What mdmclient says. Its text is the same from macOS 11 to 27; each pattern quotes a line it was made from.
 
 use super::{Channel, Event, IdentityTrouble, Message, What, bounded, in_unified_log, os_update_item};
-use crate::facts::old_plist;
 use crate::log::LogRecord;
+use crate::property_list::old_style;
 use plist::Value;
 
 /// The only program that speaks for the MDM client.
@@ -202,7 +202,7 @@ fn error_chain(said: &str) -> Option<What> {
 fn pending_response(said: &str) -> Option<What> {
     const HEAD: &str = "Error in pending response";
     said.starts_with(HEAD).then_some(())?;
-    let response = old_plist::dictionary_after(said, HEAD).ok()?;
+    let response = old_style::dictionary_after(said, HEAD).ok()?;
     let first = response.get("ErrorChain").and_then(Value::as_array).and_then(|chain| chain.first());
     let link = |key: &str| first.and_then(Value::as_dictionary).and_then(|link| link.get(key)).and_then(text_of);
     Some(What::CommandError {

@@ -9,8 +9,8 @@ mod softwareupdated;
 pub mod update;
 mod update_brain;
 
-use crate::Time;
 use crate::log::LogRecord;
+use crate::vocabulary::Time;
 use serde::{Deserialize, Serialize};
 use update::{Said, UpdateEvent, UpdateLog};
 

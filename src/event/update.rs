@@ -3,7 +3,7 @@
 //! All of it has a total order, so that events of the same instant have one order too. Variants stand in the order in
 //! which things happen.
 
-use crate::Time;
+use crate::vocabulary::Time;
 use serde::{Deserialize, Serialize};
 
 /// Something said of OS updates.

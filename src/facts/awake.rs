@@ -1,8 +1,8 @@
 //! Since when the Mac has been awake, as `sysctl -n kern.boottime kern.waketime` says.
 
-use super::{Fact, from_command};
-use crate::Time;
+use super::from_command;
 use crate::host::{Command, Host};
+use crate::vocabulary::{Fact, Time};
 use chrono::DateTime;
 
 /// Asks the Mac.

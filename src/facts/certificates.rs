@@ -1,8 +1,8 @@
 //! The certificates of the System keychain, as `security find-certificate -a -p` prints them.
 
-use super::{Fact, from_command};
-use crate::Time;
+use super::from_command;
 use crate::host::{Command, Host};
+use crate::vocabulary::{Fact, Time};
 use chrono::DateTime;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};

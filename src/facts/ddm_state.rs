@@ -1,9 +1,10 @@
 //! What softwareupdated keeps of declarative management, in `SoftwareUpdateDDMStatePersistence.plist`: the updates that
 //! are enforced, and the settings.
 
-use super::Fact;
-use super::property_list::{dictionary, from_bytes, get, list, moment, number, text};
+use super::from_bytes;
 use crate::host::{Host, HostError};
+use crate::property_list::{dictionary, get, list, moment, number, text};
+use crate::vocabulary::Fact;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::SecondsFormat;

@@ -1,7 +1,8 @@
 //! Whether the Mac is enrolled, as `profiles status -type enrollment` says.
 
-use super::{Fact, from_command};
+use super::from_command;
 use crate::host::{Command, Host};
+use crate::vocabulary::Fact;
 
 /// What `profiles status` says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! The identities of the System keychain, as `security find-identity` lists them: certificates with their private keys.
 
-use super::{Fact, from_command};
+use super::from_command;
 use crate::host::{Command, Host};
+use crate::vocabulary::Fact;
 
 /// One identity.
 #[derive(Debug, Clone, PartialEq, Eq)]

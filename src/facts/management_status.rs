@@ -1,8 +1,9 @@
 //! How the Mac is managed, as `mdmclient DumpManagementStatus` says.
 
-use super::old_plist::dictionary_after;
-use super::{Fact, from_command};
+use super::from_command;
 use crate::host::{Command, Host};
+use crate::property_list::old_style::dictionary_after;
+use crate::vocabulary::Fact;
 use plist::{Dictionary, Value};
 
 /// What mdmclient says. What it does not say is `None`.

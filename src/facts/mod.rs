@@ -1,65 +1,21 @@
 //! What the Mac says of itself beside the log: each fact is known, or it is known why not.
 
 pub mod awake;
-mod binary_plist;
 pub mod certificates;
 pub mod ddm_state;
 pub mod enrollment;
 pub mod identities;
 pub mod management_status;
-pub mod old_plist;
 pub mod profiles_list;
-pub mod property_list;
 pub mod restarts;
 pub mod software_update_preferences;
 pub mod system_version;
-mod xml_plist;
 pub mod zone;
 
 use crate::host::{Command, Host, HostError, Output};
-
-/// Something that was found out, or why it could not be. An unknown fact is never a false one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact<T> {
-    /// It was found out.
-    Known(T),
-    /// It could not be found out.
-    Unknown {
-        /// A stable code.
-        reason: &'static str,
-        /// A sentence for people.
-        why: String,
-    },
-}
-
-impl<T> Fact<T> {
-    /// The value, if it is known.
-    pub fn known(&self) -> Option<&T> {
-        match self {
-            Self::Known(value) => Some(value),
-            Self::Unknown { .. } => None,
-        }
-    }
-
-    /// The same of another kind.
-    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Fact<U> {
-        match self {
-            Self::Known(value) => Fact::Known(with(value)),
-            Self::Unknown { reason, why } => Fact::Unknown { reason, why },
-        }
-    }
-
-    /// An unknown fact.
-    pub fn unknown(reason: &'static str, why: impl Into<String>) -> Self {
-        Self::Unknown { reason, why: why.into() }
-    }
-}
-
-impl<T> From<HostError> for Fact<T> {
-    fn from(error: HostError) -> Self {
-        Self::unknown(error.reason(), format!("{error}."))
-    }
-}
+use crate::property_list::parse;
+use crate::vocabulary::Fact;
+use plist::{Dictionary, Value};
 
 /// Runs a command and reads its output; a failure of either is an unknown fact.
 pub fn from_command<T>(host: &dyn Host, command: Command, read: impl FnOnce(&str) -> Fact<T>) -> Fact<T> {
@@ -69,5 +25,22 @@ pub fn from_command<T>(host: &dyn Host, command: Command, read: impl FnOnce(&str
         Ok(Output { code, stderr, .. }) => {
             HostError::Failed { path: command.path().into(), code, stderr: stderr.trim().to_owned() }.into()
         }
+    }
+}
+
+/// Reads a file whose root is a dictionary. A failure of any kind is an unknown fact.
+pub fn from_file<T>(host: &dyn Host, path: &str, read: impl FnOnce(&Dictionary) -> T) -> Fact<T> {
+    match host.read_file(path) {
+        Err(error) => error.into(),
+        Ok(bytes) => from_bytes(&bytes, path, read),
+    }
+}
+
+/// Reads the bytes of such a file.
+pub fn from_bytes<T>(bytes: &[u8], path: &str, read: impl FnOnce(&Dictionary) -> T) -> Fact<T> {
+    match parse(bytes) {
+        Ok(Value::Dictionary(root)) => Fact::Known(read(&root)),
+        Ok(_) => Fact::unknown("not_understood", format!("{path} is a property list, but no dictionary.")),
+        Err(why) => Fact::unknown("not_understood", format!("{path} is no property list: {why}.")),
     }
 }

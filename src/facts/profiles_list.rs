@@ -1,8 +1,9 @@
 //! The profile that enrolled the Mac, as `profiles -C -o stdout-xml` lists it with its payloads.
 
-use super::{Fact, from_command, xml_plist};
-use crate::Time;
+use super::from_command;
 use crate::host::{Command, Host};
+use crate::property_list::xml;
+use crate::vocabulary::{Fact, Time};
 use chrono::DateTime;
 use plist::Value;
 use serde::Deserialize;
@@ -112,7 +113,7 @@ pub fn profiles_list(host: &dyn Host) -> Fact<ProfilesList> {
 ///                    ProfileItems[] { PayloadType "com.apple.mdm", PayloadUUID, PayloadContent { ServerURL, … } } }
 /// ```
 pub fn read_profiles_list(output: &str) -> Fact<ProfilesList> {
-    let listing: Listing = match xml_plist::read(output) {
+    let listing: Listing = match xml::read(output) {
         Ok(listing) => listing,
         Err(error) => return not_understood(&format!("cannot be read: {error}")),
     };

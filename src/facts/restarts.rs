@@ -1,6 +1,6 @@
 //! What mdm-health itself restarted, as its own record says.
 
-use crate::Time;
+use crate::vocabulary::Time;
 use serde::{Deserialize, Serialize};
 
 /// The daemons that it may restart.

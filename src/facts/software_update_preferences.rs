@@ -1,10 +1,10 @@
 //! What softwareupdated keeps in `/Library/Preferences/com.apple.SoftwareUpdate.plist`: settings, the last scan, what
 //! it recommends, and how often an update that DDM enforces has failed.
 
-use super::Fact;
-use super::property_list::{dictionary, flag, from_file, get, list, moment, number, text};
-use crate::Time;
+use super::from_file;
 use crate::host::Host;
+use crate::property_list::{dictionary, flag, get, list, moment, number, text};
+use crate::vocabulary::{Fact, Time};
 use plist::Dictionary;
 
 /// Where the file is.

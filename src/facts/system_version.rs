@@ -1,8 +1,9 @@
 //! Which macOS runs, as `SystemVersion.plist` says.
 
-use super::Fact;
-use super::property_list::{from_file, get, text};
+use super::from_file;
 use crate::host::Host;
+use crate::property_list::{get, text};
+use crate::vocabulary::Fact;
 
 /// The file that every Mac has.
 pub const PATH: &str = "/System/Library/CoreServices/SystemVersion.plist";

@@ -1,7 +1,7 @@
 //! The Mac's time zone, as far as it is known: DDM states its deadlines in the Mac's local time.
 
-use crate::Time;
 use crate::log::install_log::OffsetSpan;
+use crate::vocabulary::Time;
 use chrono::{FixedOffset, Local, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone};
 
 /// What is known of the zone.

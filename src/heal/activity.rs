@@ -2,11 +2,11 @@
 //!
 //! Read anew for each restart, which is once a day at most: evidence a minute old may miss the beginning.
 
-use crate::Time;
 use crate::event::update::{Report, Said};
 use crate::event::{self, Event, What};
-use crate::host::{Host, LogSource, Span};
+use crate::host::{Host, LogSource};
 use crate::log::{self, ReadOptions, install_log};
+use crate::vocabulary::{Span, Time};
 use chrono::TimeDelta;
 
 /// How long an operation counts as under way after it was last heard of. Within one the lines come minutes apart

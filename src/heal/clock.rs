@@ -17,8 +17,8 @@
 //! clock that stands before the act was set back and knows nothing of it. So neither clock alone opens the limit, and
 //! neither setting a clock a year forward nor a year back locks a Mac out for more than twice the limit.
 
-use crate::Time;
 use crate::host::{Command, Host, HostError};
+use crate::vocabulary::Time;
 use chrono::TimeDelta;
 
 /// What the clocks of the Mac say at one moment.

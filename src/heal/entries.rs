@@ -1,8 +1,8 @@
 //! What the record says, for the tables.
 
 use super::ledger::{Ledger, LedgerError, time};
-use crate::Time;
 use crate::facts::restarts::{DaemonRestarts, Restarts};
+use crate::vocabulary::Time;
 use rusqlite::{OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 

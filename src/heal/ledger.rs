@@ -7,9 +7,9 @@
 
 use super::clock::{Clock, Moment, RunningTime};
 use super::{Conclusion, Method, Outcome, Request};
-use crate::Time;
 use crate::host::HostError;
 use crate::host::state::{StateError, StateFolder};
+use crate::vocabulary::Time;
 use chrono::{DateTime, TimeDelta};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};

@@ -7,10 +7,10 @@ use super::activity::InstallActivity;
 use super::clock::Moment;
 use super::policy::Policy;
 use super::{Action, Request};
-use crate::Time;
+use crate::health::Findings;
 use crate::health::watchdog::State;
-use crate::health::{Findings, clock};
 use crate::host::{Daemon, HostError};
+use crate::vocabulary::{Time, rfc3339};
 use chrono::TimeDelta;
 use std::fmt;
 
@@ -73,11 +73,11 @@ pub fn by_time(action: Action, policy: &Policy, last: Option<Moment>, now: Momen
         return Ok(());
     };
     let next = now.wall.checked_add_signed(wait);
-    let until = next.map_or_else(String::new, |next| format!("; next allowed at {}", clock(next)));
+    let until = next.map_or_else(String::new, |next| format!("; next allowed at {}", rfc3339(next)));
     let (name, hours) = (action.name(), policy.minimum_hours);
     let sentence = format!(
         "{name} is refused: the limit is once in {hours} hours in which the Mac runs, and the last was at {}{until}.",
-        clock(last.wall)
+        rfc3339(last.wall)
     );
     Err(Refusal { code: "too_soon", sentence, next_allowed_at: next })
 }
@@ -91,7 +91,7 @@ pub fn by_evidence(daemon: Daemon, request: &Request, findings: &Findings, now: 
     };
     let read_at = findings.evidence.read_at;
     if (now - read_at).abs() > FRESHNESS {
-        let at = clock(read_at);
+        let at = rfc3339(read_at);
         let sentence = format!("{name} is not restarted: the evidence is of {at} and no newer; ask again in a minute.");
         return Err(Refusal::new("evidence_stale", sentence));
     }
@@ -122,13 +122,13 @@ pub fn by_activity(daemon: Daemon, request: &Request, activity: &InstallActivity
     match activity {
         InstallActivity::None => Ok(()),
         InstallActivity::Installing { at } => {
-            let sentence = format!("{name} is not restarted: an update is being installed, as of {}.", clock(*at));
+            let sentence = format!("{name} is not restarted: an update is being installed, as of {}.", rfc3339(*at));
             Err(Refusal::new("installing", sentence))
         }
         InstallActivity::Preparing { .. } | InstallActivity::Unknown { .. } if request.force => Ok(()),
         InstallActivity::Preparing { at } => {
             let sentence =
-                format!("{name} is not restarted: an update is being fetched or prepared, as of {}.", clock(*at));
+                format!("{name} is not restarted: an update is being fetched or prepared, as of {}.", rfc3339(*at));
             Err(Refusal::new("preparing", sentence))
         }
         InstallActivity::Unknown { why } => {

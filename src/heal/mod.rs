@@ -18,11 +18,11 @@ pub mod status;
 pub use limits::Refusal;
 pub use request::{Action, Conclusion, Method, Outcome, Request};
 
-use crate::Time;
 use crate::collect::Collector;
 use crate::health::Findings;
 use crate::host::state::StateFolder;
 use crate::host::{Daemon, Host};
+use crate::vocabulary::Time;
 use clock::{Clock, Moment};
 use entries::Entry;
 use ledger::{Ledger, LedgerError};

@@ -9,9 +9,9 @@
 //! until it is gone.
 
 use super::Action;
-use crate::facts::property_list;
 use crate::host::{Host, HostError};
 use crate::journal::store::Retention;
+use crate::property_list;
 use chrono::TimeDelta;
 use plist::{Dictionary, Value};
 use std::fmt;

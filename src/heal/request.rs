@@ -1,8 +1,8 @@
 //! A request and what comes of it: the words that the table and the record share.
 
 use super::Refusal;
-use crate::Time;
 use crate::host::Daemon;
+use crate::vocabulary::Time;
 
 /// The longest text of who asks that is kept, in characters.
 const MAX_TEXT: usize = 512;

@@ -3,12 +3,10 @@
 use super::entries::Entry;
 use super::ledger::{Ledger, LedgerError};
 use super::policy::Policy;
-use crate::Time;
-use crate::facts::Fact;
 use crate::facts::restarts::Restarts;
-use crate::health::{SourceState, SourceStatus};
 use crate::host::state::StateFolder;
 use crate::host::{Host, HostError};
+use crate::vocabulary::{Fact, SourceState, SourceStatus, Time};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

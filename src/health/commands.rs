@@ -1,7 +1,7 @@
 //! The lines about one MDM command made into one command.
 
-use crate::Time;
 use crate::event::{Channel, Event, Message, What};
+use crate::vocabulary::Time;
 use std::collections::HashMap;
 
 /// The request types about OS updates, up to macOS 26.

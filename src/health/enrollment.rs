@@ -5,8 +5,8 @@
 //! sources say differently is not decided here: it is unknown, and `disputes` tells who says what.
 
 use super::Evidence;
-use crate::facts::Fact;
 use crate::facts::profiles_list::MdmProfile;
+use crate::vocabulary::Fact;
 
 /// The sources, by their names in `mdm_health_status`.
 const STATUS: &str = "profiles_status";

@@ -1,7 +1,7 @@
 //! HTTP requests paired with their responses.
 
-use crate::Time;
 use crate::event::{Channel, Event, Message, What};
+use crate::vocabulary::Time;
 use std::collections::HashMap;
 
 /// One HTTP request of mdmclient, or one answer that remotemanagementd got.

@@ -1,8 +1,7 @@
 //! The MDM's identity: which it is, how that was decided, and whether it can be used. `identity_search` finds it.
 
-use super::clock;
-use crate::Time;
 use crate::facts::certificates::{Certificate, Content};
+use crate::vocabulary::{Time, rfc3339};
 use chrono::TimeDelta;
 
 /// From so long before its end on, a certificate is expiring.
@@ -155,10 +154,10 @@ impl MdmIdentity {
             (State::Missing, _) => ("identity_missing", None, "is missing".to_owned()),
             (State::NoPrivateKey, _) => ("identity_no_private_key", None, "has no private key".to_owned()),
             (State::Expired, Some(Content { not_after, .. })) => {
-                ("identity_expired", Some(*not_after), format!("expired at {}", clock(*not_after)))
+                ("identity_expired", Some(*not_after), format!("expired at {}", rfc3339(*not_after)))
             }
             (State::NotYetValid, Some(Content { not_before, .. })) => {
-                ("identity_not_yet_valid", None, format!("is not valid before {}", clock(*not_before)))
+                ("identity_not_yet_valid", None, format!("is not valid before {}", rfc3339(*not_before)))
             }
             _ => return None,
         };

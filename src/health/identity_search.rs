@@ -8,11 +8,10 @@
 use super::Evidence;
 use super::enrollment::Enrollment;
 use super::identity::{Candidate, Certainty, MatchedBy, MdmIdentity, State};
-use crate::Time;
-use crate::facts::Fact;
 use crate::facts::certificates::{Certificate, Content};
 use crate::facts::identities::Identity;
 use crate::facts::profiles_list::IdentityPayload;
+use crate::vocabulary::{Fact, Time};
 
 /// The identities that macOS makes for itself on every Mac.
 const APPLES_OWN: [&str; 2] = ["com.apple.systemdefault", "com.apple.kerberos.kdc"];

@@ -1,23 +1,14 @@
 //! What it means: pure rules over events, facts and a clock value.
 
 pub mod commands;
-pub mod enforcement;
 pub mod enrollment;
 pub mod exchanges;
 pub mod identity;
 mod identity_search;
-mod software_updates;
-mod update_fold;
-mod update_operation;
-mod update_status;
-pub mod update_timeline;
 pub mod updates;
-mod versions;
 pub mod watchdog;
 
-use crate::Time;
 use crate::event::Event;
-use crate::facts::Fact;
 use crate::facts::certificates::Certificate;
 use crate::facts::ddm_state::DdmState;
 use crate::facts::enrollment::ProfilesStatus;
@@ -29,16 +20,16 @@ use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
 use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
 use crate::journal::Journal;
-use chrono::SecondsFormat;
+use crate::vocabulary::{Fact, SourceStatus, Time};
 use commands::Command;
-use enforcement::Enforcement;
 use enrollment::Enrollment;
 use exchanges::Exchange;
 use identity::MdmIdentity;
-use software_updates::SoftwareUpdates;
 use std::sync::Arc;
-use update_timeline::Entry;
 use updates::Update;
+use updates::enforcement::{self, Enforcement};
+use updates::stuck::SoftwareUpdates;
+use updates::timeline::{self, Entry};
 use watchdog::Verdict;
 
 /// All that was read: what the tables rest on.
@@ -149,67 +140,6 @@ impl UpdateEvidence {
     }
 }
 
-/// How reading a source went: a row of `mdm_health_status`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SourceStatus {
-    /// The source's name.
-    pub source: &'static str,
-    /// How it went.
-    pub state: SourceState,
-    /// A stable code for why it is not ok.
-    pub reason: Option<&'static str>,
-    /// A sentence for people.
-    pub detail: Option<String>,
-    /// When it was last read in full.
-    pub last_ok_at: Option<Time>,
-    /// When reading it last failed.
-    pub last_error_at: Option<Time>,
-    /// The span read, of a source that has one.
-    pub covers: Option<crate::host::Span>,
-    /// What was counted, of a log.
-    pub counts: Option<LogCounts>,
-    /// Milliseconds that reading took.
-    pub duration_ms: Option<u64>,
-}
-
-/// What was counted while reading a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogCounts {
-    /// Records of any process.
-    pub records_read: u64,
-    /// Records that were recognised and kept.
-    pub events_kept: u64,
-    /// Lines of other programs.
-    pub lines_skipped: u64,
-    /// Lines that should have been records.
-    pub lines_not_understood: u64,
-}
-
-/// How reading a source went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceState {
-    /// All of it was read.
-    Ok,
-    /// Some of it was read.
-    Partial,
-    /// It could not be read.
-    Error,
-    /// There is no such source here.
-    Unavailable,
-}
-
-impl SourceState {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Partial => "partial",
-            Self::Error => "error",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
 /// What the evidence means. Everything later than `evidence.now` is left out.
 #[derive(Debug, Clone)]
 pub struct Findings {
@@ -257,7 +187,7 @@ impl Findings {
         let installs = evidence.updates.install_log.known().into_iter().flatten();
         let installs = installs.map(AsRef::as_ref).filter(|event: &&Event| event.at <= now);
         let updates = evidence.journal.updates().filter(|event| event.at <= now);
-        let mut update_timeline = update_timeline::timeline(updates.chain(installs));
+        let mut update_timeline = timeline::timeline(updates.chain(installs));
         let enforcements = enforcement::judge(&update_timeline, &evidence.updates, now);
         let log = events.iter().copied();
         let updates = updates::assemble(log, &mut update_timeline, &evidence.updates, &enforcements, now);
@@ -265,9 +195,4 @@ impl Findings {
         let verdict = watchdog::judge(&evidence, &enrollment, &identity, &events, &commands, &exchanges, &software);
         Self { commands, exchanges, enrollment, identity, updates, update_timeline, enforcements, verdict, evidence }
     }
-}
-
-/// A moment in a sentence for people.
-pub fn clock(at: Time) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -4,12 +4,11 @@ use super::commands::Command;
 use super::enrollment::Enrollment;
 use super::exchanges::Exchange;
 use super::identity::MdmIdentity;
-use super::software_updates::{Client, SoftwareUpdates};
-use super::{Evidence, Findings, clock};
-use crate::Time;
+use super::updates::stuck::{Client, SoftwareUpdates};
+use super::{Evidence, Findings};
 use crate::event::{Event, IdentityTrouble, What};
-use crate::facts::Fact;
 use crate::journal::Day;
+use crate::vocabulary::{Fact, Span, Time, rfc3339};
 use chrono::TimeDelta;
 
 /// Within this time a success counts as recent.
@@ -197,7 +196,7 @@ impl<'e> Case<'e> {
             IdentityTrouble::NotCreated => ("identity_not_created", "Unable to create MDM identity"),
             IdentityTrouble::ItemInvalid => ("identity_item_invalid", "The specified item is no longer valid"),
         };
-        Some((reason, format!("mdmclient said at {}: {words}. The Mac has to be enrolled again.", clock(at))))
+        Some((reason, format!("mdmclient said at {}: {words}. The Mac has to be enrolled again.", rfc3339(at))))
     }
 
     /// Rules 4 to 8.
@@ -206,7 +205,7 @@ impl<'e> Case<'e> {
             return Finding {
                 state: State::Ok,
                 reason: "recent_success",
-                detail: format!("The server answered 200 at {}.", clock(success)),
+                detail: format!("The server answered 200 at {}.", rfc3339(success)),
                 stuck: Some(false),
             };
         }
@@ -228,7 +227,7 @@ impl<'e> Case<'e> {
             return Some(unknown("log_empty", detail.to_owned()));
         };
         if covers.from > now - WINDOW || covers.to < now - FRESHNESS {
-            let (from, to) = (clock(covers.from), clock(covers.to));
+            let (from, to) = (rfc3339(covers.from), rfc3339(covers.to));
             let detail =
                 format!("The log was read from {from} to {to}, which leaves out a part of the last 90 minutes.");
             return Some(unknown("log_incomplete", detail));
@@ -238,10 +237,10 @@ impl<'e> Case<'e> {
                 Some(unknown("awake_unknown", format!("Since when the Mac is awake could not be told: {why}")))
             }
             Fact::Known(since) if *since > now => {
-                Some(unknown("awake_unknown", format!("The Mac woke at {}, which has not come yet.", clock(*since))))
+                Some(unknown("awake_unknown", format!("The Mac woke at {}, which has not come yet.", rfc3339(*since))))
             }
             Fact::Known(since) if now - *since < WINDOW => {
-                Some(unknown("recently_awake", format!("The Mac is awake only since {}.", clock(*since))))
+                Some(unknown("recently_awake", format!("The Mac is awake only since {}.", rfc3339(*since))))
             }
             Fact::Known(_) => None,
         }
@@ -258,7 +257,7 @@ impl<'e> Case<'e> {
                 command.last_received_at.filter(since).filter(old_enough).map(|at| (command, at))
             });
         if let Some((command, at)) = hung.max_by_key(|(_, at)| *at) {
-            let detail = format!("{} was received at {} and never answered.", command.request_type, clock(at));
+            let detail = format!("{} was received at {} and never answered.", command.request_type, rfc3339(at));
             return Some(stuck("command_hung", detail));
         }
         let unanswered: Vec<Time> = (self.exchanges.iter())
@@ -266,7 +265,7 @@ impl<'e> Case<'e> {
             .filter_map(|exchange| exchange.started_at.filter(since).filter(old_enough))
             .collect();
         if let Some(last) = unanswered.iter().max() {
-            let detail = format!("{} requests got no answer, the last sent at {}.", unanswered.len(), clock(*last));
+            let detail = format!("{} requests got no answer, the last sent at {}.", unanswered.len(), rfc3339(*last));
             return Some(stuck("requests_unanswered", detail));
         }
         let errors: Vec<(Time, u16)> = (self.exchanges.iter())
@@ -275,7 +274,7 @@ impl<'e> Case<'e> {
             .collect();
         errors.iter().max().map(|(at, status)| {
             let detail =
-                format!("The server refused {} requests, the last at {} with {status}.", errors.len(), clock(*at));
+                format!("The server refused {} requests, the last at {} with {status}.", errors.len(), rfc3339(*at));
             stuck("server_errors", detail)
         })
     }
@@ -285,7 +284,7 @@ impl<'e> Case<'e> {
         // Before the covered span nobody listened.
         let since = self.last_success.max(self.evidence.awake_since.known().copied()).max(self.log_from());
         let silence = since.map(|since| self.evidence.now - since);
-        let last = self.last_success.map_or_else(|| "in the log".to_owned(), |at| format!("since {}", clock(at)));
+        let last = self.last_success.map_or_else(|| "in the log".to_owned(), |at| format!("since {}", rfc3339(at)));
         if let (Some(silence), Some(usual)) = (silence, self.usual_gap)
             && silence > WINDOW.max(usual * 3 / 2)
         {
@@ -332,7 +331,7 @@ fn by_enrollment(enrollment: &Enrollment) -> Option<Finding> {
 
 impl Findings {
     /// The end of the span that the log evidence covers, or why that is unknown.
-    pub fn log_span(&self) -> Option<crate::host::Span> {
+    pub fn log_span(&self) -> Option<Span> {
         self.evidence.journal.covers.known().copied()
     }
 }

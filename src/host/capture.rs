@@ -1,7 +1,7 @@
 //! The form of a capture: `capture.json`, and the names of its other pieces.
 
 use super::Command;
-use crate::Time;
+use crate::vocabulary::Time;
 use chrono::FixedOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,8 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
 use super::process::{self, Running};
-use super::{
-    Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Span, open_regular, read_bounded,
-};
-use crate::Time;
+use super::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, open_regular, read_bounded};
+use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

@@ -19,7 +19,7 @@ pub use live::{Live, STATE_DIR};
 pub use process::kill_all;
 pub use recorded::Recorded;
 
-use crate::Time;
+use crate::vocabulary::{Fact, Span, Time};
 use chrono::FixedOffset;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -39,15 +39,6 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// Standard error, as text.
     pub stderr: String,
-}
-
-/// A stretch of time of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// The first moment.
-    pub from: Time,
-    /// The last moment.
-    pub to: Time,
 }
 
 /// A log that is being read: bytes first, then whether they were all.
@@ -294,4 +285,10 @@ impl HostError {
 
 fn describe_code(code: &Option<i32>) -> String {
     code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"))
+}
+
+impl<T> From<HostError> for Fact<T> {
+    fn from(error: HostError) -> Self {
+        Self::unknown(error.reason(), format!("{error}."))
+    }
 }

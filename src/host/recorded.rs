@@ -2,8 +2,8 @@
 
 use super::archive::Archive;
 use super::capture::{self, Description};
-use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span, open_regular, read_bounded};
-use crate::Time;
+use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, open_regular, read_bounded};
+use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};

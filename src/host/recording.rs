@@ -2,8 +2,8 @@
 //! capture holds by construction what a live run sees.
 
 use super::capture::{self, Description};
-use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, Span};
-use crate::Time;
+use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output};
+use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, TimeDelta};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};

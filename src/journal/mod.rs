@@ -6,10 +6,8 @@ pub mod store;
 
 pub use days::{Day, of as days_of};
 
-use crate::Time;
 use crate::event::Event;
-use crate::facts::Fact;
-use crate::host::Span;
+use crate::vocabulary::{Fact, Span, Time};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -6,10 +6,9 @@
 
 use super::days::{self, Day};
 use super::schema;
-use crate::Time;
 use crate::event::Event;
-use crate::host::Span;
 use crate::log::LogRecord;
+use crate::vocabulary::{Span, Time};
 use chrono::{DateTime, TimeDelta};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};

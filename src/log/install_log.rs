@@ -7,7 +7,7 @@
 use super::lines::{Line, Lines};
 use super::time::{self, Stamp};
 use super::{MAX_RECORD, text};
-use crate::Time;
+use crate::vocabulary::Time;
 use chrono::FixedOffset;
 use std::io::Read;
 use std::ops::Range;

@@ -13,7 +13,7 @@ mod scan;
 mod text;
 mod time;
 
-use crate::Time;
+use crate::vocabulary::Time;
 use chrono::FixedOffset;
 use lines::{Line, Lines};
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! Timestamps of log lines: `2026-07-26 18:11:22.348728+1200`, with or without the offset.
 
 use super::ReadOptions;
-use crate::Time;
+use crate::vocabulary::Time;
 use chrono::{FixedOffset, Local, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
 use std::ops::Range;
 

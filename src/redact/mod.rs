@@ -11,12 +11,12 @@ mod plists;
 mod text;
 
 use crate::facts::identities::read_identities;
-use crate::facts::property_list;
 use crate::host::Command;
 use crate::host::archive::files;
 use crate::host::capture::{DESCRIPTION, LOG, RESTARTS, of_command};
 use crate::host::recording::create;
 use crate::log::MAX_RECORD;
+use crate::property_list;
 use names::{Kind, Names};
 use serde_json::Value;
 use std::fs::{self, File};

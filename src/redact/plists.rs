@@ -2,7 +2,7 @@
 
 use super::names::{Kind, Names};
 use super::text::Replacer;
-use crate::facts::property_list;
+use crate::property_list;
 use plist::{Dictionary, Value};
 
 /// The keys of a profile whose values are read, and those that say what kind of payload it is. An administrator can put

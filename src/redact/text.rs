@@ -1,7 +1,7 @@
 //! Texts without names, whatever way the names are spelled in them.
 
 use super::names::{Kind, LABELLED_ANYHOW, Names, part, pattern};
-use crate::facts::property_list;
+use crate::property_list;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, BuildError, Input, Match, MatchKind, StartKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,7 +1,8 @@
 //! `mdm_health_status`: how far to trust the other tables.
 
 use super::{MdmHealthStatusRow, count, epoch, text, word};
-use crate::health::{Findings, SourceStatus};
+use crate::health::Findings;
+use crate::vocabulary::SourceStatus;
 
 /// One row a source.
 pub fn rows(findings: &Findings) -> Vec<MdmHealthStatusRow> {

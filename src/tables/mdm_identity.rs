@@ -1,9 +1,9 @@
 //! `mdm_identity`: the identities that may be the MDM's.
 
 use super::{MdmIdentityRow, epoch, flag, text, word};
-use crate::Time;
 use crate::health::Findings;
 use crate::health::identity::Candidate;
+use crate::vocabulary::Time;
 
 /// One row a candidate, or one for what is missing or unknown; the MDM's comes first.
 pub fn rows(findings: &Findings) -> Vec<MdmIdentityRow> {

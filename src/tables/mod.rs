@@ -12,15 +12,18 @@ mod os_update_events;
 mod os_update_settings;
 mod os_update_status;
 
-use crate::Time;
 use crate::collect::Collector;
 use crate::heal::Healer;
 use crate::health::Findings;
+use crate::vocabulary::Time;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 include!(concat!(env!("OUT_DIR"), "/rows.rs"));
+
+/// Where a table gets its findings.
+pub type Ask = Arc<dyn Fn() -> Arc<Findings> + Send + Sync>;
 
 /// Text in a row: a constant or an owned string.
 pub type Text = Cow<'static, str>;

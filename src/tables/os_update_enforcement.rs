@@ -2,7 +2,7 @@
 
 use super::{OsUpdateEnforcementRow, epoch, flag, joined, text, word};
 use crate::health::Findings;
-use crate::health::enforcement::Enforcement;
+use crate::health::updates::enforcement::Enforcement;
 
 /// In the order of their deadlines; those without one first.
 pub fn rows(findings: &Findings) -> Vec<OsUpdateEnforcementRow> {

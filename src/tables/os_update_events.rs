@@ -3,7 +3,7 @@
 use super::{OsUpdateEventsRow, Text, epoch, flag, text, word};
 use crate::event::update::{Progress, Report, Said, Transition, UpdateError};
 use crate::health::Findings;
-use crate::health::update_timeline::{Entry, Happening, Item};
+use crate::health::updates::timeline::{Entry, Happening, Item};
 
 /// In the order of time.
 pub fn rows(findings: &Findings) -> Vec<OsUpdateEventsRow> {
@@ -98,7 +98,7 @@ fn detail(what: &Happening) -> Option<String> {
                 part(&declaration.deadline)
             )
         }
-        Said::PaddedDeadline { at } => format!("the deadline is put off to {}", crate::health::clock(*at)),
+        Said::PaddedDeadline { at } => format!("the deadline is put off to {}", crate::vocabulary::rfc3339(*at)),
     })
 }
 

@@ -8,7 +8,7 @@ use x509_parser::pem::Pem;
 
 /// A System keychain in the making, with Apple's own two identities in it.
 pub struct Keychain {
-    now: mdm_health::Time,
+    now: mdm_health::vocabulary::Time,
     certificates: String,
     identities: Vec<String>,
 }

@@ -205,7 +205,7 @@ pub fn rows(findings: &Findings, table: &str) -> Vec<Row> {
     table.rows(findings).into_iter().map(|row| Row(names.clone().zip(row).collect())).collect()
 }
 
-pub fn time(text: &str) -> mdm_health::Time {
+pub fn time(text: &str) -> mdm_health::vocabulary::Time {
     text.parse().unwrap()
 }
 

@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use chrono::TimeDelta;
-use mdm_health::Time;
-use mdm_health::host::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Span};
+use mdm_health::host::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, Live, LogSource, Output};
+use mdm_health::vocabulary::Span;
+use mdm_health::vocabulary::Time;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,0 +1,239 @@
+//! `capture`: writes down what the program reads of a Mac, for somebody else to look at with `--source`.
+//!
+//! All is first written beside the place where it is to lie, into a folder that only its owner can look into, and put
+//! in place as a whole: what is not complete never bears the capture's name.
+
+use super::progress;
+use super::signals::end_on_signals;
+use crate::collect;
+use crate::collect::source::{SourceError, SourceOptions};
+use crate::heal::status;
+use crate::health::{Evidence, Findings};
+use crate::host::recording::{Recording, RecordingError, create, making};
+use crate::host::{HostError, Recorded, archive, capture::Description};
+use crate::redact::{self, RedactError};
+use crate::vocabulary::{SourceState, rfc3339};
+use chrono::TimeDelta;
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use thiserror::Error;
+
+/// The piece that says what a capture lacks.
+const MANIFEST: &str = "MANIFEST.txt";
+
+/// What a capture is, for `--help`.
+pub const HELP: &str = "\
+A capture holds what mdm-health reads and nothing else: log.ndjson (the records of mdmclient,
+remotemanagementd and softwareupdated that it asks the unified log for), what profiles, mdmclient
+DumpManagementStatus, security and sysctl printed, install.log, three property lists, and
+mdm-health's own record of restarts. MANIFEST.txt says what could not be read. No private key and
+no password is read. Only its owner can look into it; what is there already is never overwritten.
+
+With --redact, serial numbers, device identifiers (UDID), the names of hosts, servers, users and
+organisations, e-mail addresses, push topics, tokens and passwords become placeholders, the same
+value always the same one. Certificates are replaced by others that say the same of
+placeholders.
+
+What is found: whatever stands under a key that says so, in profiles, property lists, command
+outputs and log messages (SerialNumber, ProfileOrganization, PushMagic and the like), in a
+certificate's subject or issuer, or as the host in install.log; and whatever looks like an
+e-mail address, a URL's host or login, a home folder, a push topic, a recovery key or a hardware
+address. Of profiles only what mdm-health reads is kept.
+
+What is not found: a name in a sentence (of the log, or the reason of a heal) that stands
+nowhere else, a name of less than four letters or a number of less than six digits in a
+sentence, IP addresses, and words that name nobody, such as MDM. Times, versions, command
+identifiers, the UUIDs of profiles and users and the serial numbers of certificates are kept.
+Look at a capture before you publish it.
+
+  sudo mdm-health capture mac.tar.gz
+  mdm-health query \"SELECT * FROM mdm_watchdog\" --source mac.tar.gz";
+
+/// What to write down, and where.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CaptureOptions {
+    /// The folder to make, or the file to make if the name ends with .tar.gz
+    #[arg(value_name = "DIR|FILE.tar.gz")]
+    to: PathBuf,
+    /// How many hours of the log to ask for
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=720))]
+    hours: u16,
+    /// Replace serial numbers, identifiers, names, addresses and secrets by placeholders
+    #[arg(long)]
+    redact: bool,
+}
+
+/// Why there is no capture.
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// There is nothing to write down.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The place is taken.
+    #[error("{path} is there already, and nothing is overwritten: pass another name")]
+    Taken {
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// It cannot be written.
+    #[error("{path} cannot be made: {why}")]
+    Unwritable {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's words.
+        why: io::Error,
+    },
+    /// A piece of it cannot be written.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// It cannot be redacted.
+    #[error(transparent)]
+    Redact(#[from] RedactError),
+    /// Reading it back fails.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A placeholder stands where it should not.
+    #[error(
+        "redacted, {what} would say something else than the Mac itself, because a name on this Mac is also a word of Apple's. Nothing was written; capture it without --redact"
+    )]
+    Changed {
+        /// The source or table.
+        what: &'static str,
+    },
+}
+
+/// Writes a capture and gives the sentences to print.
+pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<String, CaptureError> {
+    let host = source.open_for_capture()?;
+    let to = &options.to;
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(CaptureError::Taken { path: to.clone() });
+    }
+    let unwritable = |why| CaptureError::Unwritable { path: to.clone(), why };
+    let work = work_folder(to).map_err(unwritable)?;
+    end_on_signals(Some(work.path().to_owned())).map_err(unwritable)?;
+    let folder = work.path().join("capture");
+    make_folder(&folder).map_err(unwritable)?;
+
+    let span = TimeDelta::hours(options.hours.into());
+    let recording = Recording::new(progress::watched(host), folder.clone(), span);
+    let evidence = collect::evidence(&recording, &source.read_options(), &source.state_dir());
+    let restarts = status::record(&recording, &source.state_dir()).ok();
+    let restarts = restarts.and_then(|record| serde_json::to_vec_pretty(&record).ok());
+    let system = evidence.updates.system_version.known();
+    let description = recording.finish(
+        restarts.as_deref(),
+        Description {
+            captured_at: evidence.now,
+            macos: system.map(|system| system.version.clone()),
+            build: system.and_then(|system| system.build.clone()),
+            utc_offset: source.utc_offset,
+            ..Description::default()
+        },
+    )?;
+
+    let mut manifest = manifest(&description, &evidence);
+    let mut ready = folder;
+    if options.redact {
+        let redacted = work.path().join("redacted");
+        make_folder(&redacted).map_err(unwritable)?;
+        let waiting = progress::spinner("taking names and secrets out");
+        let names = redact::redact(&ready, &redacted)?;
+        drop(waiting);
+        same(&ready, &redacted, source)?;
+        manifest = names.text(&manifest) + &format!("Redacted: {}.\n", names.summary());
+        ready = redacted;
+    }
+    create(&ready.join(MANIFEST)).and_then(|mut file| file.write_all(manifest.as_bytes())).map_err(unwritable)?;
+    publish(&ready, to)?;
+    Ok(format!("{} was written.\n\n{manifest}", to.display()))
+}
+
+/// Makes sure that a redacted capture says what the whole one says.
+fn same(whole: &Path, redacted: &Path, source: &SourceOptions) -> Result<(), CaptureError> {
+    let findings = |capture: &Path| {
+        let host = progress::watched(Box::new(Recorded::open(capture, source.now)?));
+        let evidence = collect::evidence(host.as_ref(), &source.read_options(), &source.state_dir());
+        Ok::<_, CaptureError>(Findings::new(evidence))
+    };
+    let (whole, redacted) = (findings(whole)?, findings(redacted)?);
+    let verdict = |Findings { verdict, .. }: &Findings| {
+        let flags = [verdict.enrolled, verdict.identity_error, verdict.client_stuck, verdict.software_updates_stuck];
+        (verdict.state, verdict.reason, flags)
+    };
+    let (one, other) = (&whole.evidence.sources, &redacted.evidence.sources);
+    let differs = one
+        .iter()
+        .zip(other)
+        .find(|(one, other)| (one.state, one.reason, one.counts) != (other.state, other.reason, other.counts));
+    match differs.map(|(one, _)| one.source).or((verdict(&whole) != verdict(&redacted)).then_some("mdm_watchdog")) {
+        Some(what) => Err(CaptureError::Changed { what }),
+        None => Ok(()),
+    }
+}
+
+/// A folder of our own beside the place where the capture is to lie. It goes away with the value.
+fn work_folder(to: &Path) -> io::Result<TempDir> {
+    let beside = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new()
+        .prefix(".mdm-health-capture-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(beside)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    let _making = making();
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Puts a capture in its place. Nothing that came there meanwhile is overwritten: making the folder or file fails then.
+fn publish(folder: &Path, to: &Path) -> Result<(), CaptureError> {
+    let failed = |why: io::Error| match why.kind() {
+        io::ErrorKind::AlreadyExists => CaptureError::Taken { path: to.to_owned() },
+        _ => CaptureError::Unwritable { path: to.to_owned(), why },
+    };
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let packed = name.strip_suffix(".tar.gz").filter(|name| !name.is_empty());
+    let file = folder.with_extension("tar.gz");
+    if let Some(name) = packed {
+        create(&file).and_then(|file| archive::pack(folder, Path::new(name), file)).map_err(failed)?;
+    }
+    let _making = making();
+    let (ready, claimed) = match packed {
+        None => (folder, fs::create_dir(to)),
+        Some(_) => (file.as_path(), File::create_new(to).map(drop)),
+    };
+    claimed.map_err(failed)?;
+    // What was just made is empty, and makes way.
+    fs::rename(ready, to).map_err(failed)
+}
+
+/// What a capture holds, and what could not be read, in sentences.
+fn manifest(description: &Description, evidence: &Evidence) -> String {
+    let mut text =
+        format!("A capture of a Mac by mdm-health {}, of {}", crate::VERSION, rfc3339(description.captured_at));
+    let span = description.log_from.zip(description.log_to);
+    let _ = match span {
+        Some((from, to)) => writeln!(text, ", with its log from {} to {}.", rfc3339(from), rfc3339(to)),
+        None => writeln!(text, "."),
+    };
+    // The policy may be read of a live Mac only, and is none of a capture's pieces.
+    let failed =
+        evidence.sources.iter().filter(|source| source.state != SourceState::Ok && source.source != "heal_policy");
+    let sentences: Vec<String> = failed
+        .map(|source| {
+            let detail = source.detail.as_deref().unwrap_or("No reason is known.");
+            format!("- {} ({}): {}\n", source.source, source.state.word(), crate::vocabulary::printable(detail))
+        })
+        .collect();
+    text += if sentences.is_empty() {
+        "Everything that mdm-health reads could be read.\n"
+    } else {
+        "What could not be read, or not wholly:\n"
+    };
+    text + &sentences.concat()
+}

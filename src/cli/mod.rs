@@ -1,0 +1,212 @@
+//! The command line: which front end to start.
+
+mod capture;
+mod layout;
+mod manual;
+pub mod packs;
+mod pages;
+mod progress;
+pub mod shell;
+mod signals;
+mod syslog;
+mod vtab;
+mod watchdog;
+
+use crate::collect::Collector;
+use crate::collect::source::SourceOptions;
+use crate::report::file::{FileError, Target};
+use crate::tables::{self, Context};
+use crate::{host, report};
+use capture::{CaptureError, CaptureOptions};
+use clap::builder::PossibleValuesParser;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use shell::Format;
+use signals::end_on_signals;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use watchdog::Giving;
+
+/// How long a person waits for a reading.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The exit code of a call that cannot be answered as it stands.
+const USAGE: u8 = 2;
+
+/// For `--help`.
+const FLAGS: &str = "mdm-watchdog's flags -diagnose, -heal, -help and -version are understood as well.";
+
+/// Tells whether a Mac's MDM is healthy, why not, and on what evidence.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mdm-health",
+    version,
+    arg_required_else_help = true,
+    after_help = FLAGS,
+    after_long_help = format!("{FLAGS}\n\n{}", watchdog::help()),
+)]
+struct Arguments {
+    #[command(flatten)]
+    source: SourceOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an SQL query over the tables, without osquery
+    Query {
+        /// The query, such as "SELECT * FROM mdm_watchdog"
+        sql: String,
+        /// Print JSON
+        #[arg(long, conflicts_with = "csv")]
+        json: bool,
+        /// Print CSV
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Check for known MDM problems and print mdm-watchdog's outputs
+    #[command(after_long_help = watchdog::help())]
+    Diagnose(Giving),
+    /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
+    #[command(after_long_help = watchdog::help())]
+    Heal {
+        /// Restart only where the policy's AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a
+        /// LaunchDaemon, with --syslog
+        #[arg(long)]
+        automatic: bool,
+        #[command(flatten)]
+        giving: Giving,
+    },
+    /// Make a page for a browser: the verdict with its evidence, a timeline, and every table
+    Report(Target),
+    /// Write down what mdm-health reads of this Mac, to look at elsewhere with --source
+    #[command(after_long_help = capture::HELP)]
+    Capture(CaptureOptions),
+    /// Print the tables and what they answer, or all that is to know of one, in Markdown
+    Tables {
+        /// A table, such as mdm_watchdog
+        #[arg(value_parser = PossibleValuesParser::new(tables::DEFINITIONS.iter().map(|table| table.name)))]
+        name: Option<String>,
+    },
+    /// Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one
+    Packs {
+        /// A file, such as fleet-policies, or a query, such as mdm-timeline
+        #[arg(value_parser = PossibleValuesParser::new(packs::names()))]
+        name: Option<String>,
+    },
+    /// Print what a shell reads to complete this command line
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the man page
+    Man,
+    /// Print the version
+    Version,
+}
+
+/// Runs the program.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments.into_iter().map(as_mdm_watchdog)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let answered = answer(&arguments);
+    // Patience may have ended before a command did.
+    host::kill_all();
+    match answered {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, sentence)) => {
+            let _ = writeln!(io::stderr(), "mdm-health: {}", crate::vocabulary::printable(&sentence));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
+    let printed = match &arguments.command {
+        Command::Version => format!("{}\n", crate::VERSION),
+        Command::Tables { name } => name.as_deref().and_then(pages::page).unwrap_or_else(pages::list),
+        Command::Packs { name } => name.as_deref().map_or_else(|| Ok(packs::list()), packs::text).map_err(made)?,
+        Command::Completions { shell } => manual::completions(Arguments::command(), *shell).map_err(made)?,
+        Command::Man => manual::man_page(Arguments::command()).map_err(made)?,
+        Command::Report(target) => return report(arguments, target),
+        Command::Diagnose(giving) => watchdog::diagnose(&collector(arguments)?, PATIENCE, giving),
+        Command::Heal { automatic, giving } => {
+            let (printed, healed) = watchdog::heal(&collector(arguments)?, PATIENCE, *automatic, giving);
+            let shown = print(&printed);
+            return healed.map_err(|refusal| (1, refusal.to_string().trim_end().to_owned())).and(shown);
+        }
+        Command::Capture(options) => capture::capture(&arguments.source, options).map_err(|error| {
+            let code = if matches!(error, CaptureError::Source(_)) { USAGE } else { 1 };
+            (code, format!("{error}."))
+        })?,
+        Command::Query { sql, json, csv } => {
+            let collector = collector(arguments)?;
+            let format = match (json, csv) {
+                (true, _) => Format::Json,
+                (_, true) => Format::Csv,
+                _ => Format::Table,
+            };
+            let tables = tables::all(&Context { collector: collector.clone(), patience: PATIENCE });
+            shell::query(sql, format, tables, move || collector.findings_of_a_day(PATIENCE))
+                .map_err(|error| (1, format!("{error}.")))?
+        }
+    };
+    print(&printed)
+}
+
+/// The page for a browser. That a file is in its place is said before anything is read.
+fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
+    let refused = |error: FileError| (1, format!("{error}."));
+    target.check().map_err(refused)?;
+    let collector = collector(arguments)?;
+    let findings = collector.findings_of_a_day(PATIENCE);
+    let tables = tables::all(&Context { collector, patience: PATIENCE });
+    let page = report::page(arguments.source.name(), &findings, &tables);
+    if target.is_stdout() {
+        return print(&page);
+    }
+    target.write(&page).map_err(refused)
+}
+
+/// Why a text could not be made.
+fn made(error: impl std::fmt::Display) -> (u8, String) {
+    (1, format!("this cannot be printed: {error}."))
+}
+
+fn print(text: &str) -> Result<(), (u8, String)> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        // A reader that closes the pipe early has seen what it wanted.
+        Err(why) if why.kind() != ErrorKind::BrokenPipe => Err((
+            1,
+            format!("standard output cannot be written: {why}. Make room where it goes, or send it elsewhere."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
+    let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
+    // Without it, what was started would only go on until it has something to print.
+    let _ = end_on_signals(None);
+    Ok(arguments.source.collector(progress::watched(host)))
+}
+
+/// mdm-watchdog's flags have one dash: `-diagnose`.
+fn as_mdm_watchdog(argument: OsString) -> OsString {
+    match argument.to_str() {
+        Some("-diagnose" | "--diagnose") => "diagnose".into(),
+        Some("-heal" | "--heal") => "heal".into(),
+        Some("-version") => "version".into(),
+        Some("-help") => "--help".into(),
+        _ => argument,
+    }
+}

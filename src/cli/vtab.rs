@@ -1,0 +1,155 @@
+//! The tables as virtual tables of an SQLite.
+//!
+//! The only room with the word `unsafe`: rusqlite's two traits ask for a promise about the layout of the types that
+//! implement them (`repr(C)`, SQLite's own struct first), which both keep. There is no unsafe block.
+
+use crate::tables::{Ask, Table, TableDefinition, Value, WriteError};
+use rusqlite::types::{Null, ValueRef};
+use rusqlite::vtab::{
+    Context, CreateVTab, Filters, IndexInfo, Inserts, Module, UpdateVTab, Updates, VTab, VTabConnection, VTabCursor,
+    VTabKind,
+};
+use rusqlite::{Connection, Error, Result, ffi};
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, c_int};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Makes the tables known to a connection.
+pub fn register(connection: &Connection, tables: Vec<Box<dyn Table>>, ask: &Ask) -> Result<()> {
+    const MODULE: Module<'static, Virtual> = Module::update_module();
+    for table in tables {
+        let name = table.definition().name;
+        connection.create_module(name, &MODULE, Some(Shared { table: table.into(), ask: ask.clone() }))?;
+    }
+    Ok(())
+}
+
+/// What SQLite keeps for a table.
+#[derive(Clone)]
+struct Shared {
+    table: Arc<dyn Table>,
+    ask: Ask,
+}
+
+#[repr(C)]
+struct Virtual {
+    base: ffi::sqlite3_vtab,
+    shared: Shared,
+}
+
+#[allow(unsafe_code, reason = "promises that `base` is the first field of a repr(C) struct; it is")]
+unsafe impl<'vtab> VTab<'vtab> for Virtual {
+    type Aux = Shared;
+    type Cursor = Cursor<'vtab>;
+
+    fn connect(
+        _: &mut VTabConnection,
+        shared: Option<&Shared>,
+        _: &[u8],
+        _: &[u8],
+        _: &[u8],
+        _: &[&[u8]],
+    ) -> Result<(Cow<'static, CStr>, Self)> {
+        let shared = shared.ok_or_else(|| Error::ModuleError("a table was registered without its code".to_owned()))?;
+        let schema = CString::new(schema(shared.table.definition()))
+            .map_err(|_| Error::ModuleError("a column's name holds a zero byte".to_owned()))?;
+        Ok((Cow::Owned(schema), Self { base: ffi::sqlite3_vtab::default(), shared: shared.clone() }))
+    }
+
+    fn best_index(&self, info: &mut IndexInfo) -> Result<bool> {
+        info.set_estimated_cost(1000.0);
+        Ok(true)
+    }
+
+    fn open(&'vtab mut self) -> Result<Cursor<'vtab>> {
+        let base = ffi::sqlite3_vtab_cursor::default();
+        Ok(Cursor { base, shared: self.shared.clone(), rows: Vec::new(), at: 0, table: PhantomData })
+    }
+}
+
+impl CreateVTab<'_> for Virtual {
+    const KIND: VTabKind = VTabKind::Eponymous;
+}
+
+impl UpdateVTab<'_> for Virtual {
+    fn insert(&mut self, arguments: &Inserts<'_>) -> Result<i64> {
+        // The first two are the old and the new row id.
+        let values: Vec<Value> = arguments.iter().skip(2).map(value).collect();
+        self.shared.table.insert(&values).map_err(|error| self.refusal(&error))
+    }
+
+    fn update(&mut self, _: &Updates<'_>) -> Result<()> {
+        Err(self.refusal(&WriteError::ReadOnly))
+    }
+
+    fn delete(&mut self, _: ValueRef<'_>) -> Result<()> {
+        Err(self.refusal(&WriteError::ReadOnly))
+    }
+}
+
+impl Virtual {
+    fn refusal(&self, error: &WriteError) -> Error {
+        let name = self.shared.table.definition().name;
+        Error::ModuleError(match error {
+            WriteError::ReadOnly => format!("table {name} may not be modified"),
+            WriteError::Refused(sentence) => format!("{name}: {sentence}"),
+        })
+    }
+}
+
+#[repr(C)]
+struct Cursor<'vtab> {
+    base: ffi::sqlite3_vtab_cursor,
+    shared: Shared,
+    rows: Vec<Vec<Value>>,
+    at: usize,
+    table: PhantomData<&'vtab Virtual>,
+}
+
+#[allow(unsafe_code, reason = "promises that `base` is the first field of a repr(C) struct; it is")]
+unsafe impl VTabCursor for Cursor<'_> {
+    fn filter(&mut self, _: c_int, _: Option<&str>, _: &Filters<'_>) -> Result<()> {
+        self.rows = self.shared.table.rows(&(self.shared.ask)());
+        self.at = 0;
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<()> {
+        self.at += 1;
+        Ok(())
+    }
+
+    fn eof(&self) -> bool {
+        self.at >= self.rows.len()
+    }
+
+    fn column(&self, context: &mut Context, column: c_int) -> Result<()> {
+        let column = usize::try_from(column).unwrap_or(usize::MAX);
+        match self.rows.get(self.at).and_then(|row| row.get(column)) {
+            Some(Value::Text(text)) => context.set_result(text.as_ref()),
+            Some(Value::Integer(number)) => context.set_result(number),
+            Some(Value::Null) | None => context.set_result(Null),
+        }
+    }
+
+    fn rowid(&self) -> Result<i64> {
+        Ok(i64::try_from(self.at).unwrap_or(i64::MAX))
+    }
+}
+
+fn schema(table: &TableDefinition) -> String {
+    let columns: Vec<String> = (table.columns.iter())
+        .map(|column| format!("{} {}{}", column.name, column.kind.sql(), if column.hidden { " HIDDEN" } else { "" }))
+        .collect();
+    format!("CREATE TABLE x({})", columns.join(", "))
+}
+
+fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Text(number.to_string().into()),
+        ValueRef::Text(text) | ValueRef::Blob(text) => Value::Text(String::from_utf8_lossy(text).into_owned().into()),
+    }
+}

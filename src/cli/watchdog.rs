@@ -1,0 +1,148 @@
+//! `diagnose` and `heal`: mdm-watchdog's outputs, as lines with its names or as JSON.
+
+use super::syslog;
+use crate::collect::Collector;
+use crate::facts::restarts::DaemonRestarts;
+use crate::heal::{Action, Healer, Refusal, Request, automatic, limits};
+use crate::health::Findings;
+use crate::vocabulary::Time;
+use crate::vocabulary::printable_json;
+use chrono::SecondsFormat;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the outputs mean.
+const OUTPUTS: &str = "\
+Outputs of diagnose and heal, a line each. What could not be told is \"unknown\".
+  MDMEnrolled
+      Whether this Mac is enrolled in an MDM.
+  MDMIdentityError
+      Whether the certificate by which the MDM knows this Mac, or its private key, is missing,
+      expired or not yet valid. No restart mends that: enroll the Mac again.
+  MDMClientStuck
+      Whether the MDM's server has not answered 200 for 90 minutes. That is also true of a Mac to
+      which its server had nothing to say: the table mdm_watchdog tells the two apart, and so does
+      State with --json.
+  MDMSoftwareUpdatesStuck
+      Whether MDMClientStuck is true and the last command was about OS updates, or an update that
+      declarative management (DDM) enforces is overdue or keeps failing.
+  MDMClientRestarted, SoftwareUpdateDaemonRestarted
+      Whether the last heal restarted mdmclient, or softwareupdated.
+  LastMDMKickstart, LastSoftwareUpdateDaemonKickstart
+      When mdm-health last restarted it, in UTC; 0001-01-01 00:00:00 +0000 UTC is never.
+
+heal restarts each daemon at most once in 24 hours, unless a policy says otherwise.";
+
+/// What the exit code means.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  It was answered, whatever the answer. For heal: it restarted what was stuck, or nothing was.
+  1  It could not be answered. For heal: something is or may be stuck, and a limit forbids to
+     restart it, or the restart did not work; a sentence on standard error says which.
+  2  It cannot be answered as it was asked: a wrong argument, or a source that cannot be opened.";
+
+/// What the outputs and exit codes mean, for `--help`.
+pub fn help() -> String {
+    format!("{OUTPUTS}\n\n{EXIT_CODES}")
+}
+
+/// How to give the outputs.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Giving {
+    /// Print one JSON object: true, false, RFC 3339 times, with State, Reason and Detail; null is unknown, or never
+    #[arg(long)]
+    json: bool,
+    /// Write the lines to the system's log as well, as one entry
+    #[arg(long)]
+    syslog: bool,
+}
+
+/// What mdm-watchdog -diagnose does.
+pub fn diagnose(collector: &Arc<Collector>, patience: Duration, giving: &Giving) -> String {
+    give(&collector.findings_of_a_day(patience), giving)
+}
+
+/// What mdm-watchdog -heal does; with `automatic`, only where the policy has turned the automatic heal on. That nothing
+/// is stuck is no failure.
+pub fn heal(
+    collector: &Arc<Collector>,
+    patience: Duration,
+    automatic: bool,
+    giving: &Giving,
+) -> (String, Result<(), Refusal>) {
+    let healer = Healer::new(collector.clone(), patience);
+    let healed = if automatic {
+        automatic::once(&healer)
+    } else {
+        healer.request(&Request::new(Action::Heal.name(), Some("mdm-health heal"))).map(|_| ())
+    };
+    let healed = healed.or_else(|refusal| if refusal.code == limits::NOT_STUCK { Ok(()) } else { Err(refusal) });
+    (give(&collector.findings_of_a_day(patience), giving), healed)
+}
+
+fn give(findings: &Findings, giving: &Giving) -> String {
+    let outputs = outputs(findings);
+    if giving.syslog {
+        syslog::write(&lines(&outputs));
+    }
+    if giving.json { json(findings, &outputs) } else { lines(&outputs) }
+}
+
+/// A value as mdm-watchdog has it; `None` if it could not be told.
+enum Output {
+    Flag(Option<bool>),
+    /// `Some(None)` is never.
+    Moment(Option<Option<Time>>),
+}
+
+/// mdm-watchdog's outputs, with its names and in its order.
+fn outputs(findings: &Findings) -> [(&'static str, Output); 8] {
+    let (verdict, restarts) = (&findings.verdict, findings.evidence.restarts.known());
+    let client = restarts.map(|restarts| restarts.mdmclient);
+    let updates = restarts.map(|restarts| restarts.softwareupdated);
+    let restarted = |daemon: Option<DaemonRestarts>| Output::Flag(daemon.and_then(|daemon| daemon.by_last_heal));
+    let kickstart = |daemon: Option<DaemonRestarts>| Output::Moment(daemon.map(|daemon| daemon.last_at));
+    [
+        ("MDMEnrolled", Output::Flag(verdict.enrolled)),
+        ("MDMIdentityError", Output::Flag(verdict.identity_error)),
+        ("MDMClientStuck", Output::Flag(verdict.client_stuck)),
+        ("MDMSoftwareUpdatesStuck", Output::Flag(verdict.software_updates_stuck)),
+        ("MDMClientRestarted", restarted(client)),
+        ("SoftwareUpdateDaemonRestarted", restarted(updates)),
+        ("LastMDMKickstart", kickstart(client)),
+        ("LastSoftwareUpdateDaemonKickstart", kickstart(updates)),
+    ]
+}
+
+/// A line each; times as Go prints them, whose zero time is never.
+fn lines(outputs: &[(&str, Output)]) -> String {
+    let line = |(name, value): &(&str, Output)| {
+        let value = match value {
+            Output::Flag(None) | Output::Moment(None) => "unknown".to_owned(),
+            Output::Flag(Some(value)) => value.to_string(),
+            Output::Moment(Some(None)) => "0001-01-01 00:00:00 +0000 UTC".to_owned(),
+            Output::Moment(Some(Some(at))) => at.format("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
+        };
+        format!("{name}: {value}\n")
+    };
+    outputs.iter().map(line).collect()
+}
+
+/// One object on one line: the outputs, and what they rest on.
+fn json(findings: &Findings, outputs: &[(&str, Output)]) -> String {
+    let time = |at: Time| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let value = |value: &Output| match value {
+        Output::Flag(value) => Value::from(*value),
+        Output::Moment(at) => Value::from(at.flatten().map(time)),
+    };
+    let verdict = &findings.verdict;
+    let why = [
+        ("State", Value::from(verdict.state.word())),
+        ("Reason", Value::from(verdict.reason)),
+        ("Detail", Value::from(verdict.detail.as_str())),
+    ];
+    let outputs = outputs.iter().map(|(name, output)| (*name, value(output)));
+    let object: Map<String, Value> = outputs.chain(why).map(|(name, value)| (name.to_owned(), value)).collect();
+    printable_json(&format!("{}\n", Value::Object(object)))
+}

@@ -1,0 +1,341 @@
+//! The fold that puts updates together: what is on offer, what is in hand, and which operation belongs to whom.
+
+use super::enforcement::Enforcement;
+use super::operation::{Hand, Operation};
+use super::source;
+use super::status::{Id, Stage, Update};
+use super::timeline::{Entry, Happening, Item};
+use super::versions::key_parts;
+use crate::event::update::{Report, Said, UpdateLog};
+use crate::facts::software_update_preferences::{DdmFailure, RecommendedUpdate};
+use crate::vocabulary::Time;
+use chrono::TimeDelta;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long what mdmclient asked for is the update in hand.
+const REQUEST_HOLDS: TimeDelta = TimeDelta::hours(24);
+
+/// The name of the preferences among the sources.
+const PREFERENCES: &str = "software_update_preferences";
+
+/// What the fold takes in.
+#[derive(Clone, Copy)]
+pub enum Step<'a> {
+    /// The preferences recommend it, since then or still.
+    Offer(&'a RecommendedUpdate),
+    /// A ScheduleOSUpdate was received.
+    Received,
+    /// An entry of the timeline, by its index.
+    Entry(usize),
+    /// A ScheduleOSUpdate was answered.
+    Answered,
+    /// An enforced update failed.
+    Failure(&'a DdmFailure),
+}
+
+impl Step<'_> {
+    /// The order at the same instant.
+    pub fn rank(self) -> (u8, usize) {
+        match self {
+            Self::Offer(_) => (0, 0),
+            Self::Received => (1, 0),
+            Self::Entry(index) => (2, index),
+            Self::Answered => (3, 0),
+            Self::Failure(_) => (4, 0),
+        }
+    }
+}
+
+/// The state between two steps.
+pub struct Fold {
+    updates: BTreeMap<Id, Update>,
+    /// The product keys of each build, of all that the evidence names.
+    keys_of_build: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
+    /// Updates of the system on offer.
+    offered: BTreeSet<Id>,
+    /// What mdmclient asked for last.
+    requested: Option<(Time, BTreeSet<Id>)>,
+    /// The ScheduleOSUpdate in work.
+    order: Option<Time>,
+    /// The operation in work.
+    operation: Option<Operation>,
+    operations: u32,
+    /// The process of the operation before.
+    last_process: Option<u32>,
+    /// The build that ran last.
+    running: Option<Box<str>>,
+    /// The one update that is enforced, if it is one.
+    enforced: Option<Id>,
+}
+
+impl Fold {
+    /// Before the first step.
+    pub fn new(entries: &[Entry], recommended: &[RecommendedUpdate], enforcements: &[Enforcement]) -> Self {
+        let mut keys: BTreeSet<&str> = recommended.iter().map(|update| update.product_key.as_str()).collect();
+        for entry in entries {
+            match &entry.what {
+                Happening::Item(item) => keys.extend(item.product_key.as_deref()),
+                Happening::Said(Said::Found { product_keys } | Said::InstallRequested { product_keys, .. }) => {
+                    keys.extend(product_keys.iter().map(|key| &**key));
+                }
+                Happening::Said(_) => {}
+            }
+        }
+        let mut keys_of_build: BTreeMap<Box<str>, BTreeSet<Box<str>>> = BTreeMap::new();
+        for (key, parts) in keys.iter().filter_map(|key| Some((*key, key_parts(key)?))) {
+            keys_of_build.entry(parts.build.into()).or_default().insert(key.into());
+        }
+        let mut in_force = enforcements.iter().filter(|enforcement| enforcement.in_force());
+        let enforced = match (in_force.next(), in_force.next()) {
+            (Some(one), None) => {
+                let mut fits = keys.iter().filter(|key| {
+                    key_parts(key).is_some_and(|parts| one.leads_to(Some(parts.version), Some(parts.build)))
+                });
+                fits.next().filter(|_| fits.next().is_none()).map(|key| Id::Key((*key).into()))
+            }
+            _ => None,
+        };
+        Self {
+            updates: BTreeMap::new(),
+            keys_of_build,
+            offered: BTreeSet::new(),
+            requested: None,
+            order: None,
+            operation: None,
+            operations: 0,
+            last_process: None,
+            running: None,
+            enforced,
+        }
+    }
+
+    /// Takes a step. Steps come in the order of time.
+    pub fn step(&mut self, at: Time, step: Step<'_>, entries: &mut [Entry]) {
+        match step {
+            Step::Offer(update) => self.recommended(update, Some(at)),
+            Step::Received => {
+                self.order_ends();
+                self.order = Some(at);
+            }
+            Step::Answered => self.order_ends(),
+            Step::Failure(failure) => {
+                // What was reported before it comes before it.
+                self.close(entries);
+                if let Some(id) = self.enforced.clone() {
+                    let update = self.update(&id);
+                    update.heard(PREFERENCES, Some(at));
+                    update.failed(at, failure.reason.as_deref().map(Into::into));
+                }
+            }
+            Step::Entry(index) => {
+                if let Some(entry) = entries.get(index).cloned() {
+                    self.entry(index, &entry, entries);
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, index: usize, entry: &Entry, entries: &mut [Entry]) {
+        let (at, from) = (entry.at, source(entry.log));
+        match &entry.what {
+            Happening::Item(item) => self.item(item, at, from),
+            Happening::Said(Said::Found { product_keys }) => self.found(product_keys, at, from),
+            Happening::Said(Said::InstallRequested { product_keys, action }) => {
+                self.install_requested(product_keys, action, at, from);
+            }
+            Happening::Said(Said::NotQueued { product_key, error, .. }) => {
+                self.close(entries);
+                let id = product_key.clone().map_or(Id::Untied, Id::Key);
+                let update = self.update(&id);
+                update.heard(from, Some(at));
+                update.failed(at, Some(error.clone()));
+            }
+            Happening::Said(Said::Progress(progress)) => {
+                let hand = self.hand(at);
+                let first = &*progress.phase == "ACCEPTED" && progress.report == Report::Start;
+                let operation = self.operation(entry.pid, first, entries);
+                operation.progress(entry, index, progress, hand);
+                if operation.is_complete() {
+                    self.close(entries);
+                }
+            }
+            Happening::Said(said @ (Said::PrepareContinues | Said::Applied | Said::BrainProgress { .. })) => {
+                let hand = self.hand(at);
+                // The brain is another process than the one whose operations these are.
+                let pid = if matches!(said, Said::BrainProgress { .. }) { 0 } else { entry.pid };
+                self.operation(pid, false, entries).said(entry, index, said, hand);
+            }
+            Happening::Said(Said::RunsBuild { build, .. }) => {
+                self.close(entries);
+                self.runs(build, at, from);
+            }
+            Happening::Said(_) => {}
+        }
+    }
+
+    /// The operation in work; a new one if one begins, or if another process speaks.
+    fn operation(&mut self, pid: u32, first: bool, entries: &mut [Entry]) -> &mut Operation {
+        if self.operation.as_ref().is_some_and(|operation| first || !operation.is_of(pid)) {
+            self.close(entries);
+        }
+        let (operations, last) = (&mut self.operations, self.last_process);
+        let operation = self.operation.get_or_insert_with(|| {
+            *operations += 1;
+            Operation::new(*operations, !first && last != Some(pid))
+        });
+        operation.spoken_by(pid);
+        operation
+    }
+
+    /// Ends the operation in work and credits it to its update.
+    pub fn close(&mut self, entries: &mut [Entry]) {
+        let Some(operation) = self.operation.take() else { return };
+        self.last_process = Some(operation.process());
+        let id = match &operation.hand {
+            Hand::One(id) => id.clone(),
+            Hand::None | Hand::Many => Id::Untied,
+        };
+        if id == Id::Untied && !operation.has_stage() {
+            return;
+        }
+        operation.credit(self.update(&id));
+        if let Id::Key(key) = &id {
+            for index in operation.entries {
+                if let Some(entry) = entries.get_mut(index) {
+                    entry.product_key = Some(key.clone());
+                }
+            }
+        }
+    }
+
+    /// The update in hand.
+    fn hand(&self, at: Time) -> Hand {
+        let requested = self.requested.as_ref().filter(|(asked, _)| at - *asked <= REQUEST_HOLDS);
+        only(requested.map_or(&self.offered, |(_, ids)| ids).iter())
+    }
+
+    fn update(&mut self, id: &Id) -> &mut Update {
+        self.updates.entry(id.clone()).or_insert_with(|| Update::known_by(id))
+    }
+
+    fn item(&mut self, item: &Item, at: Time, from: &'static str) {
+        let of_build = |build: &str| match self.keys_of_build.get(build) {
+            Some(keys) if keys.len() == 1 => keys.first().cloned().map(Id::Key),
+            Some(_) => None,
+            None => Some(Id::Build(build.into())),
+        };
+        let id = item.product_key.clone().map(Id::Key).or_else(|| of_build(item.build()?));
+        let Some(id) = id else { return };
+        let update = self.update(&id);
+        update.heard(from, Some(at));
+        update.listed(item);
+        update.offered(Some(at));
+        self.on_offer(id);
+    }
+
+    fn on_offer(&mut self, id: Id) {
+        if self.updates.get(&id).is_some_and(|update| update.of_the_system && update.stage < Some(Stage::Installed)) {
+            self.offered.insert(id);
+        }
+    }
+
+    /// All updates of the system that a scan found. One that is held back is on no such list, and may be on offer.
+    fn found(&mut self, product_keys: &[Box<str>], at: Time, from: &'static str) {
+        let updates = &self.updates;
+        self.offered.retain(|id| updates.get(id).is_some_and(|update| update.deferred == Some(true)));
+        for key in product_keys {
+            let id = Id::Key(key.clone());
+            let update = self.update(&id);
+            update.heard(from, Some(at));
+            update.offered(Some(at));
+            self.on_offer(id);
+        }
+    }
+
+    /// The preferences recommend it, at that moment if one is known.
+    pub fn recommended(&mut self, recommended: &RecommendedUpdate, at: Option<Time>) {
+        let id = Id::Key(recommended.product_key.as_str().into());
+        let update = self.update(&id);
+        update.heard(PREFERENCES, None);
+        update.recommended(recommended);
+        update.offered(at);
+        if at.is_some() {
+            self.on_offer(id);
+        }
+    }
+
+    fn install_requested(&mut self, product_keys: &[Box<str>], action: &str, at: Time, from: &'static str) {
+        // Asked for by version, no key is named.
+        let ordered = if product_keys.is_empty() { None } else { self.order.take() };
+        let mut of_the_system = BTreeSet::new();
+        for key in product_keys {
+            let id = Id::Key(key.clone());
+            let update = self.update(&id);
+            update.heard(from, Some(at));
+            update.install_action = Some(action.into());
+            if let Some(ordered) = ordered {
+                update.ordered(ordered);
+            }
+            if update.of_the_system {
+                of_the_system.insert(id);
+            }
+        }
+        if !of_the_system.is_empty() {
+            self.requested = Some((at, of_the_system));
+        }
+    }
+
+    /// A ScheduleOSUpdate ends without a word on what it is for: it is for the only update on offer. That may be one of
+    /// Safari or of XProtect too.
+    fn order_ends(&mut self) {
+        let Some(ordered) = self.order.take() else { return };
+        let others = self.updates.iter().filter(|(id, update)| {
+            !update.of_the_system && **id != Id::Untied && update.stage < Some(Stage::Installed)
+        });
+        let id = match only(self.offered.iter().chain(others.map(|(id, _)| id))) {
+            Hand::One(id) => id,
+            Hand::None | Hand::Many => Id::Untied,
+        };
+        let update = self.update(&id);
+        update.heard(source(UpdateLog::Unified), Some(ordered));
+        update.ordered(ordered);
+    }
+
+    /// That build runs.
+    fn runs(&mut self, build: &str, at: Time, from: &'static str) {
+        let changed = self.running.as_deref().is_some_and(|before| before != build);
+        self.running = Some(build.into());
+        for (id, update) in &mut self.updates {
+            if update.build.as_deref() == Some(build) && update.stage < Some(Stage::Installed) {
+                // Without the change, or work on it, the Mac may have run it for long.
+                let since = changed || update.stage >= Some(Stage::Downloading);
+                update.installed(since.then_some(at));
+                update.heard(from, Some(at));
+                self.offered.remove(id);
+            }
+        }
+        if let Some((_, requested)) = &mut self.requested {
+            let updates = &self.updates;
+            requested.retain(|id| updates.get(id).is_none_or(|update| update.stage < Some(Stage::Installed)));
+            if requested.is_empty() {
+                self.requested = None;
+            }
+        }
+    }
+
+    /// All updates.
+    pub fn finish(mut self) -> Vec<Update> {
+        // A ScheduleOSUpdate that was never answered.
+        self.order_ends();
+        self.updates.into_values().collect()
+    }
+}
+
+/// The only one of some.
+fn only<'i>(mut ids: impl Iterator<Item = &'i Id>) -> Hand {
+    match (ids.next(), ids.next()) {
+        (None, _) => Hand::None,
+        (Some(one), None) => Hand::One(one.clone()),
+        (Some(_), Some(_)) => Hand::Many,
+    }
+}

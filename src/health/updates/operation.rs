@@ -1,0 +1,179 @@
+//! One operation of softwareupdated, from `ACCEPTED` to the next: what its reports say, before it is known whose they
+//! are.
+
+use super::status::{Reached, Stage, Update};
+use super::timeline::Entry;
+use super::{Id, source};
+use crate::event::update::{Progress, Report, Said};
+use crate::vocabulary::Time;
+
+/// The update in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hand {
+    /// None is known.
+    None,
+    /// It is this one.
+    One(Id),
+    /// It may be one of several.
+    Many,
+}
+
+/// An operation.
+pub struct Operation {
+    number: u32,
+    /// Whether it goes on with what another process began, so that its first report begins something.
+    resumes: bool,
+    /// The process whose operation it is; 0 until it is known, or where the log has none.
+    pid: u32,
+    /// Whose it is.
+    pub hand: Hand,
+    /// The entries of the timeline that belong to it.
+    pub entries: Vec<usize>,
+    steps: Vec<Step>,
+    heard: Vec<(&'static str, Time)>,
+    /// Whether it downloads, and when a part of that ended last.
+    downloads: bool,
+    download_ended: Option<Time>,
+}
+
+enum Step {
+    Reached(Reached),
+    Completed,
+}
+
+impl Operation {
+    /// Numbers are those of operations in order. `resumes` says that no beginning was reported, and that the process is
+    /// not that of the operation before.
+    pub fn new(number: u32, resumes: bool) -> Self {
+        Self {
+            number,
+            resumes,
+            pid: 0,
+            hand: Hand::None,
+            entries: Vec::new(),
+            steps: Vec::new(),
+            heard: Vec::new(),
+            downloads: false,
+            download_ended: None,
+        }
+    }
+
+    /// Whether that process may speak of it.
+    pub fn is_of(&self, pid: u32) -> bool {
+        self.pid == pid || self.pid == 0 || pid == 0
+    }
+
+    /// That process speaks of it.
+    pub fn spoken_by(&mut self, pid: u32) {
+        if self.pid == 0 {
+            self.pid = pid;
+        }
+    }
+
+    /// The process whose operation it is; 0 where that is not known.
+    pub fn process(&self) -> u32 {
+        self.pid
+    }
+
+    /// Whether its end was reported.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.steps.last(), Some(Step::Completed))
+    }
+
+    /// Whether it says how far an update is.
+    pub fn has_stage(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Reached(_)))
+    }
+
+    /// A report of progress.
+    pub fn progress(&mut self, entry: &Entry, index: usize, progress: &Progress, hand: Hand) {
+        self.hear(entry, index, hand);
+        let at = entry.at;
+        let percent = progress.portion.and_then(|portion| u8::try_from(portion / 10_000).ok());
+        let begins = progress.report == Report::Start || self.resumes();
+        let reached = |stage| Reached { at, stage, begins, operation: self.number, percent, stalled: progress.stalled };
+        let stage = match &*progress.phase {
+            "DOWNLOADING_UPDATE" | "DOWNLOADING_SFR" => Stage::Downloading,
+            "PREPARING_UPDATE" => Stage::Preparing,
+            "PREPARED" | "PREPARED_COMMITTING_STASH" => Stage::Prepared,
+            "APPLYING" => Stage::Installing,
+            // The end of any operation, of one that only looks whether an update can be installed too.
+            "COMPLETED" => {
+                self.downloaded(Some(at));
+                self.steps.push(Step::Completed);
+                return;
+            }
+            // ACCEPTED, READY and PREFLIGHT_…: no stage that anybody asks for.
+            _ => return,
+        };
+        let reached = reached(stage);
+        if stage == Stage::Downloading {
+            self.downloads = true;
+            self.download_ended = (progress.report == Report::End).then_some(at);
+        } else {
+            self.downloaded(None);
+        }
+        self.steps.push(Step::Reached(reached));
+    }
+
+    /// What is said beside the reports.
+    pub fn said(&mut self, entry: &Entry, index: usize, said: &Said, hand: Hand) {
+        self.hear(entry, index, hand);
+        let stage = match said {
+            Said::PrepareContinues => Stage::Preparing,
+            // The restart into it is still to come.
+            Said::Applied => Stage::Installing,
+            _ => return,
+        };
+        let begins = self.resumes();
+        let (at, operation) = (entry.at, self.number);
+        self.steps.push(Step::Reached(Reached { at, stage, begins, operation, percent: None, stalled: None }));
+    }
+
+    /// Whether this is the first report after another process's.
+    fn resumes(&self) -> bool {
+        self.resumes && self.steps.is_empty()
+    }
+
+    fn hear(&mut self, entry: &Entry, index: usize, hand: Hand) {
+        self.entries.push(index);
+        self.heard.push((source(entry.log), entry.at));
+        self.hand = match (std::mem::replace(&mut self.hand, Hand::Many), hand) {
+            (Hand::Many, _) | (_, Hand::Many) => Hand::Many,
+            (Hand::None, other) | (other, Hand::None) => other,
+            (Hand::One(one), Hand::One(other)) if one == other => Hand::One(one),
+            (Hand::One(_), Hand::One(_)) => Hand::Many,
+        };
+    }
+
+    /// The download is over: several parts make one, so only what follows it tells. When it ended is known if the last
+    /// part's end was reported.
+    fn downloaded(&mut self, at: Option<Time>) {
+        if std::mem::take(&mut self.downloads)
+            && let Some(at) = self.download_ended.or(at)
+        {
+            let (stage, operation) = (Stage::Downloaded, self.number);
+            self.steps.push(Step::Reached(Reached {
+                at,
+                stage,
+                begins: false,
+                operation,
+                percent: None,
+                stalled: None,
+            }));
+        }
+    }
+
+    /// Tells the update whose it is.
+    pub fn credit(&self, update: &mut Update) {
+        for (source, at) in &self.heard {
+            update.heard(source, Some(*at));
+        }
+        for step in &self.steps {
+            match step {
+                Step::Reached(reached) => update.reached(reached),
+                Step::Completed => update.completed(self.number),
+            }
+        }
+    }
+}

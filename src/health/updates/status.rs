@@ -1,0 +1,345 @@
+//! One update, and how far it is. A phase never goes back without a reason: a new start, which is counted.
+
+use super::timeline::Item;
+use super::versions::key_parts;
+use crate::facts::software_update_preferences::RecommendedUpdate;
+use crate::vocabulary::Time;
+use std::collections::BTreeSet;
+
+/// What an update is known by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Id {
+    /// Its product key.
+    Key(Box<str>),
+    /// Its build: mdmclient's list shows it without its first lines.
+    Build(Box<str>),
+    /// Nothing: progress of a product that no source names.
+    Untied,
+}
+
+/// What kind of update it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Within the same macOS.
+    Minor,
+    /// To the next macOS.
+    Major,
+    /// A rapid security response.
+    Rsr,
+    /// Configuration data, such as XProtect's.
+    ConfigData,
+    /// Firmware.
+    Firmware,
+    /// Anything else, such as Safari or the command line tools.
+    App,
+}
+
+impl Kind {
+    /// The word in SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Minor => "minor",
+            Self::Major => "major",
+            Self::Rsr => "rsr",
+            Self::ConfigData => "config_data",
+            Self::Firmware => "firmware",
+            Self::App => "app",
+        }
+    }
+}
+
+/// How far an update is, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// A scan or an MDM query found it.
+    Offered,
+    /// The MDM server ordered it.
+    CommandReceived,
+    /// It is being downloaded.
+    Downloading,
+    /// It is downloaded.
+    Downloaded,
+    /// It is being prepared.
+    Preparing,
+    /// It is prepared, or the preparation is being committed.
+    Prepared,
+    /// It is being installed.
+    Installing,
+    /// The Mac runs it.
+    Installed,
+}
+
+impl Stage {
+    /// The word in SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::CommandReceived => "command_received",
+            Self::Downloading => "downloading",
+            Self::Downloaded => "downloaded",
+            Self::Preparing => "preparing",
+            Self::Prepared => "prepared",
+            Self::Installing => "installing",
+            Self::Installed => "installed",
+        }
+    }
+
+    /// Whether beginning it a second time is a second attempt. `Prepared` is not work: committing follows it.
+    fn is_work(self) -> bool {
+        matches!(self, Self::Downloading | Self::Preparing | Self::Installing)
+    }
+}
+
+/// A report that an update is at a stage.
+#[derive(Debug, Clone, Copy)]
+pub struct Reached {
+    /// When.
+    pub at: Time,
+    /// The stage.
+    pub stage: Stage,
+    /// Whether something begins here: a first report of a phase, or of a process.
+    pub begins: bool,
+    /// The operation that it is a part of.
+    pub operation: u32,
+    /// How far the stage is.
+    pub percent: Option<u8>,
+    /// Whether it is stalled.
+    pub stalled: Option<bool>,
+}
+
+/// An update. What no source says is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Update {
+    /// The product key.
+    pub product_key: Option<Box<str>>,
+    /// The title.
+    pub title: Option<Box<str>>,
+    /// The version that it leads to.
+    pub version: Option<Box<str>>,
+    /// The build that it leads to.
+    pub build: Option<Box<str>>,
+    /// What kind it is.
+    pub kind: Option<Kind>,
+    /// Whether it is an update of the system.
+    pub of_the_system: bool,
+    /// How far it is.
+    pub stage: Option<Stage>,
+    /// Whether it failed there.
+    pub failed: bool,
+    /// How far the stage is.
+    pub percent: Option<u8>,
+    /// Whether the stage is stalled.
+    pub stalled: Option<bool>,
+    /// How often work on it began.
+    pub attempts: u32,
+    /// What the MDM server asked for.
+    pub install_action: Option<Box<str>>,
+    /// In bytes.
+    pub download_size: Option<u64>,
+    /// Whether it needs a restart.
+    pub restart_required: Option<bool>,
+    /// Whether it is critical.
+    pub critical: Option<bool>,
+    /// Whether it can wait for the night.
+    pub allows_install_later: Option<bool>,
+    /// Whether it is held back.
+    pub deferred: Option<bool>,
+    /// Until when.
+    pub deferred_until: Option<Time>,
+    /// When it was first offered.
+    pub offered_at: Option<Time>,
+    /// When the MDM server last ordered it.
+    pub command_received_at: Option<Time>,
+    /// The following four: when it was first reported to be there, in the last attempt.
+    pub download_started_at: Option<Time>,
+    /// See above.
+    pub downloaded_at: Option<Time>,
+    /// See above.
+    pub prepared_at: Option<Time>,
+    /// See above.
+    pub install_started_at: Option<Time>,
+    /// When the Mac first ran it.
+    pub installed_at: Option<Time>,
+    /// When it last failed.
+    pub failed_at: Option<Time>,
+    /// Why it last failed.
+    pub error: Option<Box<str>>,
+    /// When DDM enforces it.
+    pub deadline_at: Option<Time>,
+    /// When something was last said of it.
+    pub last_event_at: Option<Time>,
+    /// Who speaks of it.
+    pub sources: BTreeSet<&'static str>,
+    /// The operation that gave the stage.
+    operation: u32,
+}
+
+impl Update {
+    /// What its id says of it.
+    pub fn known_by(id: &Id) -> Self {
+        match id {
+            Id::Key(key) => {
+                let parts = key_parts(key);
+                Self {
+                    product_key: Some(key.clone()),
+                    version: parts.map(|parts| parts.version.into()),
+                    build: parts.map(|parts| parts.build.into()),
+                    kind: parts.and_then(|parts| parts.kind),
+                    of_the_system: parts.is_some(),
+                    ..Self::default()
+                }
+            }
+            Id::Build(build) => Self { build: Some(build.clone()), ..Self::default() },
+            Id::Untied => Self::default(),
+        }
+    }
+
+    /// How far it is, in SQL's word.
+    pub fn phase(&self) -> Option<&'static str> {
+        if self.failed { Some("failed") } else { self.stage.map(Stage::word) }
+    }
+
+    /// Something was said of it.
+    pub fn heard(&mut self, source: &'static str, at: Option<Time>) {
+        self.sources.insert(source);
+        self.last_event_at = self.last_event_at.max(at);
+    }
+
+    /// It is on offer.
+    pub fn offered(&mut self, at: Option<Time>) {
+        self.stage = self.stage.max(Some(Stage::Offered));
+        self.offered_at = match (self.offered_at, at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// The MDM server ordered it.
+    pub fn ordered(&mut self, at: Time) {
+        self.stage = self.stage.max(Some(Stage::CommandReceived));
+        self.command_received_at = Some(at);
+    }
+
+    /// It was reported to be at a stage.
+    pub fn reached(&mut self, report: &Reached) {
+        let Reached { at, stage, .. } = *report;
+        let now = self.stage.filter(|now| *now > Stage::CommandReceived);
+        let again = match now {
+            // A Mac that runs it is done with it.
+            Some(Stage::Installed) => return,
+            _ if self.failed => true,
+            Some(now) if stage < now && !report.begins => return,
+            Some(now) if stage < now => true,
+            Some(now) => stage == now && stage.is_work() && report.begins && report.operation != self.operation,
+            None => true,
+        };
+        if again {
+            self.start_again(stage);
+        }
+        let first = match stage {
+            Stage::Downloading => Some(&mut self.download_started_at),
+            Stage::Downloaded => Some(&mut self.downloaded_at),
+            Stage::Prepared => Some(&mut self.prepared_at),
+            Stage::Installing => Some(&mut self.install_started_at),
+            _ => None,
+        };
+        if let Some(first) = first {
+            first.get_or_insert(at);
+        }
+        if now.is_none_or(|now| again || stage > now) {
+            (self.percent, self.stalled) = (None, None);
+        }
+        self.stage = Some(stage);
+        self.percent = report.percent.or(self.percent);
+        self.stalled = report.stalled.or(self.stalled);
+        self.operation = report.operation;
+    }
+
+    /// Another attempt, from that stage on: what came after it counts no more.
+    fn start_again(&mut self, from: Stage) {
+        self.attempts += 1;
+        self.failed = false;
+        let later = [
+            (Stage::Downloading, &mut self.download_started_at),
+            (Stage::Downloaded, &mut self.downloaded_at),
+            (Stage::Prepared, &mut self.prepared_at),
+            (Stage::Installing, &mut self.install_started_at),
+        ];
+        for (stage, time) in later {
+            if stage >= from {
+                *time = None;
+            }
+        }
+    }
+
+    /// The whole operation ended: what it did is complete.
+    pub fn completed(&mut self, operation: u32) {
+        if self.operation == operation && !self.failed {
+            self.percent = self.percent.map(|_| 100);
+        }
+    }
+
+    /// It failed.
+    pub fn failed(&mut self, at: Time, why: Option<Box<str>>) {
+        if self.stage != Some(Stage::Installed) {
+            self.failed = true;
+        }
+        self.failed_at = Some(at);
+        self.error = why.or(self.error.take());
+    }
+
+    /// The Mac runs it, since that moment if that is known.
+    pub fn installed(&mut self, at: Option<Time>) {
+        self.stage = Some(Stage::Installed);
+        self.failed = false;
+        (self.percent, self.stalled) = (None, None);
+        self.installed_at = self.installed_at.or(at);
+    }
+
+    /// What mdmclient lists of it; the last list counts.
+    pub fn listed(&mut self, item: &Item) {
+        let (version, build) = item.version.clone().unwrap_or_default();
+        self.title = item.title.clone().or(self.title.take());
+        self.version = version.or(self.version.take());
+        self.build = build.or(self.build.take());
+        self.of_the_system |= item.of_the_system();
+        self.download_size = item.download_size.or(self.download_size);
+        self.restart_required = item.restart_required.or(self.restart_required);
+        self.critical = item.critical.or(self.critical);
+        self.allows_install_later = item.allows_install_later.or(self.allows_install_later);
+        if let Some((deferred, until)) = &item.deferred {
+            self.deferred = Some(*deferred);
+            self.deferred_until = until.as_deref().and_then(crate::property_list::moment_in_text);
+        }
+        self.kind = self.kind.or(item_kind(item));
+    }
+
+    /// What softwareupdated's preferences say of it.
+    pub fn recommended(&mut self, update: &RecommendedUpdate) {
+        self.title = self.title.take().or(update.title.as_deref().map(Into::into));
+        self.version = self.version.take().or(update.version.as_deref().map(Into::into));
+        self.of_the_system |= update.of_the_system;
+        if self.kind.is_none() && !update.of_the_system {
+            let named = |words: &str| {
+                [&update.title, &update.identifier].into_iter().flatten().any(|name| name.contains(words))
+            };
+            // XProtectPlistConfigData, XProtectPayloads and their like.
+            let config_data = named("ConfigData") || named("XProtect");
+            self.kind = Some(if config_data { Kind::ConfigData } else { Kind::App });
+        }
+    }
+}
+
+fn item_kind(item: &Item) -> Option<Kind> {
+    let is = |flag: Option<bool>| flag == Some(true);
+    match item.major {
+        _ if is(item.rapid_response) => Some(Kind::Rsr),
+        _ if is(item.config_data) => Some(Kind::ConfigData),
+        _ if is(item.firmware) => Some(Kind::Firmware),
+        Some(Some(major)) => Some(if major { Kind::Major } else { Kind::Minor }),
+        _ if item.macos == Some(false) && item.config_data == Some(false) && item.firmware == Some(false) => {
+            Some(Kind::App)
+        }
+        _ => None,
+    }
+}

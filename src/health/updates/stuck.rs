@@ -1,0 +1,158 @@
+//! `mdm_software_updates_stuck`: mdm-watchdog's rule, and beside it what DDM enforces, which is the main path from
+//! macOS 14 on and the only one on 27. Three-valued: stuck needs proof, and not stuck needs evidence.
+
+use super::enforcement::Enforcement;
+use super::timeline::{Entry, Happening};
+use crate::event::update::Said;
+use crate::health::Evidence;
+use crate::health::commands::Command;
+use crate::health::watchdog::{FRESHNESS, WINDOW};
+use crate::vocabulary::{Fact, Time};
+use chrono::TimeDelta;
+
+/// The first macOS without MDM commands for OS updates.
+const DDM_ONLY: u32 = 27;
+
+/// How long ago a failure may be to show that an update keeps failing.
+const RECENT_FAILURE: TimeDelta = TimeDelta::hours(24);
+
+/// The Mac counts failures by itself. A count of one is a failure; from two on, it has risen.
+const RISEN: i64 = 2;
+
+/// What is known of OS updates.
+pub struct SoftwareUpdates<'f> {
+    /// What happened, in order.
+    pub timeline: &'f [Entry],
+    /// What DDM enforces.
+    pub enforcements: &'f [Enforcement],
+}
+
+/// Whether it is stuck, and a stable code for what decided that.
+type Answer = (Option<bool>, &'static str);
+
+/// What the rule for the MDM client found.
+pub struct Client<'f> {
+    /// Whether the Mac is enrolled in no MDM.
+    pub not_enrolled: bool,
+    /// mdm-watchdog's rule.
+    pub stuck: Option<bool>,
+    /// The command that was received last.
+    pub last_command: Option<&'f Command>,
+}
+
+impl SoftwareUpdates<'_> {
+    /// Judges. What DDM says counts where it says that something is stuck, or leaves it open; on macOS 27 it is all
+    /// that counts.
+    pub fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> Answer {
+        if client.not_enrolled {
+            return (Some(false), "not_enrolled");
+        }
+        let by_ddm = self.by_ddm(evidence);
+        let major = evidence.updates.system_version.known().and_then(|system| system.major());
+        if major.is_some_and(|major| major >= DDM_ONLY) {
+            return by_ddm.unwrap_or((Some(false), "no_enforcement"));
+        }
+        match (by_command(client), by_ddm) {
+            (_, Some(stuck @ (Some(true), _))) => stuck,
+            ((Some(false), _), Some(open @ (None, _))) => open,
+            (by_command, _) => by_command,
+        }
+    }
+
+    /// What DDM says; `None` if it enforces nothing, as far as this Mac's files and logs show.
+    fn by_ddm(&self, evidence: &Evidence) -> Option<Answer> {
+        let in_force: Vec<&Enforcement> = self.enforcements.iter().filter(|one| one.in_force()).collect();
+        if in_force.is_empty() {
+            return match &evidence.updates.ddm_state {
+                Fact::Known(_) => None,
+                // Up to macOS 26 the commands tell; without the file there is no sign that DDM is used.
+                Fact::Unknown { reason: "not_captured", .. } if !self.is_ddm_only(evidence) => None,
+                Fact::Unknown { .. } => Some((None, "enforcement_unknown")),
+            };
+        }
+        let answers: Vec<Answer> = in_force
+            .iter()
+            .map(|one| match self.one(one, evidence) {
+                // An old declaration, which the log may name for months, proves nothing.
+                (Some(true), _) if !one.certain => (None, "enforcement_unknown"),
+                answer => answer,
+            })
+            .collect();
+        let first = |wanted: Option<bool>| answers.iter().find(|(stuck, _)| *stuck == wanted).copied();
+        first(Some(true)).or_else(|| first(None)).or_else(|| first(Some(false)))
+    }
+
+    fn is_ddm_only(&self, evidence: &Evidence) -> bool {
+        let major = evidence.updates.system_version.known().and_then(|system| system.major());
+        major.is_some_and(|major| major >= DDM_ONLY)
+    }
+
+    fn one(&self, enforcement: &Enforcement, evidence: &Evidence) -> Answer {
+        let now = evidence.now;
+        if let Some(answer) = self.failing(enforcement, evidence) {
+            return answer;
+        }
+        let due = match (enforcement.past_due, enforcement.deadline_at) {
+            (Some(true), Some(deadline)) => deadline.max(enforcement.padded_deadline_at.unwrap_or(deadline)),
+            (Some(false), _) => return (Some(false), "enforcement_on_time"),
+            _ => return (None, "enforcement_unknown"),
+        };
+        if due > now - WINDOW {
+            return (Some(false), "enforcement_on_time");
+        }
+        if self.last_progress().is_some_and(|at| at > now - WINDOW) {
+            return (Some(false), "update_in_progress");
+        }
+        // A Mac that slept could not install, and a log that does not reach back shows no progress.
+        let awake = evidence.awake_since.known().is_some_and(|since| *since <= now - WINDOW);
+        if awake && covers(evidence, now - WINDOW) {
+            (Some(true), "enforcement_past_due")
+        } else {
+            (None, "enforcement_unknown")
+        }
+    }
+
+    /// The update fails again and again: the count has risen, the last failure is recent, and nothing moved since.
+    fn failing(&self, enforcement: &Enforcement, evidence: &Evidence) -> Option<Answer> {
+        let failure = enforcement.failure.as_ref().filter(|failure| failure.count >= Some(RISEN))?;
+        let failed_at = failure.at.filter(|at| evidence.now - *at <= RECENT_FAILURE)?;
+        if self.last_progress().is_some_and(|at| at > failed_at) {
+            return None;
+        }
+        Some(if covers(evidence, failed_at) {
+            (Some(true), "enforcement_failing")
+        } else {
+            (None, "enforcement_unknown")
+        })
+    }
+
+    /// When work on an update last moved.
+    fn last_progress(&self) -> Option<Time> {
+        let moves = |entry: &&Entry| match &entry.what {
+            Happening::Said(said) => {
+                matches!(said, Said::Progress(_) | Said::PrepareContinues | Said::BrainProgress { .. } | Said::Applied)
+            }
+            Happening::Item(_) => false,
+        };
+        self.timeline.iter().rev().find(moves).map(|entry| entry.at)
+    }
+}
+
+/// Whether the unified log was read from that moment until now, and all that it says of OS updates is at hand.
+fn covers(evidence: &Evidence, from: Time) -> bool {
+    let covers = evidence.journal.covers.known();
+    evidence.journal.records > 0
+        && evidence.journal.updates_from.is_none_or(|since| since <= from)
+        && covers.is_some_and(|covers| covers.from <= from && covers.to >= evidence.now - FRESHNESS)
+}
+
+/// mdm-watchdog's rule: the client is stuck, and the last command was about OS updates.
+fn by_command(client: &Client<'_>) -> Answer {
+    match (client.stuck, client.last_command) {
+        (None, _) => (None, "client_unknown"),
+        (Some(false), _) => (Some(false), "client_not_stuck"),
+        (Some(true), None) => (None, "no_command_seen"),
+        (Some(true), Some(command)) if command.is_os_update() => (Some(true), "last_command_os_update"),
+        (Some(true), Some(_)) => (Some(false), "last_command_other"),
+    }
+}

@@ -1,0 +1,86 @@
+//! A table as the page tells it: its declaration and its rows, read by the names of their columns.
+
+use crate::health::Findings;
+use crate::tables::{ColumnDefinition, ColumnKind, Table, TableDefinition, Value};
+use crate::vocabulary::Time;
+use chrono::DateTime;
+
+/// A table and its rows.
+pub struct Told {
+    /// What its page declares.
+    pub definition: &'static TableDefinition,
+    rows: Vec<Vec<Value>>,
+}
+
+/// A row. What it does not hold reads as NULL.
+#[derive(Clone, Copy)]
+pub struct RowOf<'t> {
+    definition: &'static TableDefinition,
+    values: &'t [Value],
+}
+
+impl Told {
+    /// Asks the table.
+    pub fn new(table: &dyn Table, findings: &Findings) -> Self {
+        Self { definition: table.definition(), rows: table.rows(findings) }
+    }
+
+    /// Its rows, in its own order.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = RowOf<'_>> + ExactSizeIterator {
+        self.rows.iter().map(|values| RowOf { definition: self.definition, values })
+    }
+}
+
+impl<'t> RowOf<'t> {
+    /// A row that holds nothing.
+    pub fn empty(definition: &'static TableDefinition) -> Self {
+        Self { definition, values: &[] }
+    }
+
+    /// The columns that `SELECT *` shows, with their values.
+    pub fn shown(self) -> impl Iterator<Item = (&'static ColumnDefinition, &'t Value)> {
+        self.definition.columns.iter().zip(self.values).filter(|(column, _)| !column.hidden)
+    }
+
+    /// A text.
+    pub fn text(self, column: &str) -> Option<&'t str> {
+        match self.value(column)? {
+            Value::Text(text) => Some(text),
+            Value::Integer(_) | Value::Null => None,
+        }
+    }
+
+    /// A number.
+    pub fn number(self, column: &str) -> Option<i64> {
+        match self.value(column)? {
+            Value::Integer(number) => Some(*number),
+            Value::Text(_) | Value::Null => None,
+        }
+    }
+
+    /// A boolean.
+    pub fn flag(self, column: &str) -> Option<bool> {
+        self.number(column).map(|number| number != 0)
+    }
+
+    /// A moment.
+    pub fn time(self, column: &str) -> Option<Time> {
+        moment(self.number(column)?)
+    }
+
+    fn value(self, column: &str) -> Option<&'t Value> {
+        let at = self.definition.columns.iter().position(|one| one.name == column);
+        debug_assert!(at.is_some(), "{} has no column {column}", self.definition.name);
+        self.values.get(at?)
+    }
+}
+
+/// Whether a column holds moments: its description says so.
+pub fn holds_moments(column: &ColumnDefinition) -> bool {
+    column.kind == ColumnKind::BigInt && column.description.contains("in epoch seconds")
+}
+
+/// The moment of an epoch second, if a calendar has it.
+pub fn moment(seconds: i64) -> Option<Time> {
+    DateTime::from_timestamp(seconds, 0)
+}
