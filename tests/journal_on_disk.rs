@@ -39,7 +39,8 @@ fn a_damaged_journal_is_set_aside_by_name_and_built_again() {
     assert_eq!(findings.verdict.state.word(), "ok");
     let journal = source(&findings, "journal");
     assert_eq!((journal.text("state"), journal.text("reason")), (Some("partial"), Some("set_aside")));
-    let aside = state_dir(&mac).join("journal.db.damaged-1795457100");
+    // The folder's real path, which is another one where TMPDIR is below a link.
+    let aside = fs::canonicalize(state_dir(&mac)).unwrap().join("journal.db.damaged-1795457100");
     assert!(journal.text("detail").unwrap().contains(aside.to_str().unwrap()));
     assert!(aside.exists());
 }
@@ -55,6 +56,18 @@ fn a_database_of_somebody_else_is_set_aside() {
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
     assert_eq!(source(&findings, "journal").text("reason"), Some("set_aside"));
     assert_eq!(findings.verdict.state.word(), "ok");
+}
+
+#[test]
+fn the_journal_is_kept_in_a_folder_below_a_link() {
+    let mac = mac(SUCCESS_AT_5);
+    // As /var and /tmp are on a Mac.
+    mac.file("/private/var/lib/x", "");
+    std::os::unix::fs::symlink("private/var", mac.root().join("var")).unwrap();
+    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    let journal = source(&findings, "journal");
+    assert_eq!((journal.text("state"), journal.text("detail")), (Some("ok"), None));
+    assert_eq!(journal.number("events_kept"), Some(1));
 }
 
 #[test]

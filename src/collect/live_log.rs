@@ -365,10 +365,10 @@ fn add(kept: &mut VecDeque<Kept>, new: Vec<Kept>, most: usize) {
 }
 
 fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
-    StateFolder::make(folder)
-        .and_then(|folder| folder.make_file("journal.db"))
-        .map_err(|error| format!("{error}."))
-        .and_then(|_| Store::open(folder, now).map_err(|error| format!("{error}.")))
+    let made = StateFolder::make(folder).and_then(|folder| folder.make_file("journal.db"));
+    // Not by `folder`, above which there may be a link, as /var and /tmp are on a Mac.
+    let path = made.map_err(|error| format!("{error}."))?;
+    Store::open(&path, now).map_err(|error| format!("{error}."))
 }
 
 /// What a reading covers: all that was asked for if it came to its end, else up to its last record.

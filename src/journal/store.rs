@@ -117,13 +117,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens `journal.db` in a folder that is there, or makes it.
-    pub fn open(folder: &Path, now: Time) -> Result<Self, StoreError> {
-        let path = folder.join("journal.db");
-        match Self::try_open(&path) {
+    /// Opens the journal in a folder that is there, or makes it. Its path must go through no link: SQLite follows none.
+    pub fn open(path: &Path, now: Time) -> Result<Self, StoreError> {
+        match Self::try_open(path) {
             Err(StoreError::Unusable { why, .. }) if is_damage(&why) => {
-                let aside = set_aside(&path, now)?;
-                let mut store = Self::try_open(&path)?;
+                let aside = set_aside(path, now)?;
+                let mut store = Self::try_open(path)?;
                 store.set_aside = Some(aside);
                 Ok(store)
             }
