@@ -188,9 +188,18 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if kill(&self.leader) {
-            let _ = self.reap();
+        let leader = self.leader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if leader.is_none() {
+            return;
         }
+        kill_group(leader);
+        // The group cannot always be killed: macOS answers EPERM where only its dead leader is left, and a leader may have
+        // moved to another group. The leader itself is killed and reaped all the same; one that cannot be killed is not
+        // waited for.
+        let _ = match self.child.kill() {
+            Ok(()) => self.child.wait().map(Some),
+            Err(_) => self.child.try_wait(),
+        };
     }
 }
 
@@ -208,4 +217,38 @@ fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
         let _ = send.send(work());
     });
     receive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{WaitOptions, test_kill_process, waitpid};
+
+    /// A program that moves out of its process group, says so, and then does `after`: its group cannot be killed, as on
+    /// macOS where nothing but a dead leader is left in it.
+    fn outside_its_group(after: &str) -> (Running, Pid) {
+        let script = format!("setpgrp(0, getpgrp(getppid())); $| = 1; print \"moved\\n\"; {after}");
+        let limit = Duration::from_secs(600);
+        let mut running = start("/usr/bin/perl".into(), &["-e", &script], limit).unwrap();
+        let mut said = [0; 6];
+        running.read_exact(&mut said).unwrap();
+        let pid = Pid::from_child(&running.group.child);
+        assert!(kill_process_group(pid, Signal::KILL).is_err());
+        (running, pid)
+    }
+
+    #[test]
+    fn a_dead_leader_whose_group_cannot_be_killed_is_reaped() {
+        let (running, pid) = outside_its_group("exit 0");
+        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+        drop(running);
+        assert!(waitpid(Some(pid), WaitOptions::NOHANG).is_err(), "it is still a zombie");
+    }
+
+    #[test]
+    fn a_leader_that_left_its_group_is_killed() {
+        let (running, pid) = outside_its_group("sleep 600");
+        drop(running);
+        assert!(test_kill_process(pid).is_err(), "it is still running");
+    }
 }
