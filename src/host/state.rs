@@ -158,6 +158,10 @@ impl StateFolder {
         }
         let file = create(&fresh).map_err(failed)?;
         fill(&fresh)?;
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the record of restarts is on a local disk and must survive a power cut"
+        )]
         file.sync_all().map_err(failed)?;
         fs::rename(&fresh, self.place(name)).map_err(failed)?;
         // Not sync_all: on a Mac that asks for more than a folder can give.

@@ -76,7 +76,9 @@ impl Target {
 /// Makes a file that was not there; a part of one is taken away again.
 fn create(path: &Path, page: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(page.as_bytes()).and_then(|()| file.sync_all()).inspect_err(|_| {
+    // Not sync_all: on macOS that is F_FULLFSYNC, which an SMB share refuses.
+    let written = file.write_all(page.as_bytes()).and_then(|()| Ok(rustix::fs::fsync(&file)?));
+    written.inspect_err(|_| {
         let _ = fs::remove_file(path);
     })
 }
