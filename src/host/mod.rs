@@ -10,6 +10,7 @@ mod live;
 mod process;
 mod recorded;
 pub mod recording;
+pub mod socket;
 pub mod state;
 
 pub use act::{Act, Daemon};

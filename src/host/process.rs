@@ -82,6 +82,12 @@ pub fn start(path: PathBuf, arguments: &[impl AsRef<OsStr>], limit: Duration) ->
     Ok(Running { path, limit, started: Instant::now(), stdout, stderr, group })
 }
 
+/// Does something short while no program is started, so that none can inherit what it opens.
+pub fn while_nothing_starts<T>(work: impl FnOnce() -> T) -> T {
+    let _running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    work()
+}
+
 /// Kills whatever is running, for a process that is about to end: a child would outlive it. Nothing can be started any
 /// more.
 pub fn kill_all() {

@@ -2,6 +2,7 @@
 
 use super::NAME;
 use super::thrift::{Encoder, Message, MessageKind, Status, ThriftError};
+use crate::host::socket;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -151,7 +152,7 @@ impl Read for Until<'_> {
 fn connect(socket: &Path, limit: Duration) -> io::Result<UnixStream> {
     let (send, receive) = mpsc::channel();
     let path = socket.to_owned();
-    thread::Builder::new().spawn(move || send.send(UnixStream::connect(path)))?;
+    thread::Builder::new().spawn(move || send.send(socket::connect(&path)))?;
     receive.recv_timeout(limit).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 

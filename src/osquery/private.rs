@@ -9,9 +9,10 @@ use super::answers::{Answers, FRESH};
 use super::folder::Folder;
 use super::plugin::TablePlugin;
 use super::thrift::{self, Message, ThriftError};
+use crate::host::socket;
 use osquery_rust_ng::Server;
 use std::io::{self, BufReader, ErrorKind, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -156,7 +157,7 @@ impl PrivateServer {
     }
 
     fn connect(&self) -> io::Result<UnixStream> {
-        let stream = UnixStream::connect(&self.socket)?;
+        let stream = socket::connect(&self.socket)?;
         stream.set_read_timeout(Some(self.answer_limit))?;
         stream.set_write_timeout(Some(self.answer_limit))?;
         Ok(stream)
@@ -196,14 +197,14 @@ impl Drop for Turn<'_> {
 
 /// Lets the crate's server register with a stand-in for osquery; gives its connection and its registry.
 fn register(tables: Vec<TablePlugin>, path: &Path) -> Result<(UnixStream, Vec<u8>), ThriftError> {
-    let listener = UnixListener::bind(path)?;
+    let listener = socket::listen(path)?;
     let text = path.to_str().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "the path is not in UTF-8"))?;
     let mut server = Server::new(Some(NAME), text)?;
     for table in tables {
         server.register_plugin(table);
     }
     thread::Builder::new().name("tables".to_owned()).spawn(move || server.run())?;
-    let (stream, _) = listener.accept()?;
+    let stream = socket::accept(&listener)?;
     stream.set_read_timeout(Some(START_LIMIT))?;
     let call = Message::read(&mut BufReader::new(&stream), REGISTRY_LIMIT)?.ok_or_else(ended)?;
     let registry = call.registry()?;

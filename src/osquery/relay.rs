@@ -8,6 +8,7 @@
 use super::Ending;
 use super::private::PrivateServer;
 use super::thrift::{self, Message, MessageKind, ThriftError};
+use crate::host::socket;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{self, BufReader, ErrorKind, Write};
@@ -58,7 +59,7 @@ impl Relay {
             Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
             _ => {}
         }
-        let listener = UnixListener::bind(&path)?;
+        let listener = socket::listen(&path)?;
         let relay = Self { path };
         fs::set_permissions(&relay.path, Permissions::from_mode(0o600))?;
         let shared = Arc::new(Shared { uuid, server, endings, connections: Mutex::default() });
@@ -76,7 +77,7 @@ impl Drop for Relay {
 impl Shared {
     fn accept(self: &Arc<Self>, listener: &UnixListener) {
         for number in 0.. {
-            let serving = listener.accept().and_then(|(stream, _)| {
+            let serving = socket::accept(listener).and_then(|stream| {
                 // macOS refuses this of a connection that has ended meanwhile; then there is nothing to write either.
                 let _ = stream.set_write_timeout(Some(WRITE_LIMIT));
                 self.admit(number, stream.try_clone()?);
