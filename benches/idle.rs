@@ -2,22 +2,25 @@
 //! log grows by a line a second. Linux only, since it reads /proc.
 //!
 //! Run it with `cargo bench --bench idle`; `MDM_HEALTH_IDLE_SECONDS` makes it shorter.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a bench that cannot measure may stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot measure may stop"
+)]
 #![allow(clippy::disallowed_methods, reason = "the bench starts the program itself")]
 
-#[path = "../tests/support/fake_mac.rs"]
-mod fake_mac;
-#[path = "../tests/support/manager.rs"]
-mod manager;
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support/mod.rs"]
+#[allow(dead_code, reason = "the bench uses its own part")]
 mod support;
 
 use chrono::Utc;
-use fake_mac::FakeMac;
-use manager::Manager;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::fake_mac::FakeMac;
+use support::manager::Manager;
 
 fn main() {
     let seconds = std::env::var("MDM_HEALTH_IDLE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(600);

@@ -5,7 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a bench that cannot measure may stop")]
 #![allow(clippy::disallowed_methods, reason = "the bench starts the program itself")]
 
-#[path = "../tests/support/manager.rs"]
+#[path = "../tests/it/support/manager.rs"]
+#[allow(dead_code, reason = "the bench uses its own part")]
 mod manager;
 
 use manager::{Manager, Map, Peer};

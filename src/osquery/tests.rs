@@ -19,8 +19,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-#[path = "../../tests/support/manager.rs"]
-#[allow(missing_docs, reason = "it belongs to the tests")]
+#[path = "../../tests/it/support/manager.rs"]
+#[allow(dead_code, missing_docs, reason = "it belongs to the tests")]
 mod peer;
 
 const UUID: i64 = 4242;

@@ -1,0 +1,239 @@
+//! Restarting a daemon on the fake Mac: what launchd may answer, and what goes on record.
+
+use crate::support::heal_mac::{HealMac, now};
+use mdm_health::heal::entries::Entry;
+use mdm_health::heal::{Healer, Request, status};
+use mdm_health::host::{Host, Live, STATE_DIR};
+use std::path::Path;
+use std::time::Duration;
+
+const KICKSTART: &str = "launchctl kickstart -k system/com.apple.mdmclient.daemon";
+
+/// Asks for a restart of mdmclient, and gives its row.
+fn restart(mac: &HealMac) -> Entry {
+    ask(mac, "restart_mdmclient").pop().expect("a row")
+}
+
+fn ask(mac: &HealMac, action: &str) -> Vec<Entry> {
+    let collector = mac.collector(Box::new(mac.live()));
+    let healer = Healer::new(collector.clone(), Duration::from_secs(60));
+    let answer = healer.request(&Request::new(action, Some("INC-42")));
+    let entries = status::entries(collector.host(), collector.state_dir()).expect("a record");
+    let whole = entries.first().expect("a row");
+    match answer {
+        Ok(id) => assert_eq!((id, whole.outcome.as_str()), (1, "done")),
+        Err(refusal) => {
+            assert_eq!(refusal.code, whole.outcome);
+            assert!(whole.detail.ends_with(&refusal.sentence), "{refusal}");
+        }
+    }
+    entries
+}
+
+fn what_counts(entry: &Entry) -> (&str, Option<&str>, Option<i64>, Option<i64>, Option<i32>) {
+    (&entry.outcome, entry.method.as_deref(), entry.pid_before, entry.pid_after, entry.exit_code)
+}
+
+#[test]
+fn launchd_restarts_mdmclient() {
+    let mac = HealMac::stuck();
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("done", Some("kickstart"), Some(300), Some(1300), Some(0)));
+    assert_eq!(row.detail, format!("{KICKSTART}: exit code 0. mdmclient was restarted."));
+    assert_eq!((row.action.as_str(), row.reason.as_deref()), ("restart_mdmclient", Some("INC-42")));
+    assert_eq!(mac.acts(), [KICKSTART]);
+}
+
+#[test]
+fn softwareupdated_takes_four_steps_and_each_is_on_record() {
+    let mac = HealMac::stuck();
+    let row = ask(&mac, "restart_softwareupdated").pop().expect("a row");
+    assert_eq!(what_counts(&row), ("done", Some("kickstart"), Some(301), Some(1301), Some(0)));
+    assert_eq!(
+        mac.acts(),
+        [
+            "dscacheutil -flushcache",
+            "killall -HUP mDNSResponder",
+            "pkill BrainService",
+            "launchctl kickstart -k system/com.apple.softwareupdated"
+        ]
+    );
+    assert_eq!(
+        row.detail,
+        "dscacheutil -flushcache: exit code 0. killall -HUP mDNSResponder: exit code 0. pkill BrainService: exit code 1. \
+         launchctl kickstart -k system/com.apple.softwareupdated: exit code 0. softwareupdated was restarted."
+    );
+}
+
+#[test]
+fn heal_restarts_both_and_each_restart_is_a_row() {
+    let mac = HealMac::stuck();
+    let rows = ask(&mac, "heal");
+    let told: Vec<_> =
+        rows.iter().map(|row| (row.action.as_str(), row.reason.as_deref(), row.outcome.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("heal", Some("INC-42"), "done"),
+            ("restart_softwareupdated", Some("heal 1: INC-42"), "done"),
+            ("restart_mdmclient", Some("heal 1: INC-42"), "done")
+        ]
+    );
+    assert_eq!(mac.acts().len(), 5);
+}
+
+#[test]
+fn where_kickstart_is_refused_the_exact_process_gets_a_signal() {
+    for (behaviour, code, words) in [
+        ("refused", 1, "1: Operation not permitted"),
+        ("protected", 150, "150: Operation not permitted while System Integrity Protection is engaged"),
+    ] {
+        let mac = HealMac::stuck();
+        mac.set("launchctl", behaviour);
+        let row = restart(&mac);
+        assert_eq!(what_counts(&row), ("done", Some("signal"), Some(300), Some(1300), Some(0)));
+        let refusal = format!("Could not kickstart service \"com.apple.mdmclient.daemon\": {words}");
+        assert_eq!(
+            row.detail,
+            format!("{KICKSTART}: exit code {code} ({refusal}). kill -TERM 300: exit code 0. mdmclient was restarted.")
+        );
+        assert_eq!(mac.acts(), [KICKSTART, "kill -TERM 300"]);
+    }
+}
+
+#[test]
+fn a_process_that_was_ended_is_restarted_though_launchd_waits_until_it_is_needed() {
+    let mac = HealMac::stuck();
+    mac.set("launchctl", "refused");
+    mac.set("kill", "ends");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("done", Some("signal"), Some(300), None, Some(0)));
+    assert!(row.detail.ends_with("The process of mdmclient was ended; launchd starts it again when it is needed."));
+}
+
+#[test]
+fn a_pid_that_does_not_change_is_no_restart() {
+    for (launchctl, kill, acts) in
+        [("same", "respawns", vec![KICKSTART]), ("refused", "ignored", vec![KICKSTART, "kill -TERM 300"])]
+    {
+        let mac = HealMac::stuck();
+        mac.set("launchctl", launchctl);
+        mac.set("kill", kill);
+        let row = restart(&mac);
+        assert_eq!(what_counts(&row), ("failed", None, Some(300), Some(300), Some(0)));
+        assert!(row.detail.ends_with("mdmclient was not restarted: its process is still the same."), "{}", row.detail);
+        assert_eq!(mac.acts(), acts);
+    }
+}
+
+#[test]
+fn where_neither_way_works_that_is_said() {
+    let mac = HealMac::stuck();
+    mac.set("launchctl", "protected");
+    mac.set("kill", "refused");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, Some(300), None, Some(1)));
+    assert!(row.detail.contains("kill -TERM 300: exit code 1 (kill: 300: Operation not permitted)."), "{}", row.detail);
+    assert!(
+        row.detail.ends_with("mdmclient was not restarted: launchctl and kill were both refused."),
+        "{}",
+        row.detail
+    );
+}
+
+#[test]
+fn a_restart_that_cannot_be_seen_is_not_claimed() {
+    let mac = HealMac::stuck();
+    mac.set("ps", "blind");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("unconfirmed", None, Some(300), None, Some(0)));
+    assert!(row.detail.contains("Whether mdmclient was restarted could not be told"), "{}", row.detail);
+    let query = "SELECT mdm_client_restarted IS NULL AS told FROM mdm_watchdog";
+    let told = mac.program(&["query", "--csv", query]).output().expect("run").stdout;
+    assert_eq!(String::from_utf8_lossy(&told), "told\n1\n");
+    let mac = HealMac::stuck();
+    mac.set("ps", "blind");
+    mac.set("launchctl", "refused");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, Some(300), None, Some(1)));
+    assert_eq!(mac.acts(), [KICKSTART], "without a look there is no signal");
+}
+
+/// Any other failure of launchctl is no reason for a signal.
+#[test]
+fn a_service_that_launchd_does_not_know_gets_no_signal() {
+    let mac = HealMac::stuck();
+    mac.set("launchctl", "unknown");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, Some(300), None, Some(113)));
+    assert_eq!(mac.acts(), [KICKSTART]);
+}
+
+#[test]
+fn mdmclient_that_is_not_running_is_started() {
+    let mac = HealMac::stuck();
+    mac.set("daemons/com.apple.mdmclient.daemon", "");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("done", Some("kickstart"), None, Some(1000), Some(0)));
+}
+
+#[test]
+fn mdmclient_that_is_not_running_has_nothing_to_get_a_signal() {
+    let mac = HealMac::stuck();
+    mac.set("daemons/com.apple.mdmclient.daemon", "");
+    mac.set("launchctl", "refused");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, None, None, Some(1)));
+    assert!(row.detail.ends_with("launchctl was refused, and it was not running, so there was nothing to end."));
+    assert_eq!(mac.acts(), [KICKSTART]);
+}
+
+/// The fake Mac always has a user's agent, an mdmclient run by hand and two programs of similar names; here there is a
+/// second process that fits in everything.
+#[test]
+fn where_two_processes_fit_none_gets_a_signal() {
+    let mac = HealMac::stuck();
+    mac.set("ps", "two");
+    mac.set("launchctl", "refused");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, None, None, Some(1)));
+    assert!(row.detail.contains("its process is not one and the same"), "{}", row.detail);
+    assert_eq!(mac.acts(), [KICKSTART]);
+}
+
+#[test]
+fn where_two_processes_fit_launchd_still_knows_which() {
+    let mac = HealMac::stuck();
+    mac.set("ps", "two");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("done", Some("kickstart"), None, Some(1300), Some(0)));
+}
+
+#[test]
+fn launchctl_that_hangs_is_stopped_and_nothing_more_is_done() {
+    let mac = HealMac::stuck();
+    mac.set("launchctl", "hangs");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, Some(300), Some(300), None));
+    assert!(row.detail.contains("gave no end within 10 s and was stopped"), "{}", row.detail);
+    assert!(row.detail.ends_with("mdmclient was not restarted: its process is still the same."), "{}", row.detail);
+    assert_eq!(mac.acts(), [KICKSTART]);
+}
+
+/// Of the machine that runs this test nothing is changed: it is only asked who may.
+#[test]
+fn on_a_real_mac_only_root_may_act_and_only_now_and_with_its_one_record() {
+    let code = |host: Live, state_dir: &str| host.may_act(Path::new(state_dir)).err().map(|error| error.reason());
+    let real = |root: &str| Live::new(root.into(), None);
+    for root in ["/", "//", "/tmp/..", "/no such folder"] {
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(code(real(root), STATE_DIR), None);
+            assert_eq!(code(real(root), "/tmp/another"), Some("other_ledger"));
+            assert_eq!(code(Live::new(root.into(), Some(now())), STATE_DIR), Some("not_now"));
+        } else {
+            assert_eq!(code(real(root), STATE_DIR), Some("not_root"));
+        }
+    }
+    let mac = HealMac::new();
+    assert_eq!(code(mac.live(), "/tmp/another"), None);
+}

@@ -1,0 +1,192 @@
+//! Heal under fire: killed at any point, and asked by many at once.
+
+use crate::support::heal_mac::HealMac;
+use mdm_health::heal::entries::Entry;
+use mdm_health::heal::{Healer, Request, status};
+use std::collections::HashMap;
+use std::process::{Child, Output, Stdio};
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const LABELS: [&str; 2] = ["com.apple.mdmclient.daemon", "com.apple.softwareupdated"];
+
+/// How many runs are killed, in as many threads as a small machine has cores.
+const KILLS: u32 = 200;
+const THREADS: u32 = 2;
+
+fn start(mac: &HealMac, action: &str, reason: &str) -> Child {
+    let sql = format!("INSERT INTO mdm_heal(action, reason) VALUES ('{action}', '{reason}')");
+    let mut program = mac.program(&["query", &sql]);
+    program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
+}
+
+fn run(mac: &HealMac, action: &str, reason: &str) -> Output {
+    start(mac, action, reason).wait_with_output().expect("ended")
+}
+
+fn entries(mac: &HealMac) -> Vec<Entry> {
+    status::entries(&mac.live(), &mac.state_dir()).expect("a record that opens")
+}
+
+/// A Mac whose commands take a moment.
+fn slow() -> HealMac {
+    let mac = HealMac::stuck();
+    mac.set("delay", "0.01");
+    mac
+}
+
+/// A number that looks random, for the given one.
+fn scatter(number: u32) -> u32 {
+    let mut state = u64::from(number).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    state ^= state >> 29;
+    (state.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as u32
+}
+
+/// Kills a request after a part of `whole`, makes another one, and checks what must hold whatever the moment was.
+/// Gives the Mac and how far the first request had come.
+fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
+    let mac = slow();
+    let mut first = start(&mac, action, "first");
+    // Evenly over the run and a little beyond it, and each a little off.
+    thread::sleep(whole * (number * 1000 + scatter(number) % 1000) / (KILLS * 900));
+    first.kill().expect("killed");
+    let answer = first.wait_with_output().expect("ended");
+
+    let before = entries(&mac);
+    let first = before.first();
+    let stage = match first.map(|first| first.outcome.as_str()) {
+        None => "before its row",
+        Some("running") if mac.restarts(LABELS[0]) + mac.restarts(LABELS[1]) == 0 => "before a restart",
+        Some("running") => "in the middle",
+        Some(_) => "after it",
+    };
+    if answer.status.success() {
+        assert!(first.is_some_and(|first| first.outcome == "done"), "{number}: answered and not on record");
+    }
+    let mut asked = 1;
+    let mut second = run(&mac, action, "second");
+    // The copy of a killed process that was about to become a command still held the lock.
+    while String::from_utf8_lossy(&second.stderr).contains("busy: ") && asked < 10 {
+        second = run(&mac, action, "second");
+        asked += 1;
+    }
+    let after = entries(&mac);
+    for (row, then) in after.iter().zip(&before) {
+        assert_eq!(
+            (row.id, &row.action, &row.reason),
+            (then.id, &then.action, &then.reason),
+            "{number}: a row was lost"
+        );
+    }
+    let rows = after.iter().filter(|row| row.reason.as_deref() == Some("second")).count();
+    assert_eq!(rows, asked, "{number}: {after:?}");
+    assert!(after.iter().all(|row| row.outcome != "running"), "{number}: {after:?}");
+    // Each restart is on record, before it is begun; and one that was begun is not done again.
+    let begun =
+        |row: &&Entry| row.action.starts_with("restart_") && ["done", "interrupted"].contains(&row.outcome.as_str());
+    if second.status.success() && action != "heal" {
+        assert_eq!(after.iter().filter(|row| row.outcome == "done").count(), 1, "{number}: {after:?}");
+    }
+    assert!(mac.acts().is_empty() || after.iter().any(|row| begun(&row)), "{number}: {after:?}");
+    (mac, stage)
+}
+
+#[test]
+fn killed_at_any_point_there_is_never_a_second_restart_nor_a_lost_row() {
+    for action in ["restart_mdmclient", "heal"] {
+        let measure = |_| {
+            let (mac, start) = (slow(), Instant::now());
+            assert!(run(&mac, action, "first").status.success());
+            start.elapsed()
+        };
+        let whole = (0..3).map(measure).min().expect("a time");
+        let (mut macs, mut stages) = (Vec::new(), HashMap::<_, u32>::new());
+        thread::scope(|scope| {
+            let work = |thread| {
+                move || {
+                    (thread..KILLS / 2)
+                        .step_by(THREADS as usize)
+                        .map(|number| kill(2 * number, action, whole))
+                        .collect::<Vec<_>>()
+                }
+            };
+            let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(work(thread))).collect();
+            for (mac, stage) in threads.into_iter().flat_map(|thread| thread.join().expect("no panic")) {
+                macs.push(mac);
+                *stages.entry(stage).or_default() += 1;
+            }
+        });
+        // Looked at last: the commands of a killed run go on by themselves.
+        for mac in &macs {
+            for label in LABELS {
+                assert!(mac.restarts(label) <= 1, "{:?}", mac.acts());
+            }
+        }
+        println!("{action}, {whole:?}: {stages:?}");
+        assert!(stages.contains_key("in the middle"), "the kills did not fall all over the run: {stages:?}");
+    }
+}
+
+/// One row each; one of them restarted it.
+fn one_restart_among(mac: &HealMac, asked: usize, answers: &[bool]) {
+    assert_eq!((answers.len(), answers.iter().filter(|answer| **answer).count()), (asked, 1));
+    let rows = entries(mac);
+    assert_eq!(rows.len(), asked);
+    let refused: Vec<&Entry> = rows.iter().filter(|row| row.outcome == "refused").collect();
+    assert_eq!(refused.len(), asked - 1, "{rows:?}");
+    assert!(
+        refused.iter().all(|row| row.detail.starts_with("busy: ") || row.detail.starts_with("too_soon: ")),
+        "{refused:?}"
+    );
+    assert_eq!(mac.acts(), ["launchctl kickstart -k system/com.apple.mdmclient.daemon"]);
+}
+
+#[test]
+fn of_sixteen_processes_at_once_one_restarts() {
+    let mac = slow();
+    let programs: Vec<Child> = (0..16).map(|number| start(&mac, "restart_mdmclient", &number.to_string())).collect();
+    let answers: Vec<bool> =
+        programs.into_iter().map(|program| program.wait_with_output().expect("ended").status.success()).collect();
+    one_restart_among(&mac, 16, &answers);
+}
+
+#[test]
+fn of_sixteen_threads_at_once_one_restarts() {
+    let mac = slow();
+    let healer = Healer::new(mac.collector(Box::new(mac.live())), Duration::from_secs(60));
+    let together = Barrier::new(16);
+    let ask = || {
+        together.wait();
+        healer.request(&Request::new("restart_mdmclient", None)).is_ok()
+    };
+    let answers: Vec<bool> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    one_restart_among(&mac, 16, &answers);
+}
+
+/// A record that a killed run left behind in the middle of a restart: the next request closes it, and it counts.
+#[test]
+fn an_interrupted_restart_counts_against_the_limit() {
+    let mac = HealMac::stuck();
+    mac.set("launchctl", "hangs");
+    let mut first = start(&mac, "restart_mdmclient", "first");
+    while mac.restarts(LABELS[0]) == 0 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    first.kill().and_then(|()| first.wait()).expect("killed");
+    mac.set("launchctl", "works");
+    let query = "SELECT mdm_client_restarted IS NULL AS told FROM mdm_watchdog";
+    let told = mac.program(&["query", "--csv", query]).output().expect("run").stdout;
+    assert_eq!(String::from_utf8_lossy(&told), "told\n1\n", "whether it worked cannot be told");
+    let second = run(&mac, "restart_mdmclient", "second");
+    assert!(String::from_utf8_lossy(&second.stderr).starts_with("mdm-health: mdm_heal: too_soon: "));
+    let rows = entries(&mac);
+    let told: Vec<_> = rows.iter().map(|row| (row.outcome.as_str(), row.pid_before, row.finished_at)).collect();
+    assert_eq!(told[0], ("interrupted", Some(300), None));
+    assert_eq!(told[1].0, "refused");
+    assert_eq!(rows[0].detail, "mdm-health ended in the middle of it; it counts as a restart.");
+    assert_eq!(mac.restarts(LABELS[0]), 1);
+}

@@ -1,0 +1,391 @@
+//! Each limit of heal, on the fake Mac: a refusal has its code and its sentence, leaves a row, and runs no command.
+
+use crate::support::heal_mac::{HealMac, mdmclient, now, progress};
+use mdm_health::cli::shell::{self, Format};
+use mdm_health::heal::ledger::LedgerError;
+use mdm_health::heal::{Action, Healer, Refusal, Request};
+use mdm_health::host::state::StateFolder;
+use mdm_health::host::{Host, Recorded};
+use mdm_health::tables::{self, Context, Table, Value, WriteError};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn context(mac: &HealMac, host: Box<dyn Host>) -> Context {
+    Context { collector: mac.collector(host), patience: PATIENCE }
+}
+
+fn mdm_heal(context: &Context) -> Box<dyn Table> {
+    tables::all(context).into_iter().find(|table| table.definition().name == "mdm_heal").expect("the table")
+}
+
+/// The values of an INSERT, by column.
+fn values(given: &[(&str, Value)]) -> Vec<Value> {
+    let columns = tables::MDM_HEAL.columns.iter();
+    let value = |name| given.iter().find(|(column, _)| *column == name).map_or(Value::Null, |(_, value)| value.clone());
+    columns.map(|column| value(column.name)).collect()
+}
+
+fn text(text: &'static str) -> Value {
+    Value::Text(text.into())
+}
+
+/// A restart of mdmclient and nothing else.
+fn restart() -> Vec<(&'static str, Value)> {
+    vec![("action", text("restart_mdmclient"))]
+}
+
+fn forced() -> Vec<(&'static str, Value)> {
+    vec![("action", text("restart_mdmclient")), ("force", Value::Integer(1))]
+}
+
+fn policy(mac: &HealMac, settings: &str) {
+    let plist = format!("<plist version=\"1.0\"><dict>{settings}</dict></plist>");
+    mac.write("Library/Managed Preferences/org.mdm-health.plist", plist);
+}
+
+/// A column of each row of `mdm_heal`.
+fn column(table: &dyn Table, context: &Context, name: &str) -> Vec<Value> {
+    let index = tables::MDM_HEAL.columns.iter().position(|column| column.name == name).expect("a column");
+    let rows = table.rows(&context.collector.findings(PATIENCE));
+    rows.into_iter().map(|row| row[index].clone()).collect()
+}
+
+/// Asks, and checks that the answer begins with `code`, holds `words`, is on record, and that nothing was run.
+fn is_refused(mac: &HealMac, given: &[(&str, Value)], code: &str, words: &str) {
+    let context = context(mac, Box::new(mac.live()));
+    let table = mdm_heal(&context);
+    let (rows, acts) = (table.rows(&context.collector.findings(PATIENCE)).len(), mac.acts());
+    let Err(WriteError::Refused(sentence)) = table.insert(&values(given)) else { panic!("{code}: not refused") };
+    assert!(sentence.starts_with(&format!("{code}: ")) && sentence.contains(words), "{code}, {words}: {sentence}");
+    assert!(!sentence.ends_with('.'), "{sentence}");
+    assert_eq!(mac.acts(), acts, "{code}: a command was run");
+    let outcomes = column(table.as_ref(), &context, "outcome");
+    assert_eq!(outcomes.len(), rows + 1, "{code}: no row");
+    assert_eq!(outcomes.last(), Some(&text("refused")));
+    let details = column(table.as_ref(), &context, "detail");
+    assert_eq!(details.last(), Some(&Value::Text(format!("{sentence}.").into())));
+}
+
+#[test]
+fn what_the_policy_forbids() {
+    let mac = HealMac::stuck();
+    policy(&mac, "<key>Enabled</key><false/>");
+    is_refused(&mac, &restart(), "switched_off", "switched off by /Library/Managed Preferences/org.mdm-health.plist");
+    policy(&mac, "<key>AllowedActions</key><array><string>restart_softwareupdated</string></array>");
+    is_refused(&mac, &restart(), "action_not_allowed", "not among the AllowedActions of");
+    policy(&mac, "<key>AllowForce</key><false/>");
+    is_refused(&mac, &forced(), "force_not_allowed", "does not set AllowForce");
+    policy(&mac, "<key>AllowForce</key><true/>");
+    is_refused(
+        &mac,
+        &[("action", text("heal")), ("force", Value::Integer(1))],
+        "force_names_no_daemon",
+        "name a restart",
+    );
+}
+
+#[test]
+fn heal_restarts_nothing_that_may_not_be_restarted_by_itself() {
+    let mac = HealMac::stuck();
+    policy(&mac, "<key>AllowedActions</key><array><string>heal</string><string>restart_mdmclient</string></array>");
+    let context = context(&mac, Box::new(mac.live()));
+    let table = mdm_heal(&context);
+    assert_eq!(table.insert(&values(&[("action", text("heal"))])), Ok(1));
+    assert_eq!(mac.acts(), ["launchctl kickstart -k system/com.apple.mdmclient.daemon"]);
+    let outcomes = column(table.as_ref(), &context, "outcome");
+    assert_eq!(outcomes, [text("done"), text("refused"), text("done")]);
+}
+
+#[test]
+fn a_second_restart_names_the_limit_and_the_next_allowed_time() {
+    let mac = HealMac::stuck();
+    let context = context(&mac, Box::new(mac.live()));
+    let table = mdm_heal(&context);
+    assert_eq!(table.insert(&values(&restart())), Ok(1));
+    is_refused(&mac, &restart(), "too_soon", "once in 24 hours");
+    is_refused(&mac, &restart(), "too_soon", "next allowed at 2026-11-24T18:00:00Z");
+    let day = 24 * 60 * 60;
+    let next = vec![Value::Integer(now().timestamp() + day); 3];
+    assert_eq!(column(table.as_ref(), &context, "next_allowed_at"), next);
+    // The other daemon has a limit of its own.
+    assert_eq!(table.insert(&values(&[("action", text("restart_softwareupdated"))])), Ok(4));
+}
+
+#[test]
+fn a_restart_that_failed_counts_too() {
+    let mac = HealMac::stuck();
+    mac.set("launchctl", "unknown");
+    let context = context(&mac, Box::new(mac.live()));
+    assert!(mdm_heal(&context).insert(&values(&restart())).is_err());
+    is_refused(&mac, &restart(), "too_soon", "once in 24 hours");
+}
+
+#[test]
+fn no_restart_without_proof() {
+    let mac = HealMac::stuck();
+    mac.set("log", "fails");
+    is_refused(&mac, &restart(), "evidence_unknown", "Could not open local log store");
+    mac.set("log", "works");
+    mac.say(&[mdmclient("17:40:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
+    is_refused(&mac, &restart(), "not_stuck", "mdm_client_stuck is 0. The server answered 200 at 2026-11-23T17:40:00Z");
+    let updates = [("action", text("restart_softwareupdated"))];
+    is_refused(&mac, &updates, "not_stuck", "mdm_software_updates_stuck is 0");
+    is_refused(&mac, &[("action", text("heal"))], "not_stuck", "mdm_software_updates_stuck is 0");
+    mac.set("profiles", "gibberish");
+    is_refused(&mac, &restart(), "evidence_unknown", "Whether this Mac is enrolled could not be told");
+    is_refused(&mac, &[("action", text("heal"))], "evidence_unknown", "Whether this Mac is enrolled could not be told");
+}
+
+/// Silence is stuck by mdm-watchdog's rule; the timer wants more.
+#[test]
+fn the_automatic_heal_wants_the_state_to_be_stuck() {
+    let mac = HealMac::new();
+    mac.say(&[mdmclient("15:10:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
+    let healer = Healer::new(mac.collector(Box::new(mac.live())), PATIENCE);
+    let request = Request::new("restart_mdmclient", None);
+    let automatic = healer.request(&Request { automatic: true, ..request.clone() }).expect_err("refused");
+    assert_eq!(automatic.code, "not_proven");
+    assert!(automatic.sentence.contains("it is quiet"), "{automatic}");
+    assert_eq!(mac.acts(), Vec::<String>::new());
+    assert_eq!(healer.request(&request), Ok(2));
+}
+
+#[test]
+fn no_restart_in_the_middle_of_an_installation() {
+    let mac = HealMac::stuck();
+    policy(&mac, "<key>AllowForce</key><true/>");
+    let hung = mdmclient("15:30:00", "Processing server request: ScheduleOSUpdate for: <Device> (1) PowerNap: no");
+    mac.say(&[hung.clone(), progress("17:30:00", "start", "APPLYING")]);
+    is_refused(&mac, &restart(), "installing", "an update is being installed, as of 2026-11-23T17:30:00Z");
+    is_refused(&mac, &forced(), "installing", "an update is being installed");
+    mac.say(&[hung.clone(), progress("17:50:00", "inter", "PREPARING_UPDATE")]);
+    is_refused(&mac, &restart(), "preparing", "fetched or prepared, as of 2026-11-23T17:50:00Z");
+    mac.say(&[hung]);
+    let told = "2026-11-23 09:45:00-08 mac softwareupdated[301]: SUOSUServiceDaemon: progressInfo = {\n";
+    mac.write("private/var/log/install.log", told);
+    is_refused(&mac, &restart(), "preparing", "as of 2026-11-23T17:45:00Z");
+    let told = "2026-11-23 09:55:00-08 mac softwareupdated[301]: SUOSUPostLogoutInstallOperation: Applied MSU update\n";
+    mac.write("private/var/log/install.log", told);
+    is_refused(&mac, &forced(), "installing", "as of 2026-11-23T17:55:00Z");
+    fs::remove_file(mac.root().join("private/var/log/install.log")).expect("removed");
+    is_refused(&mac, &restart(), "install_unknown", "install.log cannot be read");
+    // Who may force it takes that upon himself.
+    let context = context(&mac, Box::new(mac.live()));
+    assert!(mdm_heal(&context).insert(&values(&forced())).is_ok());
+}
+
+#[test]
+fn one_at_a_time_on_the_machine() {
+    let mac = HealMac::stuck();
+    let lock = StateFolder::make(&mac.state_dir()).and_then(|folder| folder.lock("heal.lock"));
+    let held = lock.expect("a lock").expect("free");
+    is_refused(&mac, &restart(), "busy", "ask again in a minute");
+    drop(held);
+    let context = context(&mac, Box::new(mac.live()));
+    assert_eq!(mdm_heal(&context).insert(&values(&restart())), Ok(2));
+}
+
+#[test]
+fn no_restart_where_the_daemon_cannot_be_looked_for() {
+    let mac = HealMac::stuck();
+    for (behaviour, words) in [("fails", "time is out of joint"), ("empty", "it lists no processes")] {
+        mac.set("ps", behaviour);
+        is_refused(&mac, &restart(), "command_failed", words);
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_understood() {
+    let mac = HealMac::stuck();
+    is_refused(&mac, &[], "unknown_action", "none of restart_mdmclient, restart_softwareupdated, heal");
+    is_refused(&mac, &[("action", text("restart_mdmclient; rm -rf /"))], "unknown_action", "none of");
+    is_refused(&mac, &[("action", Value::Integer(7))], "unknown_action", "none of");
+    for value in [text("yes"), Value::Integer(2), Value::Integer(-1)] {
+        let given = [("action", text("restart_mdmclient")), ("force", value)];
+        is_refused(&mac, &given, "bad_request", "The column force takes 0 or 1");
+    }
+    let dry_run = [("action", text("restart_mdmclient")), ("dry_run", text("1"))];
+    is_refused(&mac, &dry_run, "bad_request", "The column dry_run takes 0 or 1");
+    for given in ["id", "outcome", "method", "requested_at", "next_allowed_at"] {
+        let values = [("action", text("restart_mdmclient")), (given, Value::Integer(1))];
+        is_refused(&mac, &values, "bad_request", &format!("The column {given} is not yours to give"));
+    }
+}
+
+#[test]
+fn long_texts_are_cut_in_the_record() {
+    let mac = HealMac::stuck();
+    let long = Value::Text("é".repeat(100_000).into());
+    is_refused(&mac, &[("action", long.clone()), ("reason", long)], "unknown_action", "none of");
+    let context = context(&mac, Box::new(mac.live()));
+    let table = mdm_heal(&context);
+    for name in ["action", "reason"] {
+        assert_eq!(column(table.as_ref(), &context, name), [Value::Text("é".repeat(512).into())]);
+    }
+}
+
+#[test]
+fn a_dry_run_decides_and_does_nothing() {
+    let mac = HealMac::stuck();
+    let context = context(&mac, Box::new(mac.live()));
+    let table = mdm_heal(&context);
+    let dry_run = values(&[("action", text("heal")), ("dry_run", Value::Integer(1))]);
+    assert_eq!(table.insert(&dry_run), Ok(1));
+    assert_eq!(mac.acts(), Vec::<String>::new());
+    assert_eq!(column(table.as_ref(), &context, "outcome"), vec![text("dry_run"); 3]);
+    assert_eq!(column(table.as_ref(), &context, "pid_before"), [Value::Null, Value::Integer(301), Value::Integer(300)]);
+    // It is no restart: the limit stays open, and then closes.
+    assert_eq!(table.insert(&values(&restart())), Ok(4));
+    let again = [("action", text("restart_mdmclient")), ("dry_run", Value::Integer(1))];
+    is_refused(&mac, &again, "too_soon", "once in 24 hours");
+}
+
+/// Without a record that can be trusted nothing is restarted, and no row can tell of it; the sentence says what to do,
+/// and SELECT does not look as if nobody ever asked.
+#[test]
+fn no_restart_without_a_sound_record() {
+    type Damage = fn(&Path);
+    let damages: [(&str, &str, Damage); 9] = [
+        ("ledger_damaged", "move it away", |file| {
+            fs::write(file, "not a database, and long enough to be looked at").expect("written")
+        }),
+        ("ledger_damaged", "it holds no record", |file| fs::write(file, "").expect("written")),
+        ("ledger_damaged", "damaged", |file| {
+            let mut bytes = fs::read(file).expect("bytes");
+            for byte in &mut bytes[4096..] {
+                *byte = 0xa5;
+            }
+            fs::write(file, bytes).expect("written");
+        }),
+        ("ledger_newer", "newer version", |file| {
+            rusqlite::Connection::open(file).and_then(|db| db.pragma_update(None, "user_version", 2)).expect("set");
+        }),
+        ("ledger_not_ours", "symbolic link", |file| {
+            let elsewhere = file.with_extension("elsewhere");
+            fs::rename(file, &elsewhere).and_then(|()| symlink(elsewhere, file)).expect("a link");
+        }),
+        ("ledger_not_ours", "not a plain file", |file| {
+            fs::remove_file(file).and_then(|()| fs::create_dir(file)).expect("a folder");
+        }),
+        ("ledger_not_ours", "written by others (mode 666)", |file| {
+            fs::set_permissions(file, Permissions::from_mode(0o666)).expect("permissions");
+        }),
+        ("ledger_not_ours", "written by others (mode 777)", |file| {
+            fs::set_permissions(file.parent().expect("a folder"), Permissions::from_mode(0o777)).expect("permissions");
+        }),
+        ("ledger_not_ours", "not a folder", |file| {
+            let folder = file.parent().expect("a folder");
+            let elsewhere = folder.with_extension("elsewhere");
+            fs::rename(folder, &elsewhere).and_then(|()| symlink(elsewhere, folder)).expect("a link");
+        }),
+    ];
+    for (code, words, damage) in damages {
+        let mac = HealMac::stuck();
+        let context = context(&mac, Box::new(mac.live()));
+        let table = mdm_heal(&context);
+        assert!(table.insert(&values(&[("action", text("nothing"))])).is_err());
+        damage(&mac.state_dir().join("heal.db"));
+        let Err(WriteError::Refused(sentence)) = table.insert(&values(&restart())) else {
+            panic!("{code}: not refused")
+        };
+        assert!(sentence.starts_with(&format!("{code}: ")) && sentence.contains(words), "{words}: {sentence}");
+        assert_eq!(mac.acts(), Vec::<String>::new(), "{words}");
+        assert_eq!(column(table.as_ref(), &context, "outcome"), [text("unreadable")], "{words}");
+        let query = "SELECT source, state, reason FROM mdm_health_status WHERE source = 'heal_ledger'";
+        let told = shell::query(query, Format::Csv, tables::all(&context), {
+            let collector = context.collector.clone();
+            move || collector.findings(PATIENCE)
+        });
+        assert_eq!(told.expect("rows"), format!("source,state,reason\nheal_ledger,error,{code}\n"));
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_told_in_whole_sentences() {
+    let refusal = Refusal::from(LedgerError::Sql(rusqlite::Error::InvalidQuery));
+    assert!(refusal.sentence.ends_with(". Make sure that there is room on the disk."), "{refusal}");
+}
+
+#[test]
+fn the_record_is_ours_alone() {
+    let mac = HealMac::stuck();
+    is_refused(&mac, &[], "unknown_action", "none of");
+    let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
+    assert_eq!(mode(&mac.state_dir()), 0o700);
+    assert_eq!(mode(&mac.state_dir().join("heal.db")), 0o600);
+    assert_eq!(mode(&mac.state_dir().join("heal.lock")), 0o600);
+    // What others can only read is closed to them.
+    fs::set_permissions(mac.state_dir(), Permissions::from_mode(0o755)).expect("permissions");
+    fs::set_permissions(mac.state_dir().join("heal.db"), Permissions::from_mode(0o644)).expect("permissions");
+    is_refused(&mac, &[], "unknown_action", "none of");
+    assert_eq!((mode(&mac.state_dir()), mode(&mac.state_dir().join("heal.db"))), (0o700, 0o600));
+}
+
+/// Asking in a loop fills no disk, and pushes no restart out of the record.
+#[test]
+fn the_record_keeps_the_last_ten_thousand_requests_and_every_restart() {
+    let mac = HealMac::stuck();
+    let context = context(&mac, Box::new(mac.live()));
+    let table = mdm_heal(&context);
+    assert_eq!(table.insert(&values(&restart())), Ok(1));
+    let record = rusqlite::Connection::open(mac.state_dir().join("heal.db")).expect("a record");
+    let many = "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 10500)
+                INSERT INTO requests(action, force, dry_run, requested_at, outcome) SELECT 'x', 0, 0, 0, 'refused' FROM number";
+    assert_eq!(record.execute(many, []), Ok(10_500));
+    let Err(WriteError::Refused(sentence)) = table.insert(&values(&restart())) else { panic!("not refused") };
+    assert!(sentence.starts_with("too_soon: "), "{sentence}");
+    let ids = column(table.as_ref(), &context, "id");
+    assert_eq!((ids.len(), &ids[0], &ids[1]), (10_001, &Value::Integer(1), &Value::Integer(503)));
+}
+
+/// This machine's record is not shown for another Mac's: a recording that has none is one that cannot be read.
+#[test]
+fn a_recorded_mac_is_not_healed() {
+    let mac = HealMac::stuck();
+    let log = mac.root().join("fake/log.ndjson");
+    let context = context(&mac, Box::new(Recorded::open(&log, None).expect("a log")));
+    let table = mdm_heal(&context);
+    let Err(WriteError::Refused(sentence)) = table.insert(&values(&restart())) else { panic!("not refused") };
+    assert!(sentence.starts_with("not_captured: Nothing was restarted: this is a recorded Mac"), "{sentence}");
+    assert!(!mac.state_dir().exists());
+    assert_eq!(column(table.as_ref(), &context, "outcome"), [Value::Text("unreadable".into())]);
+    let [Value::Text(why)] = &column(table.as_ref(), &context, "detail")[..] else { panic!("no sentence") };
+    assert!(why.starts_with("not_captured: ") && why.contains("restarts.json"), "{why}");
+    assert_eq!(mac.acts(), Vec::<String>::new());
+}
+
+#[test]
+fn a_select_makes_nothing_and_runs_nothing() {
+    let mac = HealMac::stuck();
+    for table in ["mdm_heal", "mdm_watchdog", "mdm_health_status"] {
+        let output = mac.program(&["query", &format!("SELECT * FROM {table}")]).output().expect("run");
+        assert!(output.status.success());
+    }
+    assert!(!mac.state_dir().exists());
+    assert_eq!(mac.acts(), Vec::<String>::new());
+}
+
+#[test]
+fn the_record_cannot_be_edited() {
+    let mac = HealMac::stuck();
+    is_refused(&mac, &restart()[..0], "unknown_action", "none of");
+    for sql in ["UPDATE mdm_heal SET outcome = 'done'", "DELETE FROM mdm_heal"] {
+        let output = mac.program(&["query", sql]).output().expect("run");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(1), "mdm-health: table mdm_heal may not be modified.\n")
+        );
+    }
+}
+
+#[test]
+fn every_action_has_a_name_of_its_own() {
+    for action in Action::ALL {
+        assert_eq!(Action::named(action.name()), Some(action));
+    }
+}

@@ -1,0 +1,279 @@
+//! The policy: each setting with right, wrong and missing values, who may have written it, and the sample profile.
+
+use crate::support::heal_mac::HealMac;
+use mdm_health::heal::Action;
+use mdm_health::heal::policy::{DOMAIN, Policy};
+use mdm_health::host::Host;
+use plist::{Dictionary, Value};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+const MANAGED: &str = "Library/Managed Preferences/org.mdm-health.plist";
+const LOCAL: &str = "Library/Preferences/org.mdm-health.plist";
+
+fn plist(settings: &str) -> String {
+    format!("<plist version=\"1.0\"><dict>{settings}</dict></plist>")
+}
+
+fn read(settings: &str) -> Policy {
+    Policy::from_plist(plist(settings).as_bytes(), "/p")
+}
+
+/// The built-in policy, changed, from the file `/p`.
+fn built_in(change: impl FnOnce(&mut Policy)) -> Policy {
+    let mut policy = Policy { origin: "/p".to_owned(), ..Policy::default() };
+    change(&mut policy);
+    policy
+}
+
+fn setting(key: &str, value: &str) -> String {
+    format!("<key>{key}</key>{value}")
+}
+
+#[test]
+fn settings_that_are_understood() {
+    type Change = fn(&mut Policy);
+    let matrix: [(&str, &str, Change); 18] = [
+        ("Enabled", "<true/>", |_| {}),
+        ("Enabled", "<false/>", |policy| policy.enabled = false),
+        ("AllowForce", "<true/>", |policy| policy.allow_force = true),
+        ("AllowForce", "<false/>", |_| {}),
+        ("AllowedActions", "<array/>", |policy| policy.allowed_actions.clear()),
+        ("AllowedActions", "<array><string>heal</string></array>", |policy| {
+            policy.allowed_actions = vec![Action::Heal]
+        }),
+        ("MinimumHours", "<integer>1</integer>", |policy| policy.minimum_hours = 1),
+        ("MinimumHours", "<integer>8760</integer>", |policy| policy.minimum_hours = 8760),
+        ("AutomaticHealMinutes", "<integer>0</integer>", |_| {}),
+        ("AutomaticHealMinutes", "<integer>30</integer>", |policy| policy.automatic_minutes = Some(30)),
+        ("AutomaticHealMinutes", "<integer>10080</integer>", |policy| policy.automatic_minutes = Some(10080)),
+        ("JournalDays", "<integer>1</integer>", |policy| policy.journal_days = 1),
+        ("JournalDays", "<integer>365</integer>", |policy| policy.journal_days = 365),
+        ("JournalEvents", "<integer>20000</integer>", |policy| policy.journal_events = 20_000),
+        ("JournalEvents", "<integer>1000000</integer>", |policy| policy.journal_events = 1_000_000),
+        ("PayloadUUID", "<string>4B7C7C5E-0D0F-4B0C-8F61-3F1C7B9A2D22</string>", |_| {}),
+        ("PayloadVersion", "<integer>1</integer>", |_| {}),
+        ("PayloadOrganization", "<string>Example</string>", |_| {}),
+    ];
+    for (key, value, change) in matrix {
+        assert_eq!(read(&setting(key, value)), built_in(change), "{key} {value}");
+    }
+    assert_eq!(read(""), built_in(|_| {}));
+}
+
+#[test]
+fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_value_holds() {
+    type Safe = fn(&Policy) -> bool;
+    let matrix: [(&str, &[&str], Safe); 8] = [
+        ("Enabled", &["<string>YES</string>", "<integer>1</integer>", "<array/>"], |policy| !policy.enabled),
+        ("AllowForce", &["<string>true</string>", "<integer>1</integer>"], |policy| !policy.allow_force),
+        (
+            "AllowedActions",
+            &[
+                "<string>heal</string>",
+                "<true/>",
+                "<array><string>heal</string><string>Heal</string></array>",
+                "<array><integer>1</integer></array>",
+                "<array><string>rm -rf /</string></array>",
+            ],
+            |policy| policy.allowed_actions.is_empty(),
+        ),
+        (
+            "MinimumHours",
+            &[
+                "<integer>0</integer>",
+                "<integer>-5</integer>",
+                "<integer>8761</integer>",
+                "<real>1.5</real>",
+                "<string>48</string>",
+                "<true/>",
+            ],
+            |policy| policy.minimum_hours == 24,
+        ),
+        (
+            "AutomaticHealMinutes",
+            &[
+                "<integer>1</integer>",
+                "<integer>29</integer>",
+                "<integer>-30</integer>",
+                "<integer>10081</integer>",
+                "<string>60</string>",
+            ],
+            |policy| policy.automatic_minutes.is_none(),
+        ),
+        (
+            "JournalDays",
+            &["<integer>0</integer>", "<integer>-1</integer>", "<integer>366</integer>", "<string>30</string>"],
+            |policy| policy.journal_days == 30,
+        ),
+        (
+            "JournalEvents",
+            &["<integer>0</integer>", "<integer>19999</integer>", "<integer>1000001</integer>", "<true/>"],
+            |policy| policy.journal_events == 200_000,
+        ),
+        ("Enable", &["<false/>", "<true/>"], |policy| !policy.enabled),
+    ];
+    for (key, values, safe) in matrix {
+        for value in values {
+            // An earlier or later key changes nothing.
+            for others in ["", "<key>Enabled</key><true/>", "<key>AAA</key><true/>"].iter().filter(|_| key != "Enabled")
+            {
+                let policy = read(&format!("{others}{}", setting(key, value)));
+                assert!(safe(&policy), "{key} {value} {others}: {policy:?}");
+                let named = policy.errors.iter().filter(|error| error.starts_with(&format!("/p: {key} is"))).count();
+                let named =
+                    named + policy.errors.iter().filter(|error| error.starts_with(&format!("/p: {key} names"))).count();
+                assert_eq!(named, 1, "{key} {value} {others}: {:?}", policy.errors);
+            }
+            let alone = read(&setting(key, value));
+            assert!(safe(&alone) && alone.errors.len() == 1, "{alone:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_size_of_the_journal_leaves_heal_as_it_is() {
+    let policy = read("<key>JournalDays</key><integer>0</integer><key>MinimumHours</key><integer>48</integer>");
+    assert!(policy.enabled);
+    assert_eq!((policy.journal_days, policy.minimum_hours), (30, 48));
+    assert_eq!(policy.errors, ["/p: JournalDays is not a whole number from 1 to 365; it stays 30."]);
+}
+
+#[test]
+fn what_is_no_plist_switches_heal_off() {
+    for bytes in ["", "Enabled = true", "<plist version=\"1.0\"><array/></plist>", "bplist00\u{1}\u{2}"] {
+        let policy = Policy::from_plist(bytes.as_bytes(), "/p");
+        assert!(!policy.enabled && policy.automatic_minutes.is_none(), "{bytes}");
+        assert_eq!((policy.errors.len(), policy.origin.as_str()), (1, "an error in /p"), "{bytes}");
+    }
+}
+
+#[test]
+fn a_file_whose_values_nest_without_measure_switches_heal_off() {
+    let nested = |open: &str, close: &str| open.repeat(100_000) + &close.repeat(100_000);
+    for bytes in [plist(&setting("MinimumHours", &nested("<array>", "</array>"))), nested("(", ")")] {
+        let policy = Policy::from_plist(bytes.as_bytes(), "/p");
+        assert!(!policy.enabled && policy.errors[0].contains("64 levels deep"), "{:?}", policy.errors);
+    }
+}
+
+#[test]
+fn a_profile_counts_before_local_settings_and_alone() {
+    let mac = HealMac::new();
+    assert_eq!(Policy::read(&mac.live()), Policy::default());
+    mac.write(LOCAL, plist("<key>MinimumHours</key><integer>5</integer><key>AllowForce</key><true/>"));
+    let local = Policy::read(&mac.live());
+    assert_eq!((local.minimum_hours, local.allow_force, local.origin), (5, true, format!("/{LOCAL}")));
+    mac.write(MANAGED, plist("<key>MinimumHours</key><integer>48</integer>"));
+    let managed = Policy::read(&mac.live());
+    assert_eq!((managed.minimum_hours, managed.allow_force, managed.origin), (48, false, format!("/{MANAGED}")));
+    mac.write(MANAGED, "not a plist");
+    assert!(!Policy::read(&mac.live()).enabled, "a profile that cannot be read is none that allows");
+}
+
+#[test]
+fn settings_that_others_may_have_written_are_ignored_with_an_error() {
+    type Spoil = fn(&std::path::Path);
+    let spoils: [(&str, Spoil); 5] = [
+        ("can be written by others (mode 664)", |path| {
+            fs::set_permissions(path, Permissions::from_mode(0o664)).expect("permissions");
+        }),
+        ("can be written by others (mode 646)", |path| {
+            fs::set_permissions(path, Permissions::from_mode(0o646)).expect("permissions");
+        }),
+        ("lies in a folder that can be written by others (mode 777)", |path| {
+            fs::set_permissions(path.parent().expect("a folder"), Permissions::from_mode(0o777)).expect("permissions");
+        }),
+        ("is a symbolic link", |path| {
+            let elsewhere = path.with_extension("elsewhere");
+            fs::rename(path, &elsewhere).and_then(|()| symlink(elsewhere, path)).expect("a link");
+        }),
+        ("is not a plain file", |path| {
+            fs::remove_file(path).and_then(|()| fs::create_dir(path)).expect("a folder");
+        }),
+    ];
+    for place in [MANAGED, LOCAL] {
+        for (words, spoil) in spoils {
+            let mac = HealMac::new();
+            mac.write(place, plist("<key>AllowForce</key><true/>"));
+            assert!(Policy::read(&mac.live()).allow_force);
+            spoil(&mac.root().join(place));
+            let policy = Policy::read(&mac.live());
+            assert!(policy.enabled && !policy.allow_force, "{place}, {words}");
+            assert!(policy.errors[0].contains(words) && policy.errors[0].contains(place), "{:?}", policy.errors);
+            let table = "SELECT state, reason, detail FROM mdm_health_status WHERE source = 'heal_policy'";
+            let told = mac.program(&["query", "--json", table]).output().expect("run").stdout;
+            let told: serde_json::Value = serde_json::from_slice(&told).expect("json");
+            assert_eq!((&told[0]["state"], &told[0]["reason"]), (&"error".into(), &"bad_policy".into()));
+            assert!(told[0]["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{told}");
+        }
+    }
+}
+
+/// Only root can give a file away, so only root can test it.
+#[test]
+fn settings_of_another_owner_are_ignored_with_an_error() {
+    let mac = HealMac::new();
+    mac.write(MANAGED, plist("<key>AllowForce</key><true/>"));
+    if chown(mac.root().join(MANAGED), Some(12345), None).is_err() {
+        return;
+    }
+    let policy = Policy::read(&mac.live());
+    assert!(!policy.allow_force && policy.errors[0].contains("belongs to uid 12345"), "{:?}", policy.errors);
+    assert!(mac.live().read_trusted(&format!("/{MANAGED}")).is_err());
+}
+
+#[test]
+fn the_status_table_says_what_is_allowed() {
+    let mac = HealMac::new();
+    let detail = || {
+        let query = "SELECT detail FROM mdm_health_status WHERE source = 'heal_policy' AND state = 'ok'";
+        String::from_utf8(mac.program(&["query", "--csv", query]).output().expect("run").stdout).expect("text")
+    };
+    assert_eq!(
+        detail(),
+        "detail\n\"By the built-in policy: restart_mdmclient, restart_softwareupdated, heal on request, each daemon once \
+         in 24 hours; force is not allowed; the automatic heal is off. The journal keeps 30 days and 200000 events.\"\n"
+    );
+    mac.write(LOCAL, plist("<key>Enabled</key><false/>"));
+    assert_eq!(
+        detail(),
+        format!("detail\n\"Heal is off, by /{LOCAL}. The journal keeps 30 days and 200000 events.\"\n")
+    );
+}
+
+#[test]
+fn the_sample_profile_is_the_built_in_policy() {
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/mdm-health-policy.mobileconfig");
+    let profile = Value::from_file(profile).expect("a plist").into_dictionary().expect("a dictionary");
+    let text = |dictionary: &Dictionary, key: &str| {
+        dictionary.get(key).and_then(Value::as_string).unwrap_or_else(|| panic!("no {key}")).to_owned()
+    };
+    assert_eq!(
+        (text(&profile, "PayloadType").as_str(), text(&profile, "PayloadScope").as_str()),
+        ("Configuration", "System")
+    );
+    let payloads = profile.get("PayloadContent").and_then(Value::as_array).expect("payloads");
+    let [payload] = payloads.as_slice() else { panic!("one payload") };
+    let payload = payload.as_dictionary().expect("a dictionary");
+    assert_eq!(text(payload, "PayloadType"), DOMAIN);
+    assert_ne!(text(payload, "PayloadUUID"), text(&profile, "PayloadUUID"));
+    assert_ne!(text(payload, "PayloadIdentifier"), text(&profile, "PayloadIdentifier"));
+    for key in [
+        "Enabled",
+        "AllowedActions",
+        "MinimumHours",
+        "AllowForce",
+        "AutomaticHealMinutes",
+        "JournalDays",
+        "JournalEvents",
+    ] {
+        assert!(payload.contains_key(key), "{key}");
+    }
+    // macOS writes the payload as a file of its own.
+    let mut file = Vec::new();
+    Value::Dictionary(payload.clone()).to_writer_binary(&mut file).expect("a plist");
+    let mac = HealMac::new();
+    mac.write(MANAGED, file);
+    assert_eq!(Policy::read(&mac.live()), Policy { origin: format!("/{MANAGED}"), ..Policy::default() });
+}

@@ -1,0 +1,237 @@
+//! Time and heal: clocks that are set, Macs that start anew, and the timer of the automatic heal.
+
+use crate::support::heal_mac::{HealMac, mdmclient, now};
+use chrono::TimeDelta;
+use mdm_health::heal::entries::Entry;
+use mdm_health::heal::{Healer, Request, automatic, status};
+use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output};
+use mdm_health::vocabulary::Span;
+use mdm_health::vocabulary::Time;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The fake Mac with clocks that can be set.
+struct Clocked {
+    live: Live,
+    clocks: Arc<Mutex<Clocks>>,
+}
+
+#[derive(Clone, Copy)]
+struct Clocks {
+    wall: Time,
+    uptime: i64,
+    boot: u32,
+}
+
+impl Host for Clocked {
+    fn run(&self, command: Command) -> Result<Output, HostError> {
+        let mut output = self.live.run(command)?;
+        if command == Command::BootSession {
+            let boot = self.clocks.lock().expect("clocks").boot;
+            output.stdout = format!("{boot:08}-2222-3333-4444-555555555555\n").into_bytes();
+        }
+        Ok(output)
+    }
+
+    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
+        self.live.open_log(span)
+    }
+
+    fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
+        self.live.read_file(path)
+    }
+
+    fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
+        self.live.read_file_end(path, limit)
+    }
+
+    fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.live.read_trusted(path)
+    }
+
+    fn now(&self) -> Option<Time> {
+        Some(self.clocks.lock().expect("clocks").wall)
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
+        self.live.may_act(state_dir)
+    }
+
+    fn act(&self, act: Act) -> Result<Output, HostError> {
+        self.live.act(act)
+    }
+
+    fn uptime(&self) -> Result<i64, HostError> {
+        Ok(self.clocks.lock().expect("clocks").uptime)
+    }
+}
+
+struct Story {
+    mac: HealMac,
+    clocks: Arc<Mutex<Clocks>>,
+    healer: Healer,
+}
+
+impl Story {
+    fn begin(settings: &str) -> Self {
+        let mac = HealMac::stuck();
+        let plist = format!("<plist version=\"1.0\"><dict>{settings}</dict></plist>");
+        mac.write("Library/Managed Preferences/org.mdm-health.plist", plist);
+        let clocks = Arc::new(Mutex::new(Clocks { wall: now(), uptime: 500_000, boot: 1 }));
+        let host = Clocked { live: mac.live(), clocks: clocks.clone() };
+        let healer = Healer::new(mac.collector(Box::new(host)), Duration::from_secs(60));
+        Self { mac, clocks, healer }
+    }
+
+    /// Lets the Mac run.
+    fn run(&self, time: TimeDelta) {
+        let mut clocks = self.clocks.lock().expect("clocks");
+        clocks.wall += time;
+        clocks.uptime += time.num_seconds();
+    }
+
+    /// Sets the clock.
+    fn set(&self, by: TimeDelta) {
+        self.clocks.lock().expect("clocks").wall += by;
+    }
+
+    fn start_anew(&self) {
+        let mut clocks = self.clocks.lock().expect("clocks");
+        clocks.boot += 1;
+        clocks.uptime = 30;
+    }
+
+    /// Asks for a restart without evidence, since the log stands still; gives the code of a refusal.
+    fn ask(&self) -> Result<i64, &'static str> {
+        let request = Request { force: true, ..Request::new("restart_mdmclient", None) };
+        self.healer.request(&request).map_err(|refusal| refusal.code)
+    }
+
+    fn restarts(&self) -> usize {
+        self.mac.restarts("com.apple.mdmclient.daemon")
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        status::entries(&self.mac.live(), &self.mac.state_dir()).expect("a record")
+    }
+}
+
+const FORCE: &str = "<key>AllowForce</key><true/>";
+const YEAR: TimeDelta = TimeDelta::days(365);
+
+#[test]
+fn setting_the_clock_neither_opens_the_limit_nor_locks_the_mac_out() {
+    for start_anew in [false, true] {
+        for by in [YEAR, -YEAR] {
+            let story = Story::begin(FORCE);
+            assert_eq!(story.ask(), Ok(1));
+            story.set(by);
+            if start_anew {
+                story.start_anew();
+            }
+            assert_eq!(story.ask(), Err("too_soon"), "{by}, {start_anew}");
+            story.set(-by);
+            assert_eq!(story.ask(), Err("too_soon"), "{by}, {start_anew}, set right");
+            story.set(by);
+            story.run(TimeDelta::hours(23));
+            assert_eq!(story.ask(), Err("too_soon"), "{by}, {start_anew}, 23 hours later");
+            assert_eq!(story.restarts(), 1);
+            story.run(TimeDelta::hours(1));
+            assert_eq!(story.ask(), Ok(5), "{by}, {start_anew}, a day later");
+            assert_eq!(story.ask(), Err("too_soon"), "{by}, {start_anew}, at once");
+            assert_eq!(story.restarts(), 2);
+        }
+    }
+}
+
+#[test]
+fn the_limit_is_the_policys_and_never_under_an_hour() {
+    for (hours, minutes) in [("1", 60), ("48", 48 * 60), ("0", 24 * 60), ("-1", 24 * 60)] {
+        let story = Story::begin(&format!("{FORCE}<key>MinimumHours</key><integer>{hours}</integer>"));
+        assert_eq!(story.ask(), Ok(1));
+        story.run(TimeDelta::minutes(minutes - 1));
+        assert_eq!(story.ask(), Err("too_soon"), "{hours}");
+        story.run(TimeDelta::minutes(1));
+        assert_eq!(story.ask(), Ok(3), "{hours}");
+    }
+}
+
+/// A Mac that starts anew each day and is asked once in the morning would never have run for long; the timer sees it
+/// run.
+#[test]
+fn the_timer_keeps_the_time() {
+    for (timer, allowed) in [(false, Err("too_soon")), (true, Ok(2))] {
+        let story = Story::begin(FORCE);
+        assert_eq!(story.ask(), Ok(1));
+        for _ in 0..3 {
+            story.start_anew();
+            for _ in 0..10 {
+                story.run(TimeDelta::hours(1));
+                if timer {
+                    story.healer.tend();
+                }
+            }
+        }
+        story.start_anew();
+        assert_eq!(story.ask(), allowed, "{timer}");
+        assert_eq!(story.entries().len(), 2);
+    }
+}
+
+/// Runs the timer, ten minutes at a time, and gives the minutes at which there was a heal.
+fn heals(story: &Story, minutes: i64) -> Vec<i64> {
+    let (mut passed, mut at) = (0, Vec::new());
+    let mut seen = story.entries().len();
+    automatic::run(&story.healer, |time| {
+        let entries = story.entries().len();
+        if entries > seen {
+            at.push(passed);
+            seen = entries;
+        }
+        story.run(TimeDelta::from_std(time).expect("a time"));
+        passed += i64::try_from(time.as_secs() / 60).expect("minutes");
+        passed <= minutes
+    });
+    at
+}
+
+#[test]
+fn the_automatic_heal_is_off_unless_the_policy_turns_it_on() {
+    for settings in [
+        "",
+        "<key>AutomaticHealMinutes</key><integer>0</integer>",
+        "<key>AutomaticHealMinutes</key><integer>29</integer>",
+    ] {
+        let story = Story::begin(settings);
+        assert_eq!(heals(&story, 600), Vec::<i64>::new());
+        assert_eq!((story.restarts(), story.entries()), (0, Vec::new()));
+    }
+}
+
+#[test]
+fn the_automatic_heal_waits_for_its_time() {
+    let story = Story::begin("<key>AutomaticHealMinutes</key><integer>30</integer>");
+    let at = heals(&story, 300);
+    assert_eq!(story.restarts(), 1);
+    let first = *at.first().expect("a heal");
+    // The first reading sees only the window; the command that hangs was received before it, and is found in the look back.
+    assert!((30..=80).contains(&first), "{at:?}");
+    assert!(at.windows(2).all(|pair| (30..=40).contains(&(pair[1] - pair[0]))), "{at:?}");
+    let whole: Vec<Entry> = story.entries().into_iter().filter(|entry| entry.action == "heal").collect();
+    assert_eq!(whole.len(), at.len());
+    assert_eq!((whole[0].outcome.as_str(), whole[0].reason.as_deref()), ("done", Some("automatic heal")));
+    assert!(whole[1..].iter().all(|entry| entry.outcome == "refused"), "{whole:?}");
+}
+
+#[test]
+fn the_automatic_heal_leaves_a_healthy_mac_alone() {
+    let story = Story::begin("<key>AutomaticHealMinutes</key><integer>30</integer>");
+    story.mac.say(&[mdmclient("17:59:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
+    assert_eq!(heals(&story, 60), Vec::<i64>::new());
+    assert_eq!((story.restarts(), story.entries()), (0, Vec::new()));
+}

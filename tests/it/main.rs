@@ -1,0 +1,55 @@
+//! Every test that is not a unit test, as one crate: a module for each part of the program, and what they share in
+//! `support`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+mod capture;
+mod command_line;
+mod enrollment_and_identity;
+mod golden;
+mod heal_actions;
+mod heal_cli;
+mod heal_crash;
+mod heal_limits;
+mod heal_policy;
+mod heal_time;
+mod install_log_growth;
+mod interleaving;
+mod journal_crash;
+mod journal_on_disk;
+mod live_budget;
+mod live_host;
+mod live_journal;
+mod live_updates;
+mod log_styles;
+mod manager_faults;
+mod no_network;
+mod old_plist;
+mod osquery;
+mod osquery_heal;
+mod pack_queries;
+mod package_files;
+mod packaging;
+mod packs;
+mod pages;
+mod readme;
+mod real_captures;
+mod redaction;
+mod remembered_answers;
+mod report;
+mod root_safety;
+mod seeds;
+mod soak;
+mod support;
+mod system_log;
+mod update_captures;
+mod update_events;
+mod update_order;
+mod update_real_captures;
+mod update_rules;
+mod watchdog_rules;

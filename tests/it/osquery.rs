@@ -1,0 +1,473 @@
+//! The program as an osquery extension: a manager of the tests' own registers it, calls it, loses it and ends it.
+
+use crate::support;
+use crate::support::extension::{Extension, usable};
+use crate::support::fake_mac::FakeMac;
+use crate::support::manager::{LIMIT, Manager, Map, Peer, map, ping_over, until};
+use crate::support::three_commands;
+use mdm_health::tables::{self, Value};
+use rustix::process::Signal;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const LOG: &str = "/usr/bin/log";
+const PROFILES: &str = "/usr/bin/profiles";
+
+/// A manager and an extension on that capture.
+fn running() -> (TempDir, TempDir, Manager, Extension, Peer) {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let manager = Manager::start(folder.path());
+    let extension = Extension::on(&manager, capture.path());
+    let peer = manager.extension();
+    (folder, capture, manager, extension, peer)
+}
+
+/// The rows as the library makes them, in osquery's form.
+fn expected(capture: &Path, table: &str) -> Vec<Map> {
+    let findings = support::findings(capture);
+    let table = support::tables().into_iter().find(|one| one.definition().name == table).unwrap();
+    let names = table.definition().columns.iter().map(|column| column.name);
+    let row = |values: Vec<Value>| {
+        let texts = values.into_iter().map(|value| match value {
+            Value::Null => None,
+            Value::Integer(number) => Some(number.to_string()),
+            Value::Text(text) => Some(text.into_owned()),
+        });
+        names.clone().zip(texts).filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
+    };
+    table.rows(&findings).into_iter().map(row).collect()
+}
+
+/// What is left beside the manager's socket.
+fn left(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    entries.filter(|name| name != "osquery.em").collect()
+}
+
+#[test]
+fn it_registers_its_name_its_version_and_every_table_with_its_columns() {
+    let (_folder, _capture, manager, _extension, _) = running();
+    let registration = manager.state().registrations[0].clone();
+    assert_eq!((registration.name.as_str(), registration.version.as_str()), ("mdm_health", env!("CARGO_PKG_VERSION")));
+    assert_eq!(registration.sdk_version, "5.23.1");
+    let registered = &registration.registry["table"];
+    assert_eq!(registered.len(), tables::DEFINITIONS.len());
+    for table in tables::DEFINITIONS {
+        let columns: Vec<Map> = (table.columns.iter())
+            .map(|column| {
+                let options = if column.hidden { "24" } else { "8" };
+                map(&[("id", "column"), ("name", column.name), ("type", column.kind.sql()), ("op", options)])
+            })
+            .collect();
+        assert_eq!(registered[table.name], columns, "{}", table.name);
+    }
+}
+
+#[test]
+fn it_gives_the_rows_as_texts_and_null_as_a_missing_key() {
+    let (_folder, capture, _manager, _extension, peer) = running();
+    for table in tables::DEFINITIONS {
+        let answer = peer.generate(table.name, "{}");
+        assert_eq!((answer.code, answer.message.as_str()), (0, "OK"));
+        let volatile = |mut row: Map| {
+            row.remove("duration_ms");
+            // Neither capture holds the record of restarts, and each says so by its own name.
+            if row.get("outcome").is_some_and(|outcome| outcome == "unreadable") {
+                row.remove("detail");
+            }
+            row
+        };
+        let rows: Vec<Map> = answer.rows.into_iter().map(volatile).collect();
+        assert_eq!(rows, expected(capture.path(), table.name).into_iter().map(volatile).collect::<Vec<_>>());
+    }
+    assert!(!peer.generate("mdm_commands_recent", "{}").rows[2].contains_key("responded_at"));
+    assert_eq!(peer.call("mdm_watchdog", &map(&[("action", "columns")])).unwrap().rows[0]["name"], "mdm_enrolled");
+}
+
+#[test]
+fn what_a_real_osqueryi_asks_of_a_table_gets_an_answer_that_sqlite_can_use() {
+    let Some(recorded) = support::capture("osquery-wire/osquery-5.23.1.jsonl") else { return };
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let mut asked = 0;
+    for line in fs::read_to_string(recorded).unwrap().lines() {
+        let statement: serde_json::Value = serde_json::from_str(line).unwrap();
+        for call in statement["calls"].as_array().unwrap() {
+            // The trial had a table that could be written; its requests go to one of ours that cannot.
+            let table = call["item"].as_str().unwrap().replace("mdm_heal", "mdm_health_status");
+            let request: Map = serde_json::from_value(call["request"].clone()).unwrap();
+            let answer = peer.call(&table, &request).unwrap();
+            asked += 1;
+            if request["action"] == "generate" {
+                assert_eq!(answer.code, 0, "{statement}");
+                assert!(!answer.rows.is_empty(), "{statement}");
+                answer.rows.iter().for_each(|row| usable(&table, row));
+            } else if request["action"] != "insert" {
+                assert_eq!(answer.rows, [map(&[("status", "readonly")])], "{statement}");
+            }
+        }
+    }
+    assert_eq!(asked, 30);
+}
+
+#[test]
+fn nothing_in_a_context_takes_a_row_away() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let all = peer.generate("mdm_commands_recent", "{}");
+    assert_eq!(all.rows.len(), 3);
+    let limit = r#"{"constraints":[{"name":"command_uuid","list":[{"op":73,"expr":"1"},{"op":74,"expr":"1"}],"affinity":"TEXT"}],"colsUsed":["command_uuid"],"colsUsedBitset":18446744073709551615}"#;
+    let old = r#"{"constraints":[{"name":"command_uuid","list":"","affinity":"TEXT"},{"name":"status","list":[{"op":"2","expr":"none"}]}]}"#;
+    let deep = "[".repeat(100_000);
+    let long = format!("{{\"constraints\":\"{}\"}}", "x".repeat(1 << 20));
+    for context in [limit, old, "", "null", "7", "{", "{\"constraints\":7}", "\u{0}", &deep, &long] {
+        let context_begins: String = context.chars().take(40).collect();
+        assert_eq!(peer.generate("mdm_commands_recent", context), all, "{context_begins}");
+    }
+    assert_eq!(peer.call("mdm_commands_recent", &map(&[("action", "generate")])).unwrap(), all);
+}
+
+#[test]
+fn no_operator_takes_a_row_away_whichever_way_it_is_written() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let all = peer.generate("mdm_commands_recent", "{}");
+    // All that osquery has sent or has a name for, 73 and 74 being LIMIT and OFFSET, and some that it has not.
+    for op in [2, 4, 8, 16, 32, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 150, 255] {
+        for op in [op.to_string(), format!("\"{op}\"")] {
+            let one = format!(r#"{{"op":{op},"expr":"0"}}"#);
+            let context = format!(
+                r#"{{"constraints":[{{"name":"command_uuid","list":[{one},{one}],"affinity":"TEXT"}},{{"name":"received_at","list":[{one}],"affinity":"BIGINT"}}],"colsUsed":["status"],"colsUsedBitset":2}}"#
+            );
+            assert_eq!(peer.generate("mdm_commands_recent", &context), all, "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_join_that_asks_a_thousand_times_reads_the_mac_once() {
+    let (folder, mac) = (tempfile::tempdir().unwrap(), FakeMac::new());
+    mac.command(PROFILES, support::ENROLLED).log("");
+    let manager = Manager::start(folder.path());
+    let root = mac.root().to_str().unwrap();
+    let _extension = Extension::start(&manager.socket, &["--source", "live", "--root", root]);
+    let peer = manager.extension();
+    let start = Instant::now();
+    for outer in 0..1000 {
+        let context = format!(
+            r#"{{"constraints":[{{"name":"checked_at","list":[{{"op":32,"expr":"{outer}"}}],"affinity":"BIGINT"}}]}}"#
+        );
+        assert_eq!(peer.generate("mdm_watchdog", &context).rows.len(), 1);
+    }
+    let looks = mac.calls(PROFILES).iter().filter(|call| call.contains(" status ")).count();
+    // A reading serves for a minute. The first one looks twice: the past of the log is read behind it.
+    assert!((1..=2 + start.elapsed().as_secs() / 60).contains(&(looks as u64)), "{looks} looks");
+}
+
+#[test]
+fn a_write_to_a_read_only_table_is_refused_as_osquery_wants_it() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let columns = tables::DEFINITIONS.iter().find(|table| table.name == "mdm_watchdog").unwrap().columns.len();
+    let values = format!("[{}]", vec!["null"; columns].join(","));
+    for request in [
+        map(&[("action", "insert"), ("auto_rowid", "false"), ("json_value_array", &values)]),
+        map(&[("action", "update"), ("id", "0"), ("json_value_array", &values)]),
+        map(&[("action", "delete"), ("id", "0")]),
+    ] {
+        assert_eq!(peer.call("mdm_watchdog", &request).unwrap().rows, [map(&[("status", "readonly")])], "{request:?}");
+    }
+}
+
+#[test]
+fn questions_that_make_no_sense_are_answered_as_such() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let answer = peer.call("mdm_watchdog", &map(&[("action", "dance")])).unwrap();
+    assert_eq!((answer.code, answer.rows.len()), (1, 0));
+    assert!(peer.call("no_such_table", &map(&[("action", "generate")])).is_err());
+    assert!(peer.call_in("config", "mdm_watchdog", &map(&[("action", "generate")])).is_err());
+    let Err(thrift::Error::Application(exception)) = peer.ask("options") else { panic!("there are no options") };
+    assert_eq!(exception.kind, thrift::ApplicationErrorKind::UnknownMethod);
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0x80, 1, 0, 1, 0x7f, 0xff, 0xff, 0xff], &[0; 64]] {
+        let mut stream = peer.connect().unwrap();
+        stream.write_all(garbage).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert_eq!(answer, b"", "{garbage:?}");
+    }
+    assert_eq!(peer.generate("mdm_watchdog", "{}").rows.len(), 1);
+}
+
+#[test]
+fn a_refused_registration_ends_it_with_the_managers_own_words() {
+    for words in [
+        "Duplicate extension registered",
+        "Failed adding registry: Registry item mdm_watchdog conflicts with another item of the same name.",
+        "Invalid route info",
+        "Incompatible extension SDK version",
+        "SQLITE_ERROR",
+    ] {
+        let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+        let manager = Manager::refusing(folder.path(), words);
+        let (code, said) = Extension::on(&manager, capture.path()).end();
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("osquery refused to register mdm_health: {words}")), "{said}");
+        let tries = if words == "Duplicate extension registered" { 6 } else { 1 };
+        assert_eq!((manager.state().registrations.len(), left(folder.path())), (tries, Vec::new()));
+    }
+}
+
+#[test]
+fn a_predecessor_that_is_still_listed_is_waited_for() {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let manager = Manager::refusing(folder.path(), "Duplicate extension registered");
+    let mut extension = Extension::on(&manager, capture.path());
+    extension.said("osquery refused to register mdm_health: Duplicate");
+    manager.state().refusal = None;
+    assert_eq!(manager.extension().generate("mdm_watchdog", "{}").rows.len(), 1);
+
+    let (folder, capture) = (tempfile::tempdir().unwrap(), capture);
+    let manager = Manager::refusing(folder.path(), "Duplicate extension registered");
+    let mut extension = Extension::on(&manager, capture.path());
+    extension.said("osquery refused to register mdm_health: Duplicate");
+    extension.signal(Signal::TERM);
+    assert_eq!(extension.end().0, Some(0));
+}
+
+#[test]
+fn a_socket_that_never_comes_ends_it_and_one_that_comes_late_does_not() {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let (socket, source) = (folder.path().join("osquery.em"), capture.path().to_str().unwrap());
+    let start = Instant::now();
+    let never = Extension::run(&["--socket", socket.to_str().unwrap(), "--timeout=1", "--source", source]);
+    let (code, said) = never.end();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("there is no osquery after 1 s") && said.contains("osquery.em"), "{said}");
+    assert!((1..20).contains(&start.elapsed().as_secs()));
+
+    let mut late = Extension::start(&socket, &["--source", source]);
+    late.said("waits for osquery");
+    let manager = Manager::start(folder.path());
+    assert_eq!(manager.extension().generate("mdm_watchdog", "{}").rows.len(), 1);
+}
+
+#[test]
+fn an_orderly_shutdown_ends_it_well_and_leaves_nothing_behind() {
+    let (folder, _capture, _manager, extension, peer) = running();
+    peer.shutdown().unwrap();
+    let (code, said) = extension.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(left(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_signal_ends_it_well_and_takes_the_registration_back() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (folder, _capture, manager, extension, _) = running();
+        extension.signal(signal);
+        assert_eq!(extension.end().0, Some(0));
+        assert_eq!((manager.state().deregistered.as_slice(), left(folder.path())), (&[4242][..], Vec::new()));
+    }
+}
+
+#[test]
+fn a_signal_ends_it_while_it_waits_and_while_osquery_is_mute() {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let nobody = folder.path().join("nobody.em");
+    let mut waiting = Extension::start(&nobody, &["--source", capture.path().to_str().unwrap()]);
+    waiting.said("waits for osquery");
+    waiting.signal(Signal::TERM);
+    assert_eq!(waiting.end().0, Some(0));
+
+    let (_folder, _capture, manager, extension, _) = running();
+    manager.state().mute = true;
+    let start = Instant::now();
+    extension.signal(Signal::TERM);
+    assert_eq!(extension.end().0, Some(0));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    manager.state().mute = false;
+}
+
+#[test]
+fn a_stale_socket_at_its_path_is_replaced_and_the_new_one_is_its_own() {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let manager = Manager::start(folder.path());
+    drop(UnixListener::bind(manager.extension_socket()).unwrap());
+    let _extension = Extension::on(&manager, capture.path());
+    let peer = manager.extension();
+    assert_eq!(peer.generate("mdm_watchdog", "{}").rows.len(), 1);
+    assert_eq!(fs::metadata(&peer.0).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(folder.path().join(".mdm_health.0")).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_socket_that_cannot_be_made_ends_it_and_takes_the_registration_back() {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let manager = Manager::start(folder.path());
+    fs::create_dir(manager.extension_socket()).unwrap();
+    let (code, said) = Extension::on(&manager, capture.path()).end();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("osquery.em.4242 cannot be made"), "{said}");
+    assert_eq!(manager.state().deregistered, [4242]);
+}
+
+#[test]
+fn a_path_too_long_for_a_socket_is_said_before_anything_else() {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let room = 103 - folder.path().as_os_str().len() - 1;
+    let socket = folder.path().join("s".repeat(room - ".65535".len() + 1));
+    let (code, said) = Extension::start(&socket, &["--source", capture.path().to_str().unwrap()]).end();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("is too long") && said.contains("103 bytes"), "{said}");
+
+    let just_right = folder.path().join("s".repeat(room - ".65535".len()));
+    let just_right =
+        ["--socket", just_right.to_str().unwrap(), "--timeout", "0", "--source", capture.path().to_str().unwrap()];
+    let (_, said) = Extension::run(&just_right).end();
+    assert!(said.contains("there is no osquery"), "{said}");
+}
+
+#[test]
+fn an_osquery_that_vanishes_ends_it() {
+    let (folder, _capture, manager, extension, _) = running();
+    manager.vanish();
+    let (code, said) = extension.end();
+    assert_eq!(code, Some(3));
+    assert!(said.contains("osquery does not answer at"), "{said}");
+    assert_eq!(left(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn an_osquery_that_drops_it_in_silence_ends_it() {
+    let (_folder, _capture, manager, extension, peer) = running();
+    manager.state().listed.clear();
+    let (code, said) = extension.end();
+    assert_eq!(code, Some(3));
+    assert!(said.contains("no longer lists this extension"), "{said}");
+    assert!(peer.ping().is_err());
+}
+
+#[test]
+fn its_own_socket_taken_away_ends_it() {
+    let (_folder, _capture, _manager, extension, peer) = running();
+    fs::remove_file(&peer.0).unwrap();
+    let (code, said) = extension.end();
+    assert_eq!(code, Some(3));
+    assert!(said.contains("own socket") && said.contains("does not answer"), "{said}");
+}
+
+#[test]
+fn idle_connections_do_not_keep_osquery_waiting() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let idle: Vec<_> = (0..16).map(|_| peer.connect().unwrap()).collect();
+    assert_eq!(peer.ping().unwrap(), 0);
+    assert_eq!(peer.generate("mdm_watchdog", "{}").rows.len(), 1);
+    // Those are still served, and beyond the limit the one idle longest is closed.
+    assert_eq!(ping_over(&idle[1]).unwrap(), 0);
+    let _more: Vec<_> = (0..64).map(|_| peer.connect().unwrap()).collect();
+    assert_eq!(peer.ping().unwrap(), 0);
+    assert!(ping_over(&idle[0]).is_err());
+}
+
+#[test]
+fn a_connection_that_came_just_now_is_not_sent_away_for_another() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let mut connections: Vec<_> = (0..64).map(|_| peer.connect().unwrap()).collect();
+    assert_eq!(ping_over(&connections[63]).unwrap(), 0, "all have been let in");
+    let one_more = peer.connect().unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(ping_over(&connections[0]).unwrap(), 0);
+    connections.remove(0);
+    assert_eq!(ping_over(&one_more).unwrap(), 0);
+}
+
+#[test]
+fn many_clients_at_once_are_all_answered() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..25 {
+                    assert_eq!(peer.generate("mdm_commands_recent", "{}").rows.len(), 3);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_mac_whose_log_hangs_keeps_neither_the_others_waiting_nor_the_end() {
+    let (folder, mac) = (tempfile::tempdir().unwrap(), FakeMac::new());
+    mac.command(LOG, "").behaves(LOG, "hang_with_child");
+    let manager = Manager::start(folder.path());
+    let root = mac.root().to_str().unwrap();
+    let extension = Extension::start(&manager.socket, &["--source", "live", "--root", root]);
+    let peer = manager.extension();
+    let slow: Vec<_> = (0..8)
+        .map(|_| {
+            let peer = peer.clone();
+            thread::spawn(move || peer.generate("mdm_watchdog", "{}"))
+        })
+        .collect();
+    until("the log is being read", || mac.path("/usr/bin/log.child").exists());
+    for _ in 0..20 {
+        assert_eq!(peer.ping().unwrap(), 0);
+        assert!(!peer.call("mdm_commands_recent", &map(&[("action", "columns")])).unwrap().rows.is_empty());
+    }
+    assert!(slow.iter().all(|answer| !answer.is_finished()), "the log was not slow at all");
+    for answer in slow {
+        let answer = answer.join().unwrap();
+        assert_eq!((answer.code, answer.rows[0]["state"].as_str()), (0, "unknown"));
+    }
+    let child: i32 = fs::read_to_string(mac.path("/usr/bin/log.child")).unwrap().trim().parse().unwrap();
+    extension.signal(Signal::TERM);
+    let start = Instant::now();
+    assert_eq!(extension.end().0, Some(0));
+    assert!(start.elapsed() < LIMIT / 2);
+    until("what it had started has ended", || {
+        let state = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        state.is_empty() || state.rsplit(") ").next().unwrap().starts_with('Z')
+    });
+}
+
+#[test]
+fn a_command_line_that_cannot_be_followed_is_said_to_be() {
+    let capture = three_commands();
+    for (arguments, words) in [
+        (&["--socket", "/nowhere/osquery.em"][..], "pass --source"),
+        (&["-socket=/nowhere/osquery.em", "--source", "/no/such/capture"], "/no/such/capture"),
+        (&["--socket"], "osqueryi --extension"),
+        (&["--socket", "s", "--now", "yesterday", "--source", capture.path().to_str().unwrap()], "yesterday"),
+    ] {
+        let (code, said) = Extension::run(arguments).end();
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.starts_with("mdm-health: ") && said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_file_named_as_an_extension_is_one_when_it_is_started_with_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("mdm_health.ext");
+    symlink(env!("CARGO_BIN_EXE_mdm-health"), &program).unwrap();
+    let (code, said) = Extension::run_as(&program, &[]).end();
+    assert_eq!(code, Some(2));
+    assert!(said.contains("this is an osquery extension"), "{said}");
+    assert_eq!(Extension::run_as(&program, &["version"]).end().0, Some(0));
+}
+
+#[test]
+fn flags_of_a_newer_osquery_are_left_alone() {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let manager = Manager::start(folder.path());
+    let joined = format!("-socket={}", manager.socket.display());
+    let source = format!("--source={}", capture.path().display());
+    let extension = Extension::run(&["--new", "7", &joined, "-timeout=x", "--interval=0", "--brand-new=1", &source]);
+    let peer = manager.extension();
+    assert_eq!(peer.generate("mdm_watchdog", "{}").rows[0]["state"], "ok");
+    peer.shutdown().unwrap();
+    assert_eq!(extension.end(), (Some(0), String::new()), "without --verbose it says nothing unless it must");
+}

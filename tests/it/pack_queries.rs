@@ -1,0 +1,293 @@
+//! The queries of the packs, over every capture and over Macs of all kinds: what is wrong is named, what could not be told
+//! is never healthy, and a policy is its report turned around.
+
+use crate::support;
+use crate::support::fake_mac::FakeMac;
+use crate::support::keychain::{Keychain, MANAGED, profiles_list, scep};
+use crate::support::{MDMCLIENT, Mac, capture, findings, fixture, no_state, record, tables};
+use chrono::{TimeDelta, Utc};
+use mdm_health::cli::packs::{Kind, QUERIES, Query};
+use mdm_health::cli::shell::{self, Format};
+use mdm_health::collect;
+use mdm_health::facts::{ddm_state, software_update_preferences, system_version};
+use mdm_health::health::Findings;
+use mdm_health::host::{Host, Recorded};
+use mdm_health::log::ReadOptions;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+const NOW: &str = "2026-11-23T18:00:00Z";
+const INSTALL_LOG: &str = "/private/var/log/install.log";
+const SOFTWAREUPDATED: &str = "</System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated>";
+
+/// Our own captures.
+fn captures() -> BTreeMap<String, PathBuf> {
+    let within = |folder: &str| fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let folders = within("").chain(within("updates")).filter(|path| path.join("capture.json").exists());
+    folders.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
+}
+
+/// Other people's logs, where they are at hand.
+fn real_logs() -> BTreeMap<String, PathBuf> {
+    let files = capture("log").into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = files.map(|entry| entry.unwrap().path());
+    files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
+}
+
+fn rows(sql: &str, findings: &Arc<Findings>) -> Vec<Value> {
+    let findings = findings.clone();
+    let printed = shell::query(sql, Format::Json, tables(), move || findings.clone());
+    serde_json::from_str(&printed.unwrap_or_else(|error| panic!("{error}: {sql}"))).unwrap()
+}
+
+/// What a query says of a Mac: the states and reasons of its rows.
+fn said(query: &str, mac: &Mac) -> Vec<String> {
+    let query = QUERIES.iter().find(|one| one.name == query).unwrap();
+    rows(query.sql, &Arc::new(mac.findings())).iter().map(state).collect()
+}
+
+fn state(row: &Value) -> String {
+    format!("{}, {}", row["state"].as_str().unwrap_or("-"), row["reason"].as_str().unwrap_or("-"))
+}
+
+fn policies() -> impl Iterator<Item = &'static Query> {
+    QUERIES.iter().filter(|query| matches!(query.kind, Kind::Policy { .. }))
+}
+
+/// A Mac that is well in everything, at this very moment.
+fn healthy_mac() -> FakeMac {
+    let now = Utc::now();
+    let keychain = Keychain::at(&now.to_rfc3339()).identity("Mac 42", "Example CA", -65..300);
+    let answer = record(
+        MDMCLIENT,
+        &(now - TimeDelta::minutes(10)).format("%F %T%.6f+0000").to_string(),
+        300,
+        0x6c0d,
+        "<<<<< Received HTTP response (200) [Idle] <<<<<",
+    );
+    let boot = (now - TimeDelta::days(3)).timestamp();
+    let mac = FakeMac::new();
+    mac.answers("/usr/bin/profiles", "status", support::ENROLLED)
+        .answers("/usr/bin/profiles", "-C", &profiles_list(&scep("Mac 42")))
+        .command("/usr/libexec/mdmclient", MANAGED)
+        .answers("/usr/bin/security", "find-identity", &keychain.identities())
+        .answers("/usr/bin/security", "find-certificate", keychain.certificates())
+        .command("/usr/sbin/sysctl", &format!("{{ sec = {boot}, usec = 0 }} then\n{{ sec = 0, usec = 0 }} never\n"))
+        .log(&format!("{answer}\n"))
+        .file(INSTALL_LOG, "2026-11-23 10:00:00-08 mac softwareupdated[301]: SUScan: done\n")
+        .file(software_update_preferences::PATH, "<plist version=\"1.0\"><dict/></plist>")
+        .file(
+            system_version::PATH,
+            "<plist version=\"1.0\"><dict><key>ProductVersion</key><string>26.1</string>\
+             <key>ProductBuildVersion</key><string>25B78</string></dict></plist>",
+        );
+    mac
+}
+
+/// The policies that do not pass on that Mac, each with what its report says.
+fn failing(mac: &FakeMac) -> BTreeMap<&'static str, Vec<String>> {
+    let failing = policies().filter(|query| ask(mac, &query.turned()).is_empty());
+    failing.map(|query| (query.name, ask(mac, query.sql).iter().map(state).collect())).collect()
+}
+
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn ask(mac: &FakeMac, sql: &str) -> Vec<Value> {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+    program.args(["query", sql, "--json", "--root"]).arg(mac.root()).env_remove("MDM_HEALTH_SOURCE");
+    let output = program.output().unwrap();
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn every_query_runs_over_every_capture_and_a_policy_passes_exactly_where_its_report_gives_no_row() {
+    for (name, path) in captures().into_iter().chain(real_logs()) {
+        let findings = Arc::new(findings(&path));
+        for query in QUERIES.iter().filter(|query| query.sql.starts_with("SELECT")) {
+            let wrong = rows(query.sql, &findings);
+            if matches!(query.kind, Kind::Policy { .. }) {
+                let passes = rows(&query.turned(), &findings);
+                assert_eq!(passes.len(), usize::from(wrong.is_empty()), "{} on {name}: {wrong:?}", query.name);
+            }
+        }
+    }
+}
+
+/// What the policies' reports say of each of our captures, beside what was not captured.
+#[test]
+fn what_is_wrong_with_every_capture_is_named() {
+    let mut seen = String::new();
+    for (name, path) in captures() {
+        let findings = Arc::new(findings(&path));
+        let _ = writeln!(seen, "{name}");
+        for query in policies() {
+            for said in rows(query.sql, &findings).iter().map(state) {
+                let not_captured = ["not_captured", "_unavailable", "identities_unknown"];
+                if !not_captured.iter().any(|reason| said.ends_with(reason)) {
+                    let _ = writeln!(seen, "  {}: {said}", query.name);
+                }
+            }
+        }
+    }
+    insta::assert_snapshot!("wrong", seen);
+}
+
+/// Otherwise a log that notes differences would have two lines an hour of each Mac.
+#[test]
+fn the_rows_of_what_is_scheduled_do_not_change_while_nothing_happens() {
+    for (name, path) in captures() {
+        let now = Recorded::open(&path, None).unwrap().now().unwrap();
+        let at = |now| {
+            let host = Recorded::open(&path, Some(now)).unwrap();
+            Arc::new(Findings::new(collect::evidence(&host, &ReadOptions::default(), &no_state())))
+        };
+        let (now, later) = (at(now), at(now + TimeDelta::seconds(90)));
+        for query in QUERIES.iter().filter(|query| query.interval > 0) {
+            assert_eq!(rows(query.sql, &now), rows(query.sql, &later), "{} on {name}", query.name);
+        }
+    }
+}
+
+#[test]
+fn a_healthy_mac_passes_every_policy() {
+    assert_eq!(failing(&healthy_mac()), BTreeMap::new());
+}
+
+#[test]
+fn a_mac_that_tells_nothing_passes_no_policy_and_is_unknown_in_each() {
+    let mut failing = failing(&FakeMac::new());
+    assert!(failing.keys().copied().eq(policies().map(|query| query.name)), "{failing:?}");
+    let sources = failing.remove("mdm-sources-trouble").unwrap();
+    assert!(sources.iter().all(|said| said.starts_with("error, ")), "{sources:?}");
+    assert!(failing.values().flatten().all(|said| said.starts_with("unknown, ")), "{failing:?}");
+}
+
+#[test]
+fn one_source_that_fails_takes_with_it_what_rests_on_it_and_no_more() {
+    let failing_after = |change: &dyn Fn(&FakeMac)| {
+        let mac = healthy_mac();
+        change(&mac);
+        failing(&mac).into_keys().collect::<Vec<_>>()
+    };
+    let without = |path: &str| failing_after(&|mac| fs::remove_file(mac.path(path)).unwrap());
+    let damaged = |path: &str| {
+        failing_after(&|mac| {
+            mac.file(path, "");
+        })
+    };
+    assert_eq!(without("/usr/bin/security"), ["mdm-identity-expiring", "mdm-sources-trouble"]);
+    assert_eq!(without(INSTALL_LOG), ["mdm-sources-trouble", "os-updates-stalled"]);
+    assert_eq!(damaged(software_update_preferences::PATH), ["mdm-sources-trouble", "os-updates-stalled"]);
+    assert_eq!(damaged(ddm_state::PATH), ["mdm-sources-trouble", "os-update-enforcement"]);
+    assert_eq!(damaged(system_version::PATH), ["mdm-sources-trouble", "os-update-enforcement"]);
+    let of_the_log = ["mdm-client-stuck", "mdm-commands-pending", "mdm-sources-trouble", "os-updates-stalled"];
+    assert_eq!(without("/usr/bin/log"), of_the_log);
+}
+
+#[test]
+fn identities_that_are_all_valid_pass_though_nothing_tells_which_is_the_mdms() {
+    let said = |second: std::ops::Range<i64>| {
+        let keychain = Keychain::at(NOW).identity("Mac 42", "Example CA", -65..300);
+        let keychain = keychain.identity("Mac 42", "Example CA", second);
+        let mac = Mac::at(NOW)
+            .command("profiles-list", &profiles_list(&scep("Mac 42")))
+            .command("identities", &keychain.identities())
+            .command("certificates", keychain.certificates());
+        said("mdm-identity-expiring", &mac)
+    };
+    assert_eq!(said(-65..32), Vec::<String>::new());
+    for second in [-65..30, -65..-1, 1..300] {
+        assert_eq!(said(second.clone()), ["ambiguous, -"], "{second:?}");
+    }
+}
+
+#[test]
+fn a_command_is_pending_after_the_window_and_where_the_log_was_read() {
+    let received = "2026-11-23 16:00:00 Processing server request: ProfileList for: <Device> (A-1) PowerNap: no";
+    let put_off = "2026-11-23 16:00:01 >>>>> Sending HTTP request (PUT) [NotNow(ProfileList):A-1] >>>>>";
+    let again = "2026-11-23 17:59:59 Processing server request: ProfileList for: <Device> (A-1) PowerNap: no";
+    let of = |mac: Mac| said("mdm-commands-pending", &mac);
+    let nothing = Vec::<String>::new();
+    assert_eq!(of(Mac::at(NOW).said(received)), ["pending, never_answered"]);
+    assert_eq!(of(Mac::at(NOW).said(&received.replace("16:00", "17:00"))), nothing);
+    assert_eq!(
+        of(Mac::at(NOW).said(&format!("{received}\n{put_off}\n{again}"))),
+        nothing,
+        "put off, and at work on it"
+    );
+    // It may have been answered where nobody looked.
+    let late = Mac::at(NOW).said(received).log_span("2026-11-23T16:15:00Z", NOW);
+    assert_eq!(of(late), nothing);
+    let too_late = Mac::at(NOW).said(received).log_span("2026-11-23T17:15:00Z", NOW);
+    assert_eq!(of(too_late), ["unknown, log_incomplete"]);
+    let off = Mac::at(NOW).command("profiles-status", support::NOT_ENROLLED).without_log();
+    assert_eq!(of(off), nothing);
+}
+
+#[test]
+fn an_update_without_a_sign_of_life_is_stalled_unless_it_is_over() {
+    const WITHOUT: &str = "<plist version=\"1.0\"><dict/></plist>";
+    let progress = |at: &str, report: &str, stalled: &str| {
+        format!(
+            "{at} {SOFTWAREUPDATED} [SUMacControllerProgressManager] Reported progress ({report}): phase:PREPARING_UPDATE \
+             stalled:{stalled} portionComplete:0.500000 estimatedTimeRemaining:-1.000000"
+        )
+    };
+    let mac = |lines: &str| {
+        Mac::at(NOW)
+            .log_span("2026-09-01T00:00:00Z", NOW)
+            .file(software_update_preferences::PATH, WITHOUT)
+            .file(INSTALL_LOG, "2026-11-23 12:00:00+00 host softwareupdated[754]: hello\n")
+            .said(lines)
+    };
+    let of = |mac: Mac| said("os-updates-stalled", &mac);
+    let nothing = Vec::<String>::new();
+    assert_eq!(of(mac(&progress("2026-11-22 17:00:00", "inter", "NO"))), ["stalled, no_progress"]);
+    assert_eq!(of(mac(&progress("2026-11-22 19:00:00", "inter", "NO"))), nothing);
+    assert_eq!(of(mac(&progress("2026-11-23 17:59:00", "inter", "YES"))), ["stalled, progress_stalled"]);
+    assert_eq!(of(mac(&progress("2026-10-22 17:00:00", "inter", "YES"))), nothing, "nobody spoke of it for a month");
+    let overtaken = "2026-11-22 16:00:00+00 host softwareupdated[754]: softwareupdated: Starting with build 26.6 (25G83)\n\
+                     2026-11-22 16:30:00+00 host softwareupdated[754]: MSU updates found: (\n\
+                     \t    \"<SUOSUProduct: MSU_UPDATE_25G229_patch_26.7_minor>\"\n\t)\n\
+                     2026-11-22 17:30:00+00 host softwareupdated[754]: MSU updates found: (\n\
+                     \t    \"<SUOSUProduct: MSU_UPDATE_26A428_patch_27.0_major>\"\n\t)\n";
+    let runs = "2026-11-22 18:30:00+00 host softwareupdated[412]: softwareupdated: Starting with build 27.0 (26A428)\n";
+    let begun = mac(&progress("2026-11-22 17:00:00", "start", "NO"));
+    assert_eq!(of(begun.file(INSTALL_LOG, overtaken)), ["stalled, no_progress"]);
+    let begun = mac(&progress("2026-11-22 17:00:00", "start", "NO"));
+    assert_eq!(of(begun.file(INSTALL_LOG, &format!("{overtaken}{runs}"))), nothing, "a later one was installed");
+    let just_woken = mac(&progress("2026-11-22 17:00:00", "inter", "NO")).awake_since("2026-11-23T17:00:00Z");
+    assert_eq!(of(just_woken), nothing);
+    let unread = mac(&progress("2026-11-23 17:59:00", "inter", "NO")).without_file(INSTALL_LOG);
+    assert_eq!(of(unread), ["unknown, install_log_unavailable"]);
+}
+
+#[test]
+fn an_enforced_update_is_past_due_after_the_window_and_its_padding() {
+    let mac = |deadline: &str, line: &str| {
+        let declared = format!(
+            "<plist version=\"1.0\"><dict><key>SUCorePersistedStatePolicyFields</key><dict><key>Declarations</key><dict>\
+             <key>k</key><dict><key>TargetOSVersion</key><string>26.7</string><key>TargetLocalDateTime</key>\
+             <string>{deadline}</string></dict></dict></dict></dict></plist>"
+        );
+        let system = "<plist version=\"1.0\"><dict><key>ProductVersion</key><string>26.6.2</string></dict></plist>";
+        let log = format!("2026-11-23 12:00:00+00 host softwareupdated[754]: hello\n{line}");
+        let mac = Mac::at(NOW).file(ddm_state::PATH, &declared).file(system_version::PATH, system);
+        said("os-update-enforcement", &mac.file(INSTALL_LOG, &log))
+    };
+    let nothing = Vec::<String>::new();
+    assert_eq!(mac("2026-11-23T16:29:00", ""), ["past_due, past_due"]);
+    assert_eq!(mac("2026-11-23T16:31:00", ""), nothing);
+    assert_eq!(mac("2026-11-24T12:00:00", ""), nothing);
+    assert_eq!(mac("tomorrow", ""), ["unknown, unknown"]);
+    let padded = |at| {
+        format!("2026-11-23 12:01:00+00 host softwareupdated[754]: setPastDuePaddedEnforcementDate is set: {at}\n")
+    };
+    assert_eq!(mac("2026-11-23T12:00:00", &padded("Mon Nov 23 17:00:00 2026")), nothing);
+    assert_eq!(mac("2026-11-23T12:00:00", &padded("Mon Nov 23 13:00:00 2026")), ["past_due, past_due"]);
+}

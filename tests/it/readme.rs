@@ -1,0 +1,80 @@
+//! What the README shows, run as it is written.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+const README: &str = include_str!("../../README.md");
+
+/// The recording of the README.
+const SOURCE: &str = "tests/fixtures/update-command-never-answered";
+
+/// The section with that heading.
+fn section(heading: &str) -> &str {
+    let rest = README.split_once(&format!("\n## {heading}\n")).unwrap().1;
+    rest.split("\n## ").next().unwrap()
+}
+
+/// The blocks of that language in a text.
+fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let begin = format!("```{language}\n");
+    text.split(begin.as_str()).skip(1).map(|block| block.split("```").next().unwrap()).collect()
+}
+
+/// A folder like a clone, in which what is made is lost again.
+fn clone() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), folder.path().join("tests")).unwrap();
+    folder
+}
+
+/// What a line of the shell prints, with the program in place of `mdm-health`.
+#[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
+fn printed(folder: &Path, line: &str) -> String {
+    let line = format!("mdm-health() {{ '{}' \"$@\"; }}; {line}", env!("CARGO_BIN_EXE_mdm-health"));
+    let output =
+        Command::new("bash").args(["-c", &line]).current_dir(folder).env_remove("MDM_HEALTH_SOURCE").output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_commands_to_try_it_print_what_is_shown() {
+    let (folder, section) = (clone(), section("Try it"));
+    let lines: Vec<String> =
+        blocks(section, "sh")[0].lines().map(|line| line.replace("cargo run --release --", "mdm-health")).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let rows = printed(folder.path(), &lines[0]);
+    for shown in blocks(section, "text")[0].lines().filter(|line| *line != "…") {
+        assert!(rows.lines().any(|line| line == shown), "{shown}\n{rows}");
+    }
+    assert_eq!(printed(folder.path(), &lines[1]), "");
+    assert!(folder.path().join("stuck.html").is_file());
+}
+
+#[test]
+fn the_outputs_of_mdm_watchdog_are_those_that_are_shown() {
+    let shown = blocks(section("For those who know mdm-watchdog"), "text")[0];
+    assert_eq!(printed(clone().path(), &format!("mdm-health -diagnose --source {SOURCE}")), shown);
+}
+
+#[test]
+fn the_packs_can_be_printed_and_run_as_shown() {
+    let folder = clone();
+    let lines: Vec<&str> = blocks(section("Deploy it"), "sh")[0].lines().collect();
+    assert!(lines.len() > 5);
+    for line in lines {
+        let source = if line.starts_with("mdm-health query") { format!(" --source {SOURCE}") } else { String::new() };
+        assert!(!printed(folder.path(), &format!("{line}{source}")).is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn every_query_that_is_named_runs() {
+    let queries: Vec<&str> = README.split('`').filter(|code| code.starts_with("SELECT ")).collect();
+    assert!(queries.len() > 6, "{queries:?}");
+    for query in queries {
+        printed(clone().path(), &format!("mdm-health query \"{query}\" --source {SOURCE}"));
+    }
+}

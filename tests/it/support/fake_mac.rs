@@ -1,0 +1,90 @@
+//! A folder that looks like a Mac: its commands are links to one script, whose behaviour lies in files beside them.
+//!
+//! Links, because a script that was just written can be busy when several threads start programs.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+pub struct FakeMac {
+    folder: TempDir,
+}
+
+impl FakeMac {
+    /// A Mac without any commands.
+    pub fn new() -> Self {
+        let mac = Self { folder: tempfile::tempdir().unwrap() };
+        mac.file("/System/Library/CoreServices/SystemVersion.plist", "");
+        mac
+    }
+
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn path(&self, absolute: &str) -> PathBuf {
+        self.root().join(absolute.trim_start_matches('/'))
+    }
+
+    /// Writes a file by its path on the Mac.
+    pub fn file(&self, absolute: &str, text: &str) -> &Self {
+        let path = self.path(absolute);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    /// A command that prints `output` and ends well.
+    pub fn command(&self, absolute: &str, output: &str) -> &Self {
+        self.file(&format!("{absolute}.out"), output).link(absolute, "command.sh")
+    }
+
+    /// A command that prints `output` when that is its first argument.
+    pub fn answers(&self, absolute: &str, first: &str, output: &str) -> &Self {
+        self.file(&format!("{absolute}.{first}.out"), output).link(absolute, "command.sh")
+    }
+
+    /// A `log` that shows those records, by their times.
+    pub fn log(&self, records: &str) -> &Self {
+        self.file("/usr/bin/log.records", records).link("/usr/bin/log", "log.sh")
+    }
+
+    /// More records for it.
+    pub fn log_more(&self, records: &str) -> &Self {
+        let path = self.path("/usr/bin/log.records");
+        let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(records.as_bytes()).unwrap();
+        self
+    }
+
+    fn link(&self, absolute: &str, script: &str) -> &Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_mac").join(script);
+        let link = self.path(absolute);
+        if fs::symlink_metadata(&link).is_err() {
+            symlink(script, link).unwrap();
+        }
+        self
+    }
+
+    /// How a command behaves: see `tests/fake_mac/command.sh`.
+    pub fn behaves(&self, absolute: &str, behaviour: &str) -> &Self {
+        self.file(&format!("{absolute}.do"), &format!("{behaviour}\n"))
+    }
+
+    pub fn fails(&self, absolute: &str, code: i32, stderr: &str) -> &Self {
+        self.file(&format!("{absolute}.code"), &format!("{code}\n")).file(&format!("{absolute}.err"), stderr)
+    }
+
+    /// The argument lists with which a command was called.
+    pub fn calls(&self, absolute: &str) -> Vec<String> {
+        let calls = fs::read_to_string(self.path(&format!("{absolute}.calls"))).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+
+    /// The environment in which a command was called.
+    pub fn environment(&self, absolute: &str) -> String {
+        fs::read_to_string(self.path(&format!("{absolute}.env"))).unwrap_or_default()
+    }
+}

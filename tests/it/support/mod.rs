@@ -1,0 +1,275 @@
+//! What the tests share: a Mac written down in a few lines, and its tables.
+
+pub mod captured;
+pub mod extension;
+pub mod fake_mac;
+pub mod heal_mac;
+pub mod keychain;
+pub mod live_mac;
+pub mod manager;
+pub mod manager_process;
+pub mod set_clock;
+pub mod target_volume;
+
+use mdm_health::collect::{self, Collector};
+use mdm_health::health::Findings;
+use mdm_health::host::Recorded;
+use mdm_health::log::ReadOptions;
+use mdm_health::tables::{self, Context, Table, Value};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub const ENROLLED: &str =
+    "Enrolled via DEP: Yes\nMDM enrollment: Yes (User Approved)\nMDM server: https://mdm.example.com/mdm\n";
+pub const NOT_ENROLLED: &str = "Enrolled via DEP: No\nMDM enrollment: No\n";
+pub const MDMCLIENT: &str = "/usr/libexec/mdmclient";
+
+/// A capture folder in the making. It is enrolled and awake for a week unless told otherwise.
+pub struct Mac {
+    now: &'static str,
+    span: Option<(String, String)>,
+    log: Option<String>,
+    commands: BTreeMap<&'static str, String>,
+    files: BTreeMap<&'static str, String>,
+}
+
+impl Mac {
+    /// A Mac captured at that moment, with a log of the three hours before it that holds a record of another process.
+    pub fn at(now: &'static str) -> Self {
+        let week = 7 * 86_400;
+        let (from, booted) = (time(now) - chrono::TimeDelta::hours(3), time(now).timestamp() - week);
+        let mac = Self {
+            now,
+            span: Some((from.to_rfc3339(), now.to_owned())),
+            log: None,
+            commands: BTreeMap::new(),
+            files: BTreeMap::new(),
+        };
+        let other = record("/usr/sbin/cfprefsd", &from.format("%F %T%.6f%z").to_string(), 0, 0, "nothing of ours");
+        mac.log_text(&format!("{other}\n{{\"count\":1,\"finished\":1}}\n"))
+            .command("profiles-status", ENROLLED)
+            .awake_since_epoch(booted)
+    }
+
+    /// What mdmclient said, a line each: `2026-11-23 17:00:00 >>>>> Sending …`, in UTC or with an offset behind the
+    /// time. A path in angle brackets before the message names another process.
+    pub fn said(self, lines: &str) -> Self {
+        let log = ndjson(lines) + &self.log.clone().unwrap_or_default();
+        self.log_text(&log)
+    }
+
+    /// The whole log, as `log show --style ndjson` prints it.
+    pub fn log_text(mut self, text: &str) -> Self {
+        self.log = Some(text.to_owned());
+        self
+    }
+
+    /// The log without its trailer, as when `log show` was stopped.
+    pub fn cut_off(self) -> Self {
+        let log = self.log.clone().unwrap_or_default();
+        let kept: Vec<&str> = log.lines().filter(|line| !line.starts_with("{\"count\"")).collect();
+        self.log_text(&(kept.join("\n") + "\n"))
+    }
+
+    pub fn without_log(mut self) -> Self {
+        self.log = None;
+        self
+    }
+
+    /// The span that was asked of the log.
+    pub fn log_span(mut self, from: &str, to: &str) -> Self {
+        self.span = Some((from.to_owned(), to.to_owned()));
+        self
+    }
+
+    pub fn command(mut self, name: &'static str, output: &str) -> Self {
+        self.commands.insert(name, output.to_owned());
+        self
+    }
+
+    /// A file by its path on the Mac.
+    pub fn file(mut self, path: &'static str, text: &str) -> Self {
+        self.files.insert(path, text.to_owned());
+        self
+    }
+
+    pub fn without_file(mut self, path: &str) -> Self {
+        self.files.retain(|one, _| *one != path);
+        self
+    }
+
+    pub fn without(mut self, command: &str) -> Self {
+        self.commands.retain(|name, _| *name != command);
+        self
+    }
+
+    pub fn awake_since(self, since: &str) -> Self {
+        self.awake_since_epoch(time(since).timestamp())
+    }
+
+    fn awake_since_epoch(self, since: i64) -> Self {
+        let boot = since - 86_400;
+        self.command("awake", &format!("{{ sec = {boot}, usec = 0 }} then\n{{ sec = {since}, usec = 0 }} then\n"))
+    }
+
+    /// Writes the capture folder.
+    pub fn folder(&self) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("commands")).unwrap();
+        let span = self
+            .span
+            .as_ref()
+            .map_or_else(String::new, |(from, to)| format!(", \"log_from\": \"{from}\", \"log_to\": \"{to}\""));
+        let description = format!("{{\"captured_at\": \"{}\", \"macos\": \"15.6.1\"{span}}}", self.now);
+        fs::write(folder.path().join("capture.json"), description).unwrap();
+        if let Some(log) = &self.log {
+            fs::write(folder.path().join("log.ndjson"), log).unwrap();
+        }
+        for (path, text) in &self.files {
+            let path = folder.path().join("root").join(path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        for (name, output) in &self.commands {
+            fs::write(folder.path().join(format!("commands/{name}.out")), output).unwrap();
+        }
+        folder
+    }
+
+    /// What the rules make of it.
+    pub fn findings(&self) -> Findings {
+        let folder = self.folder();
+        findings(folder.path())
+    }
+
+    /// The one row of `mdm_watchdog`.
+    pub fn watchdog(&self) -> Row {
+        rows(&self.findings(), "mdm_watchdog").remove(0)
+    }
+
+    /// A table's rows.
+    pub fn rows(&self, table: &str) -> Vec<Row> {
+        rows(&self.findings(), table)
+    }
+}
+
+/// A row by its columns' names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row(BTreeMap<&'static str, Value>);
+
+impl Row {
+    pub fn text(&self, column: &str) -> Option<&str> {
+        match self.0.get(column).unwrap_or_else(|| panic!("no column {column}")) {
+            Value::Text(text) => Some(text),
+            Value::Null => None,
+            Value::Integer(number) => panic!("{column} is the number {number}"),
+        }
+    }
+
+    /// A value as a person would write it: `-` for NULL.
+    pub fn shown(&self, column: &str) -> String {
+        match self.0.get(column).unwrap_or_else(|| panic!("no column {column}")) {
+            Value::Text(text) => text.to_string(),
+            Value::Integer(number) => number.to_string(),
+            Value::Null => "-".to_owned(),
+        }
+    }
+
+    pub fn number(&self, column: &str) -> Option<i64> {
+        match self.0.get(column).unwrap_or_else(|| panic!("no column {column}")) {
+            Value::Integer(number) => Some(*number),
+            Value::Null => None,
+            Value::Text(text) => panic!("{column} is the text {text}"),
+        }
+    }
+}
+
+pub fn findings(source: &Path) -> Findings {
+    let host = Recorded::open(source, None).unwrap();
+    Findings::new(collect::evidence(&host, &ReadOptions::default(), &no_state()))
+}
+
+/// A state folder that is not there.
+pub fn no_state() -> PathBuf {
+    fixture("quiet-healthy-day/state")
+}
+
+/// Every table, over a Mac on which nothing can be changed.
+pub fn tables() -> Vec<Box<dyn Table>> {
+    let host = Recorded::open(&fixture("quiet-healthy-day"), None).unwrap();
+    let collector = Collector::new(Box::new(host), ReadOptions::default(), no_state(), None);
+    tables::all(&Context { collector, patience: Duration::ZERO })
+}
+
+pub fn rows(findings: &Findings, table: &str) -> Vec<Row> {
+    let tables = tables();
+    let table = tables.iter().find(|one| one.definition().name == table).unwrap_or_else(|| panic!("no table {table}"));
+    let names = table.definition().columns.iter().map(|column| column.name);
+    table.rows(findings).into_iter().map(|row| Row(names.clone().zip(row).collect())).collect()
+}
+
+pub fn time(text: &str) -> mdm_health::vocabulary::Time {
+    text.parse().unwrap()
+}
+
+/// Lines as `said` takes them, as ndjson without a trailer.
+pub fn ndjson(lines: &str) -> String {
+    let mut text = String::new();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (at, rest) = line.split_at(19);
+        let (fraction, rest) = rest.split_once(' ').unwrap();
+        let at = if fraction.contains(['+', '-']) { format!("{at}{fraction}") } else { format!("{at}{fraction}+0000") };
+        let (image, message) = match rest.strip_prefix("</").and_then(|rest| rest.split_once("> ")) {
+            Some((image, message)) => (format!("/{image}"), message),
+            None => (MDMCLIENT.to_owned(), rest),
+        };
+        text += &record(&image, &at, 300, 0x6c0d, message);
+        text.push('\n');
+    }
+    text
+}
+
+/// One ndjson record in the shape seen on macOS 26.
+pub fn record(image: &str, at: &str, pid: u32, thread: u64, message: &str) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap().replace('/', "\\/");
+    format!(
+        "{{\"timezoneName\":\"\",\"messageType\":\"Default\",\"eventType\":\"logEvent\",\"source\":null,\"userID\":0,\
+         \"subsystem\":\"com.apple.ManagedClient\",\"category\":\"HTTPUtil\",\"threadID\":{thread},\"bootUUID\":\"B\",\
+         \"processImagePath\":{},\"timestamp\":\"{at}\",\"machTimestamp\":1,\"eventMessage\":{},\"processID\":{pid}}}",
+        quoted(image),
+        quoted(message),
+    )
+}
+
+/// A file of other people's captures, where they are at hand.
+pub fn capture(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    if !path.exists() {
+        eprintln!("{} is not there, so that this test has nothing to look at", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// A capture with three commands, one of them never answered.
+pub fn three_commands() -> TempDir {
+    Mac::at("2026-11-23T18:00:00Z")
+        .said(
+            "2026-11-23 17:00:00 Processing server request: DeviceInformation for: <Device> (A-1) PowerNap: no
+             2026-11-23 17:00:01 >>>>> Sending HTTP request (PUT) [Acknowledged(DeviceInformation):A-1] >>>>>
+             2026-11-23 17:00:02 <<<<< Received HTTP response (200) [Acknowledged(DeviceInformation):A-1] <<<<<
+             2026-11-23 17:10:00 Processing server request: ProfileList for: <Device> (A-2) PowerNap: no
+             2026-11-23 17:10:01 >>>>> Sending HTTP request (PUT) [Acknowledged(ProfileList):A-2] >>>>>
+             2026-11-23 17:10:02 <<<<< Received HTTP response (200) [Acknowledged(ProfileList):A-2] <<<<<
+             2026-11-23 17:20:00 Processing server request: ScheduleOSUpdate for: <Device> (A-3) PowerNap: no",
+        )
+        .folder()
+}
+
+/// Our own captures, which a person can read.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}

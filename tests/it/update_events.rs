@@ -1,0 +1,484 @@
+//! What is said of OS updates, line by line: each pattern on the line it was made from, in the styles it comes in.
+
+use crate::support;
+use crate::support::fake_mac::FakeMac;
+use crate::support::time;
+use mdm_health::event::install_log;
+use mdm_health::event::update::{Declaration, ItemField, Progress, Report, Said, Standing, Transition, UpdateError};
+use mdm_health::event::{self, What};
+use mdm_health::host::{Host, Live};
+use mdm_health::log::install_log::InstallRecord;
+use mdm_health::log::{LogRecord, Speaker};
+use mdm_health::vocabulary::Span;
+use proptest::prelude::*;
+use std::borrow::Cow;
+
+const SOFTWAREUPDATED: &str = "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated";
+const BRAIN: &str = "com.apple.MobileSoftwareUpdate.UpdateBrainService";
+
+fn said_by(image: &str, message: &str) -> Option<Said> {
+    let record = LogRecord {
+        at: time("2026-11-23T18:00:00Z"),
+        speaker: Speaker::Image(Cow::Borrowed(image)),
+        pid: 7,
+        thread: 8,
+        subsystem: Cow::Borrowed(""),
+        category: Cow::Borrowed(""),
+        message: Cow::Borrowed(message),
+        boot: Cow::Borrowed(""),
+        mach_time: 0,
+    };
+    match event::recognise(&record)?.what {
+        What::Update(update) => Some(update.said),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn softwareupdated(message: &str) -> Option<Said> {
+    said_by(SOFTWAREUPDATED, message)
+}
+
+/// A message of mdmclient's category OSUpdate.
+fn mdmclient(message: &str) -> Option<Said> {
+    said_by(support::MDMCLIENT, &format!("[0:MDMDaemon:OSUpdate:<0xbc25>] {message}"))
+}
+
+fn field(message: &str) -> ItemField {
+    match mdmclient(message) {
+        Some(Said::ItemField(field)) => field,
+        other => panic!("{message}: {other:?}"),
+    }
+}
+
+fn installed(process: &str, message: &str) -> Option<Said> {
+    let offset = chrono::FixedOffset::west_opt(5 * 3600).unwrap();
+    let record = InstallRecord { at: time("2025-11-13T14:00:00Z"), offset, process, pid: 754, message };
+    match install_log::recognise(&record)?.what {
+        What::Update(update) => Some(update.said),
+        other => panic!("{other:?}"),
+    }
+}
+
+// mdmclient, category OSUpdate.
+
+#[test]
+fn an_item_s_fields_are_read_padded_and_collapsed_and_wrapped() {
+    for (padded, collapsed) in [
+        (
+            "Product Key:               MSU_UPDATE_22G74_patch_13.5_minor",
+            "Product Key:\nMSU_UPDATE_22G74_patch_13.5_minor",
+        ),
+        ("Title:                     macOS Ventura 13.5", "Title:                macOS\nVentura 13.5"),
+        (
+            "Version:                   13.5 <Build: 22G74> <PMV: 13.5>",
+            "Version:              13.5 <Build:\n22G74> <PMV: 13.5>",
+        ),
+        (
+            "MSU:                       YES  (Major: no  Full: no  DL: no  label: x)",
+            "MSU: YES (Major:\nno Full: no DL: no label: x)",
+        ),
+        ("Splat:                     no  <(null)> (Revoked: no)", "Splat:              no <(null)>\n(Revoked: no)"),
+        ("Deferred:                  no  (Date: )", "Deferred:            no (Date: )"),
+        ("Allows InstalLater:        YES", "Allows InstallLater: YES"),
+    ] {
+        assert_eq!(field(padded), field(collapsed), "{padded}");
+    }
+}
+
+#[test]
+fn an_item_s_fields_say_what_stands_in_them() {
+    let text = |text: &str| Some(text.into());
+    assert_eq!(field("Product Key: 032-69593"), ItemField::ProductKey("032-69593".into()));
+    assert_eq!(
+        field("Version: 13.3.1 (a) <Build: 22E772610a> <PMV: 13.3.1>"),
+        ItemField::Version { version: text("13.3.1 (a)"), build: text("22E772610a") }
+    );
+    assert_eq!(
+        field("Version: 2171 <Build: (null)> <PMV: (null)>"),
+        ItemField::Version { version: text("2171"), build: None }
+    );
+    assert_eq!(
+        field("Deferred: YES  (Date: 2023-08-31 05:00:00 +0000)"),
+        ItemField::Deferred { deferred: true, until: text("2023-08-31 05:00:00 +0000") }
+    );
+    assert_eq!(field("MSU: YES (Major: YES Full: no DL: no label: x)"), ItemField::Major(Some(true)));
+    assert_eq!(field("MSU: no (Major: no Full: no DL: no label: (null))"), ItemField::Major(None));
+    assert_eq!(field("Post install: <Eventual Restart>"), ItemField::RestartRequired(true));
+    assert_eq!(field("Download size: 1556959678"), ItemField::DownloadSize(1_556_959_678));
+}
+
+#[test]
+fn fields_that_are_not_read_or_not_understood_are_no_events() {
+    for message in [
+        "Tags: (null)",
+        "Long desc: Title: a",
+        "Critical: perhaps",
+        "Post install: <Shutdown>",
+        "  Major Version: 14.0",
+        "Download size: big",
+    ] {
+        assert_eq!(mdmclient(message), None, "{message}");
+    }
+}
+
+#[test]
+fn an_item_begins_and_ends_with_a_rule() {
+    assert_eq!(mdmclient("=== OS Update Item ==="), Some(Said::ItemBegan));
+    assert_eq!(mdmclient("======================"), Some(Said::ItemEnded));
+    assert_eq!(mdmclient("=====\n```\n\nScheduleOSUpdate (logs)"), Some(Said::ItemEnded));
+}
+
+#[test]
+fn a_field_counts_only_in_the_category_of_os_updates() {
+    let message = "[0:MDMDaemon:HTTPUtil:<0x6c0d>] Product Key: MSU_UPDATE_22G74_patch_13.5_minor";
+    assert_eq!(said_by(support::MDMCLIENT, message), None);
+}
+
+#[test]
+fn a_request_names_its_keys_and_its_action() {
+    let keys = "(\n    \"MSU_UPDATE_22G74_patch_13.5_minor\",\n    \"032-69593\"\n)";
+    assert_eq!(
+        mdmclient(&format!("Requesting installUpdates: {keys}  InstallAction: InstallLater options: {{\n}}")),
+        Some(Said::InstallRequested {
+            product_keys: vec!["032-69593".into(), "MSU_UPDATE_22G74_patch_13.5_minor".into()],
+            action: "InstallLater".into()
+        })
+    );
+    assert_eq!(
+        mdmclient("Requesting installUpdates (PMV): 13.5  InstallAction: Default options: (null)"),
+        Some(Said::InstallRequested { product_keys: vec![], action: "Default".into() })
+    );
+    assert_eq!(
+        mdmclient(
+            "Unable to queue update: (Product: MSU_UPDATE_22G74_patch_13.5_minor  PMV: (null)) ==> Error Domain=X Code=1 \"no\""
+        ),
+        Some(Said::NotQueued {
+            product_key: Some("MSU_UPDATE_22G74_patch_13.5_minor".into()),
+            version: None,
+            error: "Error Domain=X Code=1 \"no\"".into()
+        })
+    );
+}
+
+// softwareupdated in the unified log.
+
+#[test]
+fn a_report_of_progress_is_read_in_millionths() {
+    let line = "[SUMacControllerProgressManager] Reported progress (inter): phase:PREPARED_COMMITTING_STASH stalled:NO portionComplete:0.504500 estimatedTimeRemaining:-1.000000";
+    let progress = |portion, report, stalled| {
+        Some(Said::Progress(Progress { portion, report, phase: "PREPARED_COMMITTING_STASH".into(), stalled }))
+    };
+    assert_eq!(softwareupdated(line), progress(Some(504_500), Report::Inter, Some(false)));
+    assert_eq!(softwareupdated(&line.replace("NO", "YES")), progress(Some(504_500), Report::Inter, Some(true)));
+    assert_eq!(
+        softwareupdated(&line.replace("0.504500", "1.000000")),
+        progress(Some(1_000_000), Report::Inter, Some(false))
+    );
+    for portion in ["2.000000", "-1.000000", "nan", ""] {
+        assert_eq!(
+            softwareupdated(&line.replace("0.504500", portion)),
+            progress(None, Report::Inter, Some(false)),
+            "{portion}"
+        );
+    }
+    assert_eq!(softwareupdated(&line.replace("inter", "middle")), None);
+}
+
+fn transition(machine: &str, from: &str, event: &str, to: Option<&str>, action: Option<&str>) -> Option<Said> {
+    Some(Said::Transition(Transition {
+        machine: machine.into(),
+        from: from.into(),
+        event: event.into(),
+        to: to.map(Into::into),
+        action: action.map(Into::into),
+    }))
+}
+
+#[test]
+fn state_machines_are_read_with_and_without_an_instance_a_next_state_and_a_dump() {
+    assert_eq!(
+        softwareupdated(
+            "[FSM(SUMacControllerScanManager)] >S> ScanReadyToBegin >E>\nScanForSUUpdates >N> ScanningForSoftwareUpdates >A> ScanForSoftwareUpdates info:[>>>\n    Version(scanUUID:0BD2448F|scanFailed:NO)\n>S> x >E> y\n<<<]"
+        ),
+        transition(
+            "SUMacControllerScanManager",
+            "ScanReadyToBegin",
+            "ScanForSUUpdates",
+            Some("ScanningForSoftwareUpdates"),
+            Some("ScanForSoftwareUpdates")
+        )
+    );
+    assert_eq!(
+        softwareupdated(
+            "[FSM(scan[0BD2448F-97DA-4F43-A793-D68C33B5682F])] >S> Idle >E> CheckForAvailableUpdate >N> DownloadingSUCatalog >A> DownloadSUCatalog"
+        ),
+        transition(
+            "scan[0BD2448F-97DA-4F43-A793-D68C33B5682F]",
+            "Idle",
+            "CheckForAvailableUpdate",
+            Some("DownloadingSUCatalog"),
+            Some("DownloadSUCatalog")
+        )
+    );
+    assert_eq!(
+        softwareupdated("[FSM(update)] >S> ReadyToBegin >E> RequestDownloadUpdate"),
+        transition("update", "ReadyToBegin", "RequestDownloadUpdate", None, None)
+    );
+    assert_eq!(
+        softwareupdated("[FSM(update)] >S> Downloading >E> Progress >N> Downloading >A> Report"),
+        None,
+        "it stays"
+    );
+    assert_eq!(softwareupdated("[FSM(update)] >S> Downloading"), None);
+}
+
+#[test]
+fn an_error_of_a_scan_is_the_outermost_one() {
+    let failed = |domain: &str, code, text: &str| {
+        Some(Said::ScanFailed(UpdateError { domain: Some(domain.into()), code: Some(code), text: text.into() }))
+    };
+    assert_eq!(
+        softwareupdated(
+            "Scan finished with error: Error Domain=SUMacControllerError Code=7507 \"[SUMacControllerErrorAccessRequestDenied=7507] Access request was denied\""
+        ),
+        failed(
+            "SUMacControllerError",
+            7507,
+            "[SUMacControllerErrorAccessRequestDenied=7507] Access request was denied"
+        )
+    );
+    assert_eq!(
+        softwareupdated(
+            "Scan finished with error: Error Domain=NSURLErrorDomain Code=-1005 \"The network connection was lost.\" UserInfo={NSUnderlyingError=0x1 {Error Domain=kCFErrorDomainCFNetwork Code=-1 \"(null)\" UserInfo={a=b}}, SUErrorRelatedCode=SUErrorCodeScanCatalogNotFound}"
+        ),
+        failed("NSURLErrorDomain", -1005, "The network connection was lost.")
+    );
+    assert_eq!(
+        softwareupdated("Scan finished with error: no idea"),
+        Some(Said::ScanFailed(UpdateError { domain: None, code: None, text: "no idea".into() }))
+    );
+}
+
+#[test]
+fn queries_and_the_preparation_are_read() {
+    assert_eq!(
+        softwareupdated(
+            "[RecoveryQueryUpdate] Querying for available updates with targetMainOSVersion:13.5 targetMainOSBuild:22G74 options:{\n foreground = 1;\n"
+        ),
+        Some(Said::RecoveryQuery {
+            detail: "Querying for available updates with targetMainOSVersion:13.5 targetMainOSBuild:22G74".into()
+        })
+    );
+    assert_eq!(
+        softwareupdated("[SPI] perform_prepare_command | PrepareUpdate | PROGRESS (Continue) |\nstate:<private>"),
+        Some(Said::PrepareContinues)
+    );
+    assert!(matches!(
+        softwareupdated("[POLICY] MacUpdateBrain catalog downloadOptions: MADownloadOptions"),
+        Some(Said::BrainQuery { .. })
+    ));
+    assert_eq!(
+        softwareupdated("Starting scan with options: Background=0, MDMInitiated=1, requestedPMV=27.0.1"),
+        Some(Said::ScanStarted {
+            version: Some("27.0.1".into()),
+            detail: "Background=0, MDMInitiated=1, requestedPMV=27.0.1".into()
+        })
+    );
+    for message in ["[RecoveryOSManager] SPI: Starting new recoveryOS update", "[scan]startCatalogDownload... (su)", ""]
+    {
+        assert_eq!(softwareupdated(message), None, "{message}");
+    }
+}
+
+#[test]
+fn only_the_program_at_its_place_speaks_for_softwareupdated_and_the_brain() {
+    let line = "[SUMacControllerProgressManager] Reported progress (end): phase:PREPARED stalled:NO portionComplete:0.999000 estimatedTimeRemaining:-1";
+    assert!(softwareupdated(line).is_some());
+    assert_eq!(said_by("/tmp/softwareupdated", line), None);
+    let brain = "6d41b000 : Cryptex patch progress: 17%";
+    let said = Some(Said::BrainProgress { step: "Cryptex patch".into(), percent: 17 });
+    assert_eq!(said_by(&format!("/System/Library/X.framework/Versions/A/{BRAIN}"), brain), said);
+    assert_eq!(said_by(&format!("/System/Library/X/{BRAIN}"), &brain.replace("progress: ", "\nprogress: ")), said);
+    for image in ["/tmp", "/Users/x/System/Library", "/System/Library/../../tmp"] {
+        assert_eq!(said_by(&format!("{image}/{BRAIN}"), brain), None, "{image}");
+    }
+    assert_eq!(said_by(&format!("/System/Library/{BRAIN}"), "6d41b000 : Cryptex patch progress: 170%"), None);
+}
+
+// Enforcement, in both logs.
+
+const DECLARATION: &str = "SUCoreDDMDeclaration (DeclarationKey:k/1:aWQ=.dG9rZW4=|EnforcedInstallDate:2026-08-21T13:00:00|VersionString:26.6.2|BuildVersionString:(null)|DetailsURL:https://it.example.com/a|companyName:(null)|NotificationsEnabled:YES)";
+
+fn declaration() -> Box<Declaration> {
+    Box::new(Declaration {
+        key: Some("k/1:aWQ=.dG9rZW4=".into()),
+        deadline: Some("2026-08-21T13:00:00".into()),
+        version: Some("26.6.2".into()),
+        build: None,
+        details_url: Some("https://it.example.com/a".into()),
+    })
+}
+
+#[test]
+fn a_declaration_is_read_in_each_role_and_from_both_logs() {
+    for (before, standing) in [
+        (
+            "-[SUOSUManagedServiceDaemon declarationFromKeys]: Falling back to default applicable declaration: ",
+            Standing::Fallback,
+        ),
+        (
+            "-[SUOSUManagedServiceDaemon declarationFromKeys]: Found currently applicable declaration: ",
+            Standing::Applicable,
+        ),
+        ("Adding ", Standing::Added),
+        ("something else: ", Standing::Mentioned),
+    ] {
+        let said = Some(Said::Declared { standing, declaration: declaration() });
+        let line = format!("{before}{DECLARATION}");
+        assert_eq!(softwareupdated(&line), said, "{before}");
+        assert_eq!(installed("softwareupdated", &line), said, "{before}");
+        assert_eq!(installed("Installer Progress", &line), None, "{before}");
+    }
+}
+
+#[test]
+fn a_build_is_not_taken_for_a_version_and_the_last_field_loses_its_bracket() {
+    let line = "Found DDM enforced install (DeclarationKey:k|BuildVersionString:25G229|VersionString:26.7|EnforcedInstallDate:2026-10-05T18:00:00Z)";
+    let Some(Said::Declared { standing, declaration }) = softwareupdated(line) else { panic!("no declaration") };
+    assert_eq!(standing, Standing::Enforced);
+    assert_eq!((declaration.build.as_deref(), declaration.version.as_deref()), (Some("25G229"), Some("26.7")));
+    assert_eq!(declaration.deadline.as_deref(), Some("2026-10-05T18:00:00Z"));
+}
+
+#[test]
+fn a_refused_declaration_is_rejected_not_declared() {
+    let line = format!("Failed to add declaration: {DECLARATION} Invalid declaration: no date");
+    let Some(Said::Rejected { declaration, .. }) = installed("softwareupdated", &line) else { panic!("not rejected") };
+    assert_eq!(declaration.version.as_deref(), Some("26.6.2"));
+}
+
+#[test]
+fn no_match_is_told_from_any_scan_that_finds_nothing() {
+    let no_match = |message| match softwareupdated(message) {
+        Some(Said::NoMatch { version, enforced, .. }) => Some((version.as_deref().map(str::to_owned), enforced)),
+        _ => None,
+    };
+    assert_eq!(no_match("requestedPMV=27.0.1, pallasNoPMVMatchFound=true"), Some((Some("27.0.1".to_owned()), true)));
+    assert_eq!(no_match("No updates found for DDM to enforce"), Some((None, true)));
+    assert_eq!(no_match("catalog result MADownloadNoMatchFound"), Some((None, false)));
+    assert_eq!(no_match("No available updates found. Please try again later."), None);
+    assert_eq!(no_match("pallasNoPMVMatchFound=false"), None);
+}
+
+// install.log.
+
+#[test]
+fn install_log_says_what_was_found_and_what_runs() {
+    let found = "MSU updates found: (\n\t    \"<SUOSUProduct: MSU_UPDATE_22G74_patch_13.5_minor>\",\n\t    \"<SUOSUProduct: MSU_UPDATE_23A344_patch_14.0_major>\"\n\t)";
+    let keys = ["MSU_UPDATE_22G74_patch_13.5_minor", "MSU_UPDATE_23A344_patch_14.0_major"].map(Into::into);
+    assert_eq!(installed("softwareupdated", found), Some(Said::Found { product_keys: keys.to_vec() }));
+    assert_eq!(installed("softwareupdated", "MSU updates found: (\n\t)"), Some(Said::Found { product_keys: vec![] }));
+    assert_eq!(installed("softwareupdated", "MSU updates found: (\n\t    \"<SUOSUProduct: MSU_"), None, "cut off");
+    let runs = |version: &str, build: &str| Some(Said::RunsBuild { version: version.into(), build: build.into() });
+    assert_eq!(
+        installed("softwareupdated", "softwareupdated: Starting with build 14.1 (23B74)"),
+        runs("14.1", "23B74")
+    );
+    assert_eq!(
+        installed("softwareupdated", "Starting with build 13.3.1 (a) (22E772610a)"),
+        runs("13.3.1", "22E772610a")
+    );
+    assert_eq!(
+        installed(
+            "Installer Progress",
+            "Previous System Version : 13.4 (22F66), Current System Version : 13.5 (22G74)"
+        ),
+        runs("13.5", "22G74")
+    );
+    assert_eq!(installed("logger", "Starting with build 99.9 (99Z99)"), None);
+    assert_eq!(
+        installed("softwareupdated", "SUOSUPostLogoutInstallOperation: Applied MSU update"),
+        Some(Said::Applied)
+    );
+}
+
+#[test]
+fn the_padded_deadline_is_in_the_offset_of_its_line() {
+    assert_eq!(
+        installed("softwareupdated", "setPastDuePaddedEnforcementDate is set: Thu Nov 13 08:59:56 2025"),
+        Some(Said::PaddedDeadline { at: time("2025-11-13T13:59:56Z") })
+    );
+    assert_eq!(installed("softwareupdated", "setPastDuePaddedEnforcementDate is set: soon"), None);
+}
+
+#[test]
+fn lines_of_install_log_that_say_nothing_of_it_are_no_events() {
+    for message in [
+        "SUScan: Elapsed scan time = 4.5",
+        "0 updates found:",
+        "SoftwareUpdate: request for status for unknown product MSU_UPDATE_22G74_patch_13.5_minor",
+        "Controller: Received availableUpdatesChanged notification; new updates: [MSU_UPDATE_22G74_patch_13.5_minor]",
+        "SUOSUServiceDaemon: progressInfo = {\n    progress = 100;\n}",
+    ] {
+        assert_eq!(installed("softwareupdated", message), None, "{message}");
+    }
+}
+
+// The live log.
+
+#[test]
+fn what_is_read_of_softwareupdated_and_the_brain_is_asked_of_the_live_log() {
+    let mac = FakeMac::new();
+    mac.command("/usr/bin/log", "");
+    let now = time("2026-11-23T18:00:00Z");
+    drop(Live::new(mac.root().to_owned(), Some(now)).open_log(Span { from: now, to: now }).map(|log| log.finish()));
+    let call = mac.calls("/usr/bin/log").remove(0);
+    let (_, predicate) = call.split_once("--predicate ").unwrap();
+    assert!(
+        predicate.contains("process == \"softwareupdated\" AND (")
+            && predicate.contains(&format!("process == \"{BRAIN}\""))
+    );
+    let unquoted: String = predicate.split('"').step_by(2).collect();
+    assert_eq!(unquoted.matches('(').count(), unquoted.matches(')').count(), "{unquoted}");
+    let wanted: Vec<&str> =
+        predicate.split("CONTAINS \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    for message in [
+        "[SUMacControllerProgressManager] Reported progress (start): phase:READY",
+        "[FSM(SUMacControllerScanManager)] >S> a >E> b",
+        "[SPI] perform_prepare_command | PrepareUpdate | PROGRESS (Continue) | state:<private>",
+        "[RecoveryQueryUpdate] Querying for available updates with targetMainOSVersion:13.5 options:{",
+        "[RecoveryQueryUpdate] QueryNeRDUpdate completed with updateAttributes: (null)",
+        "[POLICY] MacUpdateBrain catalog downloadOptions: MADownloadOptions",
+        "Starting scan with options: Background=0",
+        "Scan finished with error: Error Domain=X Code=1 \"\"",
+        &format!("Adding {DECLARATION}"),
+        "Found DDM enforced install (EnforcedInstallDate:2026-10-05T18:00:00)",
+        "Failed to add declaration: x Invalid declaration: y",
+        "MADownloadNoMatchFound",
+        "pallasNoPMVMatchFound=true",
+        "No updates found for DDM to enforce",
+    ] {
+        assert!(softwareupdated(message).is_some(), "{message} is no event");
+        assert!(wanted.iter().any(|words| message.contains(words)), "{message} is not asked for");
+    }
+    assert!(wanted.iter().any(|words| "6d41b000 : Cryptex patch progress: 17%".contains(words)));
+}
+
+proptest! {
+    #[test]
+    fn no_message_panics(text in "\\PC{0,80}", pieces in proptest::collection::vec(
+        prop_oneof![
+            Just("[FSM("), Just(")] "), Just(">S> "), Just(">E> "), Just("[SPI] "), Just("Reported progress ("), Just("): "),
+            Just("portionComplete:"), Just("0."), Just("Version: "), Just("<Build: "), Just("(Date: "), Just("|"), Just("(null)"),
+            Just("EnforcedInstallDate:"), Just("Error Domain="), Just(" Code="), Just("\""), Just("MSU updates found: ("),
+            Just("<SUOSUProduct: "), Just("Starting with build "), Just("é"), Just("1A1"), Just("("), Just(")"),
+        ],
+        0..12,
+    )) {
+        let pieces = pieces.concat();
+        for message in [text.as_str(), &pieces] {
+            let _ = (softwareupdated(message), mdmclient(message), said_by(&format!("/System/Library/{BRAIN}"), message));
+            let _ = (installed("softwareupdated", message), installed("x", message));
+        }
+    }
+}
