@@ -1,14 +1,14 @@
-//! Rows laid out for people: a table, or a list of columns a row where a table would be too wide.
+//! Rows for people to read: a table, or one list of columns per row where a table would be too wide.
 
 use super::shell::Rows;
 use crate::tables::Value;
 use crate::vocabulary::printable;
 use std::fmt::Write as _;
 
-/// A table wider than this is printed as lists.
-const WIDEST: usize = 120;
+/// The widest table, in characters. Wider ones are printed as lists.
+const MAX_WIDTH: usize = 120;
 
-/// Prints rows. NULL is shown as an empty place in a table and as `NULL` in a list.
+/// Prints rows. NULL is empty in a table and `NULL` in a list.
 pub fn table(rows: &Rows) -> String {
     let heads: Vec<String> = rows.columns.iter().map(|name| printable(name)).collect();
     let cells: Vec<Vec<String>> = rows.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
@@ -18,7 +18,7 @@ pub fn table(rows: &Rows) -> String {
             cells.max().unwrap_or(0).max(width(head))
         })
         .collect();
-    if widths.iter().map(|width| width + 3).sum::<usize>() < WIDEST {
+    if widths.iter().map(|width| width + 3).sum::<usize>() < MAX_WIDTH {
         grid(&heads, &cells, &widths)
     } else {
         lists(&heads, rows, &cells)

@@ -8,6 +8,7 @@ mod pages;
 mod progress;
 pub mod shell;
 mod signals;
+mod sql_limits;
 mod syslog;
 mod vtab;
 mod watchdog;

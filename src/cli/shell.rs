@@ -1,6 +1,7 @@
-//! The embedded SQL shell: queries over the tables without osquery.
+//! `query`: SQL over the tables, without osquery.
 
 use super::layout;
+use super::sql_limits;
 use super::vtab;
 use crate::health::Findings;
 use crate::tables::{Ask, Table, Value};
@@ -15,11 +16,11 @@ use thiserror::Error;
 /// How to print rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A JSON array with an object a row; whole numbers are numbers, others texts, and NULL is null.
+    /// A JSON array with one object per row. Integers are numbers, everything else is text, NULL is null.
     Json,
-    /// CSV with a head line; NULL is empty.
+    /// CSV with a header line; NULL is empty.
     Csv,
-    /// A table, or a list of columns a row where a table would be too wide.
+    /// A table, or one list of columns per row where a table would be too wide.
     Table,
 }
 
@@ -29,24 +30,25 @@ pub enum ShellError {
     /// SQLite or a table refuses it.
     #[error("{0}")]
     Sql(String),
-    /// It is blank.
-    #[error("there is no query: pass one such as \"SELECT * FROM mdm_watchdog\"")]
+    /// It is more than this shell is for.
+    #[error(
+        "{0} is not allowed here: query runs SELECT, WITH, EXPLAIN and INSERT INTO mdm_heal, on mdm-health's own tables"
+    )]
+    NotAllowed(String),
+    #[error("the query is empty: pass one such as \"SELECT * FROM mdm_watchdog\"")]
     NoQuery,
-    /// The rows cannot be printed.
     #[error("the rows cannot be printed as CSV: {0}")]
     Csv(String),
 }
 
-/// The rows of a statement.
+/// The rows of a statement, each with one value per column.
 pub struct Rows {
-    /// The columns' names.
     pub columns: Vec<String>,
-    /// The rows, each with a value a column.
     pub rows: Vec<Vec<Value>>,
 }
 
-/// Runs one or more statements and prints the rows of the last one that has any columns. The tables of one call see one
-/// and the same evidence.
+/// Runs one or more statements and prints the rows of the last one that has columns. All tables of one call show the
+/// same evidence.
 pub fn query(
     sql: &str,
     format: Format,
@@ -64,9 +66,11 @@ pub fn query(
 }
 
 fn run(sql: &str, tables: Vec<Box<dyn Table>>, ask: &Ask) -> Result<Option<Rows>, ShellError> {
-    let refused = |error: rusqlite::Error| ShellError::Sql(error.to_string());
-    let connection = Connection::open_in_memory().map_err(refused)?;
-    vtab::register(&connection, tables, ask).map_err(refused)?;
+    let sql_error = |error: rusqlite::Error| ShellError::Sql(error.to_string());
+    let mut connection = Connection::open_in_memory().map_err(sql_error)?;
+    vtab::register(&connection, tables, ask).map_err(sql_error)?;
+    let denied = sql_limits::apply(&mut connection).map_err(sql_error)?;
+    let refused = |error| denied.take().map_or_else(|| sql_error(error), ShellError::NotAllowed);
     let mut batch = Batch::new(&connection, sql);
     let (mut last, mut any) = (None, false);
     while let Some(mut statement) = batch.next().map_err(refused)? {
@@ -93,7 +97,7 @@ fn value(value: ValueRef<'_>) -> Value {
     }
 }
 
-/// An array with an object a line.
+/// A JSON array, one object per line.
 fn json(rows: &Rows) -> String {
     let mut printed = String::from("[");
     for (index, row) in rows.rows.iter().enumerate() {
@@ -117,12 +121,12 @@ fn json_value(value: &Value) -> serde_json::Value {
 fn csv(rows: &Rows) -> Result<String, ShellError> {
     let wrong = |why: &dyn std::fmt::Display| ShellError::Csv(why.to_string());
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(&rows.columns).map_err(|error| wrong(&error))?;
+    writer.write_record(rows.columns.iter().map(|name| not_a_formula(name))).map_err(|error| wrong(&error))?;
     for row in &rows.rows {
         let fields = row.iter().map(|value| match value {
             Value::Null => String::new(),
             Value::Integer(number) => number.to_string(),
-            Value::Text(text) => harmless(text),
+            Value::Text(text) => not_a_formula(text),
         });
         writer.write_record(fields).map_err(|error| wrong(&error))?;
     }
@@ -130,8 +134,94 @@ fn csv(rows: &Rows) -> Result<String, ShellError> {
     String::from_utf8(bytes).map_err(|error| wrong(&error))
 }
 
-/// A text that no spreadsheet takes for a formula: log lines are written by anybody.
-fn harmless(text: &str) -> String {
+/// A text that no spreadsheet runs as a formula: anybody can write log lines.
+fn not_a_formula(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     format!("{}{}", if formula { "'" } else { "" }, printable(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::Collector;
+    use crate::host::Recorded;
+    use crate::log::ReadOptions;
+    use crate::tables::Context;
+    use std::fs;
+    use std::path::Path;
+    use std::time::Duration;
+
+    fn ask(sql: &str) -> Result<String, ShellError> {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/quiet-healthy-day");
+        let host = Box::new(Recorded::open(&fixture, None).unwrap());
+        let collector = Collector::new(host, ReadOptions::default(), fixture.join("state"), None);
+        let tables = crate::tables::all(&Context { collector: collector.clone(), patience: Duration::ZERO });
+        query(sql, Format::Csv, tables, move || collector.findings_of_a_day(Duration::from_secs(60)))
+    }
+
+    #[test]
+    fn no_statement_reaches_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("heal.db");
+        let file = file.to_str().unwrap();
+        for (sql, what) in [
+            (format!("ATTACH '{file}' AS x"), "attaching a database"),
+            (format!("ATTACH '' || '{file}' AS x"), ""),
+            (format!("ATTACH 'file:{file}?mode=rwc' AS x; CREATE TABLE x.t(a)"), "attaching a database"),
+            (format!("VACUUM INTO '{file}'"), "attaching a database"),
+            (format!("VACUUM main INTO '{file}'"), "attaching a database"),
+            ("VACUUM".to_owned(), ""),
+            ("DETACH main".to_owned(), "changing the database"),
+            (format!("SELECT load_extension('{file}')"), ""),
+            (format!("PRAGMA temp_store_directory = '{}'", folder.path().display()), "PRAGMA temp_store_directory"),
+            ("PRAGMA temp_store = FILE".to_owned(), "PRAGMA temp_store"),
+            ("PRAGMA writable_schema = 1".to_owned(), "PRAGMA writable_schema"),
+            ("PRAGMA trusted_schema = 0".to_owned(), "PRAGMA trusted_schema"),
+            ("PRAGMA journal_mode = WAL".to_owned(), "PRAGMA journal_mode"),
+            ("PRAGMA main.user_version = 7".to_owned(), "PRAGMA user_version"),
+            ("SELECT * FROM pragma_user_version".to_owned(), "PRAGMA user_version"),
+            ("CREATE TABLE t(a)".to_owned(), ""),
+            ("CREATE TEMP TABLE t AS SELECT 1".to_owned(), ""),
+            ("CREATE VIRTUAL TABLE t USING fts5(a)".to_owned(), ""),
+            ("CREATE TEMP VIEW v AS SELECT 1".to_owned(), ""),
+            ("INSERT INTO sqlite_schema VALUES ('table', 't', 't', 0, 'x')".to_owned(), ""),
+            ("DROP TABLE mdm_heal".to_owned(), ""),
+            ("ALTER TABLE mdm_heal RENAME TO x".to_owned(), ""),
+            ("ANALYZE".to_owned(), ""),
+            ("BEGIN; SELECT 1".to_owned(), "a transaction"),
+            ("SAVEPOINT x".to_owned(), "a transaction"),
+        ] {
+            let refusal = ask(&sql).expect_err(&sql).to_string();
+            assert!(refusal.contains(what), "{sql}: {refusal}");
+            assert!(what.is_empty() || refusal.contains("query runs SELECT"), "{sql}: {refusal}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_the_shell_is_for_works() {
+        for sql in [
+            "SELECT state FROM mdm_watchdog",
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3) SELECT max(x) FROM n",
+            "SELECT datetime(last_success_at, 'unixepoch'), upper(state), json_object('a', 1) FROM mdm_watchdog",
+            "SELECT count(*) OVER (ORDER BY at) FROM os_update_events",
+            "EXPLAIN QUERY PLAN SELECT * FROM mdm_watchdog JOIN mdm_enrollment ORDER BY 1",
+            "SELECT name FROM pragma_table_info('mdm_watchdog')",
+            "PRAGMA table_xinfo(mdm_heal)",
+            "SELECT name FROM sqlite_schema",
+            "VALUES (1), (2)",
+        ] {
+            ask(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        let refusal = ask("UPDATE mdm_watchdog SET state = 'ok'").unwrap_err().to_string();
+        assert!(refusal.contains("mdm_watchdog may not be modified"), "{refusal}");
+        let refusal = ask("INSERT INTO mdm_heal(action) VALUES ('heal')").unwrap_err().to_string();
+        assert!(refusal.starts_with("mdm_heal: "), "{refusal}");
+    }
+
+    #[test]
+    fn a_column_name_is_escaped_like_a_value() {
+        let printed = ask("SELECT 1 AS \"=a\u{1b}[2J\"").unwrap();
+        assert_eq!(printed, "'=a\\u{1b}[2J\n1\n");
+    }
 }

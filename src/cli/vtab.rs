@@ -1,7 +1,7 @@
-//! The tables as virtual tables of an SQLite.
+//! The tables as SQLite virtual tables, for `mdm-health query`.
 //!
-//! The only room with the word `unsafe`: rusqlite's two traits ask for a promise about the layout of the types that
-//! implement them (`repr(C)`, SQLite's own struct first), which both keep. There is no unsafe block.
+//! The only module with the word `unsafe`: two of rusqlite's traits require that the types which implement them are
+//! `repr(C)` and begin with SQLite's own struct. Both are. There is no unsafe block.
 
 use crate::tables::{Ask, Table, TableDefinition, Value, WriteError};
 use rusqlite::types::{Null, ValueRef};
@@ -15,7 +15,7 @@ use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Makes the tables known to a connection.
+/// Adds the tables to a connection.
 pub fn register(connection: &Connection, tables: Vec<Box<dyn Table>>, ask: &Ask) -> Result<()> {
     const MODULE: Module<'static, Virtual> = Module::update_module();
     for table in tables {
@@ -25,7 +25,7 @@ pub fn register(connection: &Connection, tables: Vec<Box<dyn Table>>, ask: &Ask)
     Ok(())
 }
 
-/// What SQLite keeps for a table.
+/// What SQLite keeps for each table.
 #[derive(Clone)]
 struct Shared {
     table: Arc<dyn Table>,
@@ -38,7 +38,7 @@ struct Virtual {
     shared: Shared,
 }
 
-#[allow(unsafe_code, reason = "promises that `base` is the first field of a repr(C) struct; it is")]
+#[allow(unsafe_code, reason = "`base` is the first field of a repr(C) struct")]
 unsafe impl<'vtab> VTab<'vtab> for Virtual {
     type Aux = Shared;
     type Cursor = Cursor<'vtab>;
@@ -51,9 +51,10 @@ unsafe impl<'vtab> VTab<'vtab> for Virtual {
         _: &[u8],
         _: &[&[u8]],
     ) -> Result<(Cow<'static, CStr>, Self)> {
-        let shared = shared.ok_or_else(|| Error::ModuleError("a table was registered without its code".to_owned()))?;
+        let shared =
+            shared.ok_or_else(|| Error::ModuleError("a table was registered without its module data".to_owned()))?;
         let schema = CString::new(schema(shared.table.definition()))
-            .map_err(|_| Error::ModuleError("a column's name holds a zero byte".to_owned()))?;
+            .map_err(|_| Error::ModuleError("a column name contains a NUL byte".to_owned()))?;
         Ok((Cow::Owned(schema), Self { base: ffi::sqlite3_vtab::default(), shared: shared.clone() }))
     }
 
@@ -74,7 +75,7 @@ impl CreateVTab<'_> for Virtual {
 
 impl UpdateVTab<'_> for Virtual {
     fn insert(&mut self, arguments: &Inserts<'_>) -> Result<i64> {
-        // The first two are the old and the new row id.
+        // The first two are the old and the new row ID.
         let values: Vec<Value> = arguments.iter().skip(2).map(value).collect();
         self.shared.table.insert(&values).map_err(|error| self.refusal(&error))
     }
@@ -107,7 +108,7 @@ struct Cursor<'vtab> {
     table: PhantomData<&'vtab Virtual>,
 }
 
-#[allow(unsafe_code, reason = "promises that `base` is the first field of a repr(C) struct; it is")]
+#[allow(unsafe_code, reason = "`base` is the first field of a repr(C) struct")]
 unsafe impl VTabCursor for Cursor<'_> {
     fn filter(&mut self, _: c_int, _: Option<&str>, _: &Filters<'_>) -> Result<()> {
         self.rows = self.shared.table.rows(&(self.shared.ask)());
