@@ -27,6 +27,7 @@ mod live_host;
 mod live_journal;
 mod live_updates;
 mod log_styles;
+mod macos_claims;
 mod manager_faults;
 mod no_network;
 mod old_plist;
