@@ -12,7 +12,8 @@ use crate::health::{Evidence, Findings};
 use crate::host::recording::{Recording, RecordingError, create, making};
 use crate::host::{HostError, Recorded, archive, capture::Description};
 use crate::redact::{self, RedactError};
-use crate::vocabulary::{SourceState, rfc3339};
+use crate::vocabulary::codes::{SourceName, SourceState};
+use crate::vocabulary::rfc3339;
 use chrono::TimeDelta;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -170,7 +171,10 @@ fn same(whole: &Path, redacted: &Path, source: &SourceOptions) -> Result<(), Cap
         .iter()
         .zip(other)
         .find(|(one, other)| (one.state, one.reason, one.counts) != (other.state, other.reason, other.counts));
-    match differs.map(|(one, _)| one.source).or((verdict(&whole) != verdict(&redacted)).then_some("mdm_watchdog")) {
+    match differs
+        .map(|(one, _)| one.source.word())
+        .or((verdict(&whole) != verdict(&redacted)).then_some("mdm_watchdog"))
+    {
         Some(what) => Err(CaptureError::Changed { what }),
         None => Ok(()),
     }
@@ -222,12 +226,14 @@ fn manifest(description: &Description, evidence: &Evidence) -> String {
         None => writeln!(text, "."),
     };
     // The policy may be read of a live Mac only, and is none of a capture's pieces.
-    let failed =
-        evidence.sources.iter().filter(|source| source.state != SourceState::Ok && source.source != "heal_policy");
+    let failed = evidence
+        .sources
+        .iter()
+        .filter(|source| source.state != SourceState::Ok && source.source != SourceName::HealPolicy);
     let sentences: Vec<String> = failed
         .map(|source| {
             let detail = source.detail.as_deref().unwrap_or("No reason is known.");
-            format!("- {} ({}): {}\n", source.source, source.state.word(), crate::vocabulary::printable(detail))
+            format!("- {} ({}): {}\n", source.source.word(), source.state.word(), crate::vocabulary::printable(detail))
         })
         .collect();
     text += if sentences.is_empty() {

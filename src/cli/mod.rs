@@ -17,6 +17,7 @@ use crate::collect::Collector;
 use crate::collect::source::SourceOptions;
 use crate::report::file::{FileError, Target};
 use crate::tables::{self, Context};
+use crate::vocabulary::codes::CODE_SETS;
 use crate::{host, report};
 use capture::{CaptureError, CaptureOptions};
 use clap::builder::PossibleValuesParser;
@@ -87,11 +88,17 @@ enum Command {
     /// Write down what mdm-health reads of this Mac, to look at elsewhere with --source
     #[command(after_long_help = capture::HELP)]
     Capture(CaptureOptions),
-    /// Print the tables and what they answer, or all that is to know of one, in Markdown
+    /// List the tables, or print one table's full documentation, as Markdown
     Tables {
         /// A table, such as mdm_watchdog
         #[arg(value_parser = PossibleValuesParser::new(tables::DEFINITIONS.iter().map(|table| table.name)))]
         name: Option<String>,
+    },
+    /// List the sets of states and reasons, or print one set: what each word means, and what to do
+    Codes {
+        /// A set, such as watchdog_reason
+        #[arg(value_parser = PossibleValuesParser::new(CODE_SETS.iter().map(|set| set.name)))]
+        set: Option<String>,
     },
     /// Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one
     Packs {
@@ -99,7 +106,7 @@ enum Command {
         #[arg(value_parser = PossibleValuesParser::new(packs::names()))]
         name: Option<String>,
     },
-    /// Print what a shell reads to complete this command line
+    /// Print a shell completion script
     Completions {
         /// The shell
         shell: Shell,
@@ -135,6 +142,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     let printed = match &arguments.command {
         Command::Version => format!("{}\n", crate::VERSION),
         Command::Tables { name } => name.as_deref().and_then(pages::page).unwrap_or_else(pages::list),
+        Command::Codes { set } => set.as_deref().and_then(pages::code_set).unwrap_or_else(pages::code_sets),
         Command::Packs { name } => name.as_deref().map_or_else(|| Ok(packs::list()), packs::text).map_err(made)?,
         Command::Completions { shell } => manual::completions(Arguments::command(), *shell).map_err(made)?,
         Command::Man => manual::man_page(Arguments::command()).map_err(made)?,

@@ -1,6 +1,8 @@
-//! The tables' pages, as a person reads them.
+//! The pages of the tables and of the words in them, as a person reads them.
 
 use crate::tables::{DEFINITIONS, TableDefinition};
+use crate::vocabulary::codes::{CODE_SETS, CodeSet};
+use std::fmt::Write as _;
 
 /// The list of tables in the README.
 pub fn list() -> String {
@@ -14,10 +16,38 @@ pub fn page(name: &str) -> Option<String> {
     let TableDefinition { name, description, examples, notes, columns } = table;
     let columns = columns.iter().map(|column| {
         let hidden = if column.hidden { ", hidden: `SELECT *` leaves it out" } else { "" };
-        format!("- `{}` ({}{hidden}): {}\n", column.name, column.kind.sql(), column.description)
+        let codes = column.codes.map(|set| words(set, "  ")).unwrap_or_default();
+        format!("- `{}` ({}{hidden}): {}\n{codes}", column.name, column.kind.sql(), column.description)
     });
     let columns: String = columns.collect();
     Some(format!(
         "# {name}\n\n{description}\n\n## Columns\n\n{columns}\n## Examples\n\n{examples}\n\n## Notes\n\n{notes}\n"
     ))
+}
+
+/// The sets of words, a line each.
+pub fn code_sets() -> String {
+    CODE_SETS.iter().fold("| set | what its words are |\n|---|---|\n".to_owned(), |mut page, set| {
+        let _ = writeln!(page, "| `{}` | {} |", set.name, set.meaning);
+        page
+    })
+}
+
+/// The words of one set with what to do, in Markdown. `None` if there is no such set.
+pub fn code_set(name: &str) -> Option<String> {
+    let set = CODE_SETS.iter().find(|set| set.name == name)?;
+    let mut page = "| word | meaning | what to do |\n|---|---|---|\n".to_owned();
+    for code in set.codes {
+        let _ = writeln!(page, "| `{}` | {} | {} |", code.word, code.meaning, code.advice);
+    }
+    Some(page)
+}
+
+/// The words of a column; those that belong to a word of another set say to which.
+fn words(set: &CodeSet, indent: &str) -> String {
+    set.codes.iter().fold(String::new(), |mut list, code| {
+        let of = if code.of.is_empty() { String::new() } else { format!(" ({})", code.of) };
+        let _ = writeln!(list, "{indent}- `{}`{of}: {}", code.word, code.meaning);
+        list
+    })
 }

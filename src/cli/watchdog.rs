@@ -3,9 +3,10 @@
 use super::syslog;
 use crate::collect::Collector;
 use crate::facts::restarts::DaemonRestarts;
-use crate::heal::{Action, Healer, Refusal, Request, automatic, limits};
+use crate::heal::{Healer, Refusal, Request, automatic};
 use crate::health::Findings;
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{HealAction, HealRefusal};
 use crate::vocabulary::printable_json;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value};
@@ -75,9 +76,10 @@ pub fn heal(
     let healed = if automatic {
         automatic::once(&healer)
     } else {
-        healer.request(&Request::new(Action::Heal.name(), Some("mdm-health heal"))).map(|_| ())
+        healer.request(&Request::new(HealAction::Heal.word(), Some("mdm-health heal"))).map(|_| ())
     };
-    let healed = healed.or_else(|refusal| if refusal.code == limits::NOT_STUCK { Ok(()) } else { Err(refusal) });
+    let healed =
+        healed.or_else(|refusal| if refusal.code == HealRefusal::NotStuck.into() { Ok(()) } else { Err(refusal) });
     (give(&collector.findings_of_a_day(patience), giving), healed)
 }
 
@@ -139,7 +141,7 @@ fn json(findings: &Findings, outputs: &[(&str, Output)]) -> String {
     let verdict = &findings.verdict;
     let why = [
         ("State", Value::from(verdict.state.word())),
-        ("Reason", Value::from(verdict.reason)),
+        ("Reason", Value::from(verdict.reason.word())),
         ("Detail", Value::from(verdict.detail.as_str())),
     ];
     let outputs = outputs.iter().map(|(name, output)| (*name, value(output)));

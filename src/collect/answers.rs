@@ -15,7 +15,8 @@ use crate::health::{Evidence, StandIns};
 use crate::host::Host;
 use crate::journal::Journal;
 use crate::log::{LogSummary, ReadOptions};
-use crate::vocabulary::{Fact, SourceState, SourceStatus, Time};
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::vocabulary::{Fact, SourceStatus, Time};
 use chrono::TimeDelta;
 use std::path::Path;
 
@@ -66,19 +67,22 @@ impl Answers {
         let Reading { host, now, .. } = *reading;
         let slow = reading.slow();
         let profiles_status =
-            self.profiles_status.ask("profiles_status", slow, now, || enrollment::profiles_status(host));
-        let profiles_list = self.profiles_list.ask("profiles_list", slow, now, || profiles_list::profiles_list(host));
-        let management_status =
-            self.management_status.ask("management_status", slow, now, || management_status::management_status(host));
-        let identities = self.identities.ask("identities", slow, now, || identities::identities(host));
-        let certificates = self.certificates.ask("certificates", slow, now, || certificates::certificates(host));
+            self.profiles_status.ask(SourceName::ProfilesStatus, slow, now, || enrollment::profiles_status(host));
+        let profiles_list =
+            self.profiles_list.ask(SourceName::ProfilesList, slow, now, || profiles_list::profiles_list(host));
+        let management_status = self
+            .management_status
+            .ask(SourceName::ManagementStatus, slow, now, || management_status::management_status(host));
+        let identities = self.identities.ask(SourceName::Identities, slow, now, || identities::identities(host));
+        let certificates =
+            self.certificates.ask(SourceName::Certificates, slow, now, || certificates::certificates(host));
         let certificates_status = certificates_status(&certificates);
         let (awake_since, awake_ms) = timed(|| awake::awake_since(host));
         let (updates, update_sources, old_updates) = self.updates.ask(reading, slow, summary);
         let (restarts, restarts_ms) = timed(|| heal::status::restarts(host, reading.state_dir));
         sources.extend([
             profiles_status.status,
-            fact_status("awake", &awake_since, now, awake_ms),
+            fact_status(SourceName::Awake, &awake_since, now, awake_ms),
             profiles_list.status,
             management_status.status,
             identities.status,
@@ -118,19 +122,19 @@ impl Answers {
 pub fn nothing_yet(now: Time) -> Evidence {
     const WHY: &str = "the first reading is still under way; ask again in a moment.";
     fn unknown<T>() -> Fact<T> {
-        Fact::unknown("collecting", WHY)
+        Fact::unknown(SourceReason::Collecting, WHY)
     }
-    let (updates, update_sources) = updates::nothing_yet("collecting", WHY, now);
+    let (updates, update_sources) = updates::nothing_yet(SourceReason::Collecting, WHY, now);
     let mut sources = vec![
-        fact_status("unified_log", &unknown::<()>(), now, 0),
-        fact_status("profiles_status", &unknown::<()>(), now, 0),
-        fact_status("awake", &unknown::<()>(), now, 0),
-        fact_status("profiles_list", &unknown::<()>(), now, 0),
-        fact_status("management_status", &unknown::<()>(), now, 0),
-        fact_status("identities", &unknown::<()>(), now, 0),
-        fact_status("certificates", &unknown::<()>(), now, 0),
+        fact_status(SourceName::UnifiedLog, &unknown::<()>(), now, 0),
+        fact_status(SourceName::ProfilesStatus, &unknown::<()>(), now, 0),
+        fact_status(SourceName::Awake, &unknown::<()>(), now, 0),
+        fact_status(SourceName::ProfilesList, &unknown::<()>(), now, 0),
+        fact_status(SourceName::ManagementStatus, &unknown::<()>(), now, 0),
+        fact_status(SourceName::Identities, &unknown::<()>(), now, 0),
+        fact_status(SourceName::Certificates, &unknown::<()>(), now, 0),
         fact_status(LEDGER, &unknown::<()>(), now, 0),
-        fact_status("heal_policy", &unknown::<()>(), now, 0),
+        fact_status(SourceName::HealPolicy, &unknown::<()>(), now, 0),
     ];
     sources.extend(update_sources);
     Evidence {
@@ -158,7 +162,7 @@ fn certificates_status(answer: &Answer<Vec<Certificate>>) -> SourceStatus {
     let Some(first) = unread.first() else { return status };
     SourceStatus {
         state: SourceState::Partial,
-        reason: Some("not_understood"),
+        reason: Some(SourceReason::NotUnderstood),
         detail: Some(format!("{} of {} certificates cannot be read, the first: {first}.", unread.len(), listed.len())),
         last_ok_at: None,
         last_error_at: status.last_ok_at,

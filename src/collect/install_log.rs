@@ -6,6 +6,7 @@ use crate::event::{Event, install_log as events};
 use crate::host::{Bookmark, Growth, Host, HostError};
 use crate::log::install_log::{self, InstallSummary};
 use crate::vocabulary::Fact;
+use crate::vocabulary::codes::SourceReason;
 use memchr::memrchr;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -83,7 +84,7 @@ impl InstallLog {
     fn known(self) -> Fact<Self> {
         if self.summary.records == 0 && self.holds {
             let why = format!("No line of {INSTALL_LOG} has the form of an installation log.");
-            return Fact::unknown("not_understood", why);
+            return Fact::unknown(SourceReason::NotUnderstood, why);
         }
         Fact::Known(self)
     }

@@ -12,7 +12,8 @@ use crate::host::{Host, HostError, LogSource};
 use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
 use crate::journal::{Day, Journal};
 use crate::log::{self, LogSummary, ReadOptions};
-use crate::vocabulary::{Fact, LogCounts, SourceState, SourceStatus, Span, Time};
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
 use chrono::TimeDelta;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -69,8 +70,8 @@ impl LiveLog {
     /// The log of which nothing was read yet, with its journal in a folder. While none can be kept there, memory
     /// serves.
     pub fn new(folder: &Path, retention: Retention, now: Time) -> Self {
-        let unread: Fact<()> = Fact::unknown("not_read", "the log was not read yet.");
-        let status = super::fact_status("unified_log", &unread, now, 0);
+        let unread: Fact<()> = Fact::unknown(SourceReason::NotRead, "the log was not read yet.");
+        let status = super::fact_status(SourceName::UnifiedLog, &unread, now, 0);
         Self {
             folder: folder.to_owned(),
             store: None,
@@ -145,7 +146,7 @@ impl LiveLog {
         self.status = match failed {
             Some(why) if status.state == SourceState::Ok => SourceStatus {
                 state: SourceState::Partial,
-                reason: Some("look_back_failed"),
+                reason: Some(SourceReason::LookBackFailed),
                 detail: Some(format!("What lies before the covered span could not all be read: {why}")),
                 covers: self.span,
                 last_error_at: Some(now),
@@ -165,8 +166,8 @@ impl LiveLog {
                 from: from(&self.kept, IN_MEMORY).map_or(span.from, |at| at.max(span.from)),
                 ..span
             }),
-            (None, SourceStatus { reason: Some(reason), detail: Some(why), .. }) => Fact::unknown(reason, why.clone()),
-            (None, _) => Fact::unknown("not_read", "the log was not read yet."),
+            (None, SourceStatus { reason: Some(reason), detail: Some(why), .. }) => Fact::unknown(*reason, why.clone()),
+            (None, _) => Fact::unknown(SourceReason::NotRead, "the log was not read yet."),
         };
         let events = |kept: &VecDeque<Kept>| kept.iter().map(|kept| kept.event.clone()).collect();
         let days = self.days.clone();
@@ -192,10 +193,10 @@ impl LiveLog {
             .map(|events_kept| LogCounts { events_kept, ..LogCounts::default() });
         let aside = self.store.as_ref().and_then(|store| store.set_aside.as_ref());
         let (state, reason, detail) = match (&self.store_trouble, aside) {
-            (Some(why), _) => (SourceState::Error, Some("memory_only"), Some(why.clone())),
+            (Some(why), _) => (SourceState::Error, Some(SourceReason::MemoryOnly), Some(why.clone())),
             (None, Some(aside)) => (
                 SourceState::Partial,
-                Some("set_aside"),
+                Some(SourceReason::SetAside),
                 Some(format!(
                     "The journal was damaged, or another program's. It is now {}, and a new one was begun.",
                     aside.display()
@@ -204,7 +205,7 @@ impl LiveLog {
             (None, None) => (SourceState::Ok, None, None),
         };
         let journal = SourceStatus {
-            source: "journal",
+            source: SourceName::Journal,
             state,
             reason,
             detail,
@@ -318,14 +319,14 @@ impl LiveLog {
     fn note(
         &mut self,
         summary: Option<LogSummary>,
-        trouble: Option<(SourceState, &'static str, String)>,
+        trouble: Option<(SourceState, SourceReason, String)>,
         now: Time,
         start: Instant,
     ) {
         let state = trouble.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
         let events_kept = u64::try_from(self.kept.len() + self.updates.len()).unwrap_or(u64::MAX);
         self.status = SourceStatus {
-            source: "unified_log",
+            source: SourceName::UnifiedLog,
             state,
             reason: trouble.as_ref().map(|(_, reason, _)| *reason),
             detail: trouble.map(|(.., detail)| detail),

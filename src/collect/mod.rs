@@ -16,7 +16,8 @@ use crate::health::{Evidence, Findings};
 use crate::host::{Host, LogSource};
 use crate::journal::Journal;
 use crate::log::{self, LogSummary, ReadOptions};
-use crate::vocabulary::{Fact, LogCounts, SourceState, SourceStatus, Span, Time};
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
 use answers::{Answers, Reading, nothing_yet};
 use chrono::{TimeDelta, Utc};
 use live_log::LiveLog;
@@ -33,7 +34,7 @@ const SPAN: TimeDelta = TimeDelta::hours(24);
 const MAX_AGE: Duration = Duration::from_secs(60);
 
 /// The record of restarts, as a source.
-const LEDGER: &str = "heal_ledger";
+const LEDGER: SourceName = SourceName::HealLedger;
 
 /// Keeps findings fresh for any number of callers; one of them reads, the others wait.
 pub struct Collector {
@@ -277,7 +278,7 @@ fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Opt
         Err(error) => return nothing(refused(&error)),
     };
     let asked = source.span();
-    let mut journal = Journal::empty(Fact::unknown("not_read", "the log was not read."));
+    let mut journal = Journal::empty(Fact::unknown(SourceReason::NotRead, "the log was not read."));
     let read = log::read_log(&mut source, options, |record| {
         if let Some(event) = event::recognise(record) {
             journal.push(event);
@@ -293,7 +294,7 @@ fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Opt
             (journal, Some(summary), trouble)
         }
         (Err(_), Some(trouble)) => nothing(trouble),
-        (Err(error), None) => nothing((SourceState::Error, "not_a_log", format!("{error}."))),
+        (Err(error), None) => nothing((SourceState::Error, SourceReason::NotALog, format!("{error}."))),
     }
 }
 
@@ -306,7 +307,7 @@ fn log_status(
 ) -> SourceStatus {
     let state = trouble.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
     SourceStatus {
-        source: "unified_log",
+        source: SourceName::UnifiedLog,
         state,
         reason: trouble.as_ref().map(|(_, reason, _)| *reason),
         detail: trouble.map(|(.., detail)| detail),
@@ -323,10 +324,10 @@ fn log_status(
     }
 }
 
-fn fact_status<T>(source: &'static str, fact: &Fact<T>, now: Time, duration_ms: u64) -> SourceStatus {
+fn fact_status<T>(source: SourceName, fact: &Fact<T>, now: Time, duration_ms: u64) -> SourceStatus {
     let (state, reason, detail) = match fact {
         Fact::Known(_) => (SourceState::Ok, None, None),
-        Fact::Unknown { reason, why } if *reason == "not_captured" => {
+        Fact::Unknown { reason, why } if *reason == SourceReason::NotCaptured => {
             (SourceState::Unavailable, Some(*reason), Some(why.clone()))
         }
         Fact::Unknown { reason, why } => (SourceState::Error, Some(*reason), Some(why.clone())),

@@ -1,7 +1,8 @@
 //! An answer of the Mac that serves for a while: asked for again when it is old, kept for a time when asking fails.
 
 use super::{fact_status, milliseconds};
-use crate::vocabulary::{Fact, SourceState, SourceStatus, Time, rfc3339};
+use crate::vocabulary::codes::{SourceName, SourceState};
+use crate::vocabulary::{Fact, SourceStatus, Time, rfc3339};
 use chrono::TimeDelta;
 use std::time::Instant;
 
@@ -47,13 +48,7 @@ pub struct Answer<T> {
 
 impl<T: Clone> Remembered<T> {
     /// The answer, asked for if need be.
-    pub fn ask(
-        &mut self,
-        source: &'static str,
-        limits: Limits,
-        now: Time,
-        read: impl FnOnce() -> Fact<T>,
-    ) -> Answer<T> {
+    pub fn ask(&mut self, source: SourceName, limits: Limits, now: Time, read: impl FnOnce() -> Fact<T>) -> Answer<T> {
         let start = Instant::now();
         let younger = |at: Time, limit: TimeDelta| at <= now && now - at < limit;
         let fact = match &self.good {
@@ -85,6 +80,7 @@ impl<T: Clone> Remembered<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocabulary::codes::SourceReason;
     use chrono::DateTime;
 
     fn minute(minute: i64) -> Time {
@@ -92,11 +88,11 @@ mod tests {
     }
 
     fn fails() -> Fact<i32> {
-        Fact::unknown("timed_out", "it hung.")
+        Fact::unknown(SourceReason::TimedOut, "it hung.")
     }
 
     fn ask(memory: &mut Remembered<i32>, at: Time, read: impl FnOnce() -> Fact<i32>) -> Answer<i32> {
-        memory.ask("profiles_status", Limits::SLOW, at, read)
+        memory.ask(SourceName::ProfilesStatus, Limits::SLOW, at, read)
     }
 
     #[test]
@@ -115,7 +111,7 @@ mod tests {
         ask(&mut memory, minute(0), || Fact::Known(1));
         let answer = ask(&mut memory, minute(30), fails);
         assert_eq!((answer.fact, answer.stand_in), (fails(), Some(1)));
-        assert_eq!((answer.status.state, answer.status.reason), (SourceState::Partial, Some("timed_out")));
+        assert_eq!((answer.status.state, answer.status.reason), (SourceState::Partial, Some(SourceReason::TimedOut)));
         assert_eq!((answer.status.last_ok_at, answer.status.last_error_at), (Some(minute(0)), Some(minute(30))));
         assert!(answer.status.detail.unwrap().starts_with("it hung. The answer of 20"));
     }

@@ -3,27 +3,28 @@
 use crate::host::HostError;
 use crate::journal::Journal;
 use crate::log::{LogError, LogSummary};
-use crate::vocabulary::{Fact, SourceState, Span, Time};
+use crate::vocabulary::codes::{SourceReason, SourceState};
+use crate::vocabulary::{Fact, Span, Time};
 
 /// How a source failed, in the terms of `mdm_health_status`.
-pub type Trouble = (SourceState, &'static str, String);
+pub type Trouble = (SourceState, SourceReason, String);
 
 /// What went wrong while a log was read. A command's own words say more than that it printed nothing.
 pub fn log_trouble(read: Result<&LogSummary, &LogError>, ended: Option<&HostError>) -> Option<Trouble> {
     match (read, ended) {
         (Err(_), Some(error)) => Some(refused(error)),
         (Ok(_), Some(error)) => Some((SourceState::Partial, refused(error).1, refused(error).2)),
-        (Err(error), None) => Some((SourceState::Error, "not_a_log", format!("{error}."))),
+        (Err(error), None) => Some((SourceState::Error, SourceReason::NotALog, format!("{error}."))),
         (Ok(LogSummary { broken: Some(why), .. }), None) => {
-            Some((SourceState::Partial, "cut_off", format!("Reading the log broke off: {why}.")))
+            Some((SourceState::Partial, SourceReason::CutOff, format!("Reading the log broke off: {why}.")))
         }
         (Ok(LogSummary { complete: Some(false), .. }), None) => {
             let detail = "The log ends without its trailer: it was cut off and counts only up to its last record.";
-            Some((SourceState::Partial, "cut_off", detail.to_owned()))
+            Some((SourceState::Partial, SourceReason::CutOff, detail.to_owned()))
         }
         (Ok(LogSummary { lines_not_understood: lines @ 1.., .. }), None) => {
             let detail = format!("{lines} lines of the log could not be understood: a silence in it proves nothing.");
-            Some((SourceState::Partial, "not_understood", detail))
+            Some((SourceState::Partial, SourceReason::NotUnderstood, detail))
         }
         (Ok(_), None) => None,
     }
@@ -40,9 +41,9 @@ pub fn refused(error: &HostError) -> Trouble {
     let (reason, advice) = if stderr.contains("Operation not permitted") || stderr.contains("Must be admin") {
         let advice =
             "Run mdm-health as root; where macOS still refuses, give the program that starts it Full Disk Access";
-        ("log_access_denied", advice)
+        (SourceReason::LogAccessDenied, advice)
     } else if stderr.contains("did not refer to a valid log archive") {
-        ("log_store_missing", "The Mac's log store is missing; it comes back with the next restart")
+        (SourceReason::LogStoreMissing, "The Mac's log store is missing; it comes back with the next restart")
     } else {
         return (SourceState::Error, error.reason(), format!("{error}."));
     };
@@ -59,11 +60,11 @@ pub fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journ
     match (from, to) {
         _ if summary.lines_lost() > 0 => {
             let lines = summary.lines_lost();
-            Fact::unknown("not_understood", format!("{lines} lines of the log could not be understood."))
+            Fact::unknown(SourceReason::NotUnderstood, format!("{lines} lines of the log could not be understood."))
         }
         (Some(from), Some(to)) => Fact::Known(Span { from, to }),
-        _ if whole => Fact::unknown("log_empty", "the log holds nothing at all."),
-        _ => Fact::unknown("cut_off", "the log was cut off before its first record."),
+        _ if whole => Fact::unknown(SourceReason::LogEmpty, "the log holds nothing at all."),
+        _ => Fact::unknown(SourceReason::CutOff, "the log was cut off before its first record."),
     }
 }
 
@@ -72,11 +73,11 @@ pub fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
     if journal.dropped > 0 {
         let dropped = journal.dropped;
         let detail = format!("{dropped} old events were let go; the log counts from the oldest that was kept.");
-        Some((SourceState::Partial, "too_many_events", detail))
+        Some((SourceState::Partial, SourceReason::TooManyEvents, detail))
     } else if journal.dropped_updates > 0 {
         let dropped = journal.dropped_updates;
         let detail = format!("{dropped} old events about OS updates were let go; what was before them is not known.");
-        Some((SourceState::Partial, "too_many_update_events", detail))
+        Some((SourceState::Partial, SourceReason::TooManyUpdateEvents, detail))
     } else {
         from_the_future(journal.events().chain(journal.updates()).filter(|event| event.at > now).count())
     }
@@ -84,5 +85,5 @@ pub fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
 
 pub fn from_the_future(events: usize) -> Option<Trouble> {
     let detail = || format!("{events} events lie in the future and were left out. Was the clock set back?");
-    (events > 0).then(|| (SourceState::Partial, "future_records", detail()))
+    (events > 0).then(|| (SourceState::Partial, SourceReason::FutureRecords, detail()))
 }

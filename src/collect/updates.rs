@@ -12,7 +12,8 @@ use crate::facts::{ddm_state, software_update_preferences, system_version};
 use crate::health::{StandIns, UpdateEvidence};
 use crate::log::LogSummary;
 use crate::log::install_log::{InstallSummary, OffsetSpan};
-use crate::vocabulary::{Fact, LogCounts, SourceState, SourceStatus, Span, Time};
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
 
 /// The last good answers.
 #[derive(Default)]
@@ -34,13 +35,13 @@ impl UpdateAnswers {
         log: Option<&LogSummary>,
     ) -> (UpdateEvidence, Vec<SourceStatus>, StandIns) {
         let Reading { host, now, .. } = *reading;
-        let install_log = self.install_log.ask("install_log", Limits::FILE, now, || self.follower.read(host));
-        let preferences = self.preferences.ask("software_update_preferences", Limits::FILE, now, || {
+        let install_log = self.install_log.ask(SourceName::InstallLog, Limits::FILE, now, || self.follower.read(host));
+        let preferences = self.preferences.ask(SourceName::SoftwareUpdatePreferences, Limits::FILE, now, || {
             software_update_preferences::software_update_preferences(host)
         });
-        let ddm_state = self.ddm_state.ask("ddm_state", Limits::FILE, now, || ddm_state::ddm_state(host));
+        let ddm_state = self.ddm_state.ask(SourceName::DdmState, Limits::FILE, now, || ddm_state::ddm_state(host));
         let system_version =
-            self.system_version.ask("system_version", slow, now, || system_version::system_version(host));
+            self.system_version.ask(SourceName::SystemVersion, slow, now, || system_version::system_version(host));
         let zone = zone(reading, &install_log.fact, log);
         let sources = vec![
             install_log_status(&install_log),
@@ -69,8 +70,14 @@ impl UpdateAnswers {
 }
 
 /// What stands in for it before the first reading has ended.
-pub fn nothing_yet(reason: &'static str, why: &str, now: Time) -> (UpdateEvidence, Vec<SourceStatus>) {
-    let names = ["install_log", "software_update_preferences", "ddm_state", "system_version", "time_zone"];
+pub fn nothing_yet(reason: SourceReason, why: &str, now: Time) -> (UpdateEvidence, Vec<SourceStatus>) {
+    let names = [
+        SourceName::InstallLog,
+        SourceName::SoftwareUpdatePreferences,
+        SourceName::DdmState,
+        SourceName::SystemVersion,
+        SourceName::TimeZone,
+    ];
     let sources = names.map(|name| fact_status(name, &Fact::<()>::unknown(reason, why), now, 0)).into();
     (UpdateEvidence::unknown(reason, why), sources)
 }
@@ -83,9 +90,9 @@ fn install_log_status(answer: &Answer<InstallLog>) -> SourceStatus {
     let partial = match (log.left_out, log.dropped) {
         (0, 0) => None,
         (left_out, 0) => {
-            Some(("end_only", format!("Only the end was read; {left_out} bytes before it were left out.")))
+            Some((SourceReason::EndOnly, format!("Only the end was read; {left_out} bytes before it were left out.")))
         }
-        (_, dropped) => Some(("too_many_events", format!("{dropped} old events were let go."))),
+        (_, dropped) => Some((SourceReason::TooManyEvents, format!("{dropped} old events were let go."))),
     };
     // That it could not be read now matters more.
     let partial = partial.filter(|_| status.state == SourceState::Ok);
@@ -124,7 +131,7 @@ fn zone(reading: &Reading<'_>, install_log: &Fact<InstallLog>, log: Option<&LogS
 
 fn zone_status(zone: &Zone, now: Time) -> SourceStatus {
     const UNKNOWN: &str = "No line of this Mac carries an offset, so its local time is not known: pass --utc-offset.";
-    let fact = if *zone == Zone::Unknown { Fact::unknown("zone_unknown", UNKNOWN) } else { Fact::Known(()) };
+    let fact = if *zone == Zone::Unknown { Fact::unknown(SourceReason::ZoneUnknown, UNKNOWN) } else { Fact::Known(()) };
     let detail = match zone {
         Zone::Given(offset) => Some(format!("The offset {offset} was given.")),
         Zone::Machine => Some("This machine's own zone.".to_owned()),
@@ -133,7 +140,7 @@ fn zone_status(zone: &Zone, now: Time) -> SourceStatus {
         }
         Zone::Unknown => None,
     };
-    let status = fact_status("time_zone", &fact, now, 0);
+    let status = fact_status(SourceName::TimeZone, &fact, now, 0);
     // Nothing failed: there is no such line.
     let state = if *zone == Zone::Unknown { SourceState::Unavailable } else { status.state };
     SourceStatus { state, detail: status.detail.clone().or(detail), last_error_at: None, ..status }

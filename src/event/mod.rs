@@ -11,6 +11,7 @@ mod update_brain;
 
 use crate::log::LogRecord;
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::ChannelKind;
 use serde::{Deserialize, Serialize};
 use update::{Said, UpdateEvent, UpdateLog};
 
@@ -57,6 +58,15 @@ pub enum Channel {
     Device,
     /// A user of it, by uid.
     User(u32),
+}
+
+impl Channel {
+    pub fn kind(self) -> ChannelKind {
+        match self {
+            Self::Device => ChannelKind::Device,
+            Self::User(_) => ChannelKind::User,
+        }
+    }
 }
 
 /// What a process said.

@@ -2,6 +2,7 @@
 
 use super::from_command;
 use crate::host::{Command, Host};
+use crate::vocabulary::codes::SourceReason;
 use crate::vocabulary::{Fact, Time};
 use chrono::DateTime;
 
@@ -36,7 +37,10 @@ fn seconds(line: &str) -> Option<i64> {
 
 fn not_understood(output: &str) -> Fact<Time> {
     let shown: String = output.trim().chars().take(80).collect();
-    Fact::unknown("not_understood", format!("`sysctl kern.boottime kern.waketime` printed {shown:?}, not two times."))
+    Fact::unknown(
+        SourceReason::NotUnderstood,
+        format!("`sysctl kern.boottime kern.waketime` printed {shown:?}, not two times."),
+    )
 }
 
 #[cfg(test)]

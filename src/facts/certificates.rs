@@ -2,6 +2,7 @@
 
 use super::from_command;
 use crate::host::{Command, Host};
+use crate::vocabulary::codes::SourceReason;
 use crate::vocabulary::{Fact, Time};
 use chrono::DateTime;
 use sha1::Sha1;
@@ -94,7 +95,10 @@ pub fn read_certificates(output: &str) -> Fact<Vec<Certificate>> {
         Ok(blocks) => return Fact::Known(blocks.iter().map(|block| certificate(&block.contents)).collect()),
         Err(error) => format!("a certificate is cut off or damaged ({error})"),
     };
-    Fact::unknown("not_understood", format!("The output of `security find-certificate -a -p` cannot be read: {why}."))
+    Fact::unknown(
+        SourceReason::NotUnderstood,
+        format!("The output of `security find-certificate -a -p` cannot be read: {why}."),
+    )
 }
 
 fn certificate(der: &[u8]) -> Certificate {

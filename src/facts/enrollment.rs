@@ -3,6 +3,7 @@
 use super::from_command;
 use crate::host::{Command, Host};
 use crate::vocabulary::Fact;
+use crate::vocabulary::codes::SourceReason;
 
 /// What `profiles status` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub fn read_profiles_status(output: &str) -> Fact<ProfilesStatus> {
         _ => {
             let shown: String = output.trim().chars().take(80).collect();
             return Fact::unknown(
-                "not_understood",
+                SourceReason::NotUnderstood,
                 format!("`profiles status -type enrollment` printed {shown:?}, which says neither Yes nor No."),
             );
         }
@@ -108,7 +109,7 @@ mod tests {
             ["", "MDM enrollment: Maybe", "Enrolled via DEP: Yes", "profiles: command not found", "\u{1b}[31m"]
         {
             match read_profiles_status(output) {
-                Fact::Unknown { reason, .. } => assert_eq!(reason, "not_understood", "{output}"),
+                Fact::Unknown { reason, .. } => assert_eq!(reason, SourceReason::NotUnderstood, "{output}"),
                 Fact::Known(status) => panic!("{output} gave {status:?}"),
             }
         }

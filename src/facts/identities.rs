@@ -3,6 +3,7 @@
 use super::from_command;
 use crate::host::{Command, Host};
 use crate::vocabulary::Fact;
+use crate::vocabulary::codes::SourceReason;
 
 /// One identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,10 @@ fn entry(line: &str) -> Option<Identity> {
 }
 
 fn not_understood(what: &str) -> Fact<Vec<Identity>> {
-    Fact::unknown("not_understood", format!("The output of `security find-identity` cannot be read: {what}."))
+    Fact::unknown(
+        SourceReason::NotUnderstood,
+        format!("The output of `security find-identity` cannot be read: {what}."),
+    )
 }
 
 #[cfg(test)]

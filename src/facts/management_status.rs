@@ -4,6 +4,7 @@ use super::from_command;
 use crate::host::{Command, Host};
 use crate::property_list::old_style::dictionary_after;
 use crate::vocabulary::Fact;
+use crate::vocabulary::codes::SourceReason;
 use plist::{Dictionary, Value};
 
 /// What mdmclient says. What it does not say is `None`.
@@ -53,7 +54,7 @@ pub fn read_management_status(output: &str) -> Fact<ManagementStatus> {
         Ok(status) => status,
         Err(error) => {
             return Fact::unknown(
-                "not_understood",
+                SourceReason::NotUnderstood,
                 format!("The output of `mdmclient DumpManagementStatus` cannot be read: {error}."),
             );
         }
@@ -151,7 +152,7 @@ Management status: {
             ("Management status: (null)\n", "line 1: a dictionary was expected, but \"(null)\" was found"),
         ] {
             let why = format!("The output of `mdmclient DumpManagementStatus` cannot be read: {why}.");
-            assert_eq!(read_management_status(output), Fact::Unknown { reason: "not_understood", why });
+            assert_eq!(read_management_status(output), Fact::Unknown { reason: SourceReason::NotUnderstood, why });
         }
     }
 

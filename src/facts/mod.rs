@@ -15,6 +15,7 @@ pub mod zone;
 use crate::host::{Command, Host, HostError, Output};
 use crate::property_list::parse;
 use crate::vocabulary::Fact;
+use crate::vocabulary::codes::SourceReason;
 use plist::{Dictionary, Value};
 
 /// Runs a command and reads its output; a failure of either is an unknown fact.
@@ -40,7 +41,7 @@ pub fn from_file<T>(host: &dyn Host, path: &str, read: impl FnOnce(&Dictionary) 
 pub fn from_bytes<T>(bytes: &[u8], path: &str, read: impl FnOnce(&Dictionary) -> T) -> Fact<T> {
     match parse(bytes) {
         Ok(Value::Dictionary(root)) => Fact::Known(read(&root)),
-        Ok(_) => Fact::unknown("not_understood", format!("{path} is a property list, but no dictionary.")),
-        Err(why) => Fact::unknown("not_understood", format!("{path} is no property list: {why}.")),
+        Ok(_) => Fact::unknown(SourceReason::NotUnderstood, format!("{path} is a property list, but no dictionary.")),
+        Err(why) => Fact::unknown(SourceReason::NotUnderstood, format!("{path} is no property list: {why}.")),
     }
 }

@@ -3,6 +3,7 @@
 use super::from_command;
 use crate::host::{Command, Host};
 use crate::property_list::xml;
+use crate::vocabulary::codes::SourceReason;
 use crate::vocabulary::{Fact, Time};
 use chrono::DateTime;
 use plist::Value;
@@ -129,7 +130,7 @@ pub fn read_profiles_list(output: &str) -> Fact<ProfilesList> {
 }
 
 fn not_understood(what: &str) -> Fact<ProfilesList> {
-    Fact::unknown("not_understood", format!("The output of `profiles -C -o stdout-xml` {what}."))
+    Fact::unknown(SourceReason::NotUnderstood, format!("The output of `profiles -C -o stdout-xml` {what}."))
 }
 
 fn mdm_profile(profile: &Profile, payload: &Payload) -> MdmProfile {
@@ -284,7 +285,7 @@ mod tests {
         match read_profiles_list(output) {
             Fact::Known(list) => panic!("{list:?}"),
             Fact::Unknown { reason, why } => {
-                assert_eq!(reason, "not_understood");
+                assert_eq!(reason, SourceReason::NotUnderstood);
                 why
             }
         }

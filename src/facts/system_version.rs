@@ -4,6 +4,7 @@ use super::from_file;
 use crate::host::Host;
 use crate::property_list::{get, text};
 use crate::vocabulary::Fact;
+use crate::vocabulary::codes::SourceReason;
 
 /// The file that every Mac has.
 pub const PATH: &str = "/System/Library/CoreServices/SystemVersion.plist";
@@ -34,7 +35,7 @@ pub fn system_version(host: &dyn Host) -> Fact<SystemVersion> {
     };
     match from_file(host, PATH, read) {
         Fact::Known(Some(version)) => Fact::Known(version),
-        Fact::Known(None) => Fact::unknown("not_understood", format!("{PATH} names no ProductVersion.")),
+        Fact::Known(None) => Fact::unknown(SourceReason::NotUnderstood, format!("{PATH} names no ProductVersion.")),
         Fact::Unknown { reason, why } => Fact::Unknown { reason, why },
     }
 }

@@ -11,8 +11,9 @@
 //! and by its full image path. What is left is the time between `ps` and `kill`, a few milliseconds, in which macOS
 //! would have to go through all its other pids (it hands them out in order, up to 99998).
 
-use super::{Conclusion, Method, Outcome};
+use super::Conclusion;
 use crate::host::{Act, Command, Daemon, Host, HostError, Output};
+use crate::vocabulary::codes::{HealMethod, HealOutcome};
 use std::time::{Duration, Instant};
 
 /// How often, how far apart and how long at most to look for a new pid.
@@ -93,7 +94,7 @@ pub fn restart<E>(
     match &kickstart {
         Ok(output) if output.code == Some(0) => {
             let change = wait_for_change(host, daemon, before);
-            Ok(conclude(daemon, before, Method::Kickstart, output.code, change))
+            Ok(conclude(daemon, before, HealMethod::Kickstart, output.code, change))
         }
         Ok(output) if is_refusal(output) => {
             let pid = match to_signal(host, daemon, before) {
@@ -105,17 +106,17 @@ pub fn restart<E>(
             match step(Act::Terminate(pid))? {
                 Ok(kill) if kill.code == Some(0) => {
                     let change = wait_for_change(host, daemon, before);
-                    Ok(conclude(daemon, before, Method::Signal, kill.code, change))
+                    Ok(conclude(daemon, before, HealMethod::Signal, kill.code, change))
                 }
                 Ok(kill) => Ok(none_worked(daemon, before, kill.code, "launchctl and kill were both refused")),
                 // It may be sent or not.
-                Err(_) => Ok(conclude(daemon, before, Method::Signal, None, look(host, daemon, before))),
+                Err(_) => Ok(conclude(daemon, before, HealMethod::Signal, None, look(host, daemon, before))),
             }
         }
         // The pid of a daemon that runs on demand changes by itself, and would prove nothing here.
         Ok(output) => Ok(none_worked(daemon, before, output.code, "launchctl could not do it")),
         // launchd may be at it still: nothing more is done, but the pid has the last word.
-        Err(_) => Ok(conclude(daemon, before, Method::Kickstart, None, look(host, daemon, before))),
+        Err(_) => Ok(conclude(daemon, before, HealMethod::Kickstart, None, look(host, daemon, before))),
     }
 }
 
@@ -179,28 +180,28 @@ fn wait_for_change(host: &dyn Host, daemon: Daemon, before: &[u32]) -> Change {
     seen
 }
 
-fn conclude(daemon: Daemon, before: &[u32], method: Method, exit_code: Option<i32>, change: Change) -> Conclusion {
+fn conclude(daemon: Daemon, before: &[u32], method: HealMethod, exit_code: Option<i32>, change: Change) -> Conclusion {
     let name = daemon.name();
     let (outcome, pid_after, detail) = match change {
-        Change::New(pid) => (Outcome::Done, pid, format!("{name} was restarted.")),
+        Change::New(pid) => (HealOutcome::Done, pid, format!("{name} was restarted.")),
         Change::Gone => (
-            Outcome::Done,
+            HealOutcome::Done,
             None,
             format!("The process of {name} was ended; launchd starts it again when it is needed."),
         ),
         Change::Same if before.is_empty() => {
-            (Outcome::Failed, None, format!("{name} was not running before and is not now."))
+            (HealOutcome::Failed, None, format!("{name} was not running before and is not now."))
         }
         Change::Same => {
-            (Outcome::Failed, only(before), format!("{name} was not restarted: its process is still the same."))
+            (HealOutcome::Failed, only(before), format!("{name} was not restarted: its process is still the same."))
         }
         Change::Unknown(error) => {
             let detail = format!("Whether {name} was restarted could not be told: {error}.");
-            (Outcome::Unconfirmed, None, detail)
+            (HealOutcome::Unconfirmed, None, detail)
         }
     };
     Conclusion {
-        method: (outcome == Outcome::Done).then_some(method),
+        method: (outcome == HealOutcome::Done).then_some(method),
         pid_before: only(before),
         pid_after,
         exit_code,
@@ -212,7 +213,7 @@ fn none_worked(daemon: Daemon, before: &[u32], exit_code: Option<i32>, why: &str
     Conclusion {
         pid_before: only(before),
         exit_code,
-        ..Conclusion::new(Outcome::Failed, format!("{} was not restarted: {why}.", daemon.name()))
+        ..Conclusion::new(HealOutcome::Failed, format!("{} was not restarted: {why}.", daemon.name()))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The automatic heal: what the extension's timer runs, and `heal --automatic` once. Off unless the policy sets
 //! `AutomaticHealMinutes`.
 
-use super::{Action, Healer, Refusal, Request};
-use crate::health::watchdog::State;
+use super::{Healer, Refusal, Request};
+use crate::vocabulary::codes::{HealAction, WatchdogState};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -46,10 +46,10 @@ fn minutes(healer: &Healer) -> Option<u32> {
 
 /// Asks for a heal if the verdict is that the client is stuck; a look that finds nothing is no request.
 fn heal(healer: &Healer) -> Result<(), Refusal> {
-    if healer.findings().verdict.state != State::Stuck {
+    if healer.findings().verdict.state != WatchdogState::Stuck {
         return Ok(());
     }
-    let request = Request { automatic: true, ..Request::new(Action::Heal.name(), Some("automatic heal")) };
+    let request = Request { automatic: true, ..Request::new(HealAction::Heal.word(), Some("automatic heal")) };
     healer.request(&request).map(|_| ())
 }
 

@@ -2,7 +2,9 @@
 
 use super::ledger::{Ledger, LedgerError, time};
 use crate::facts::restarts::{DaemonRestarts, Restarts};
-use crate::vocabulary::Time;
+use crate::vocabulary::codes::{HealMethod, HealOutcome};
+use crate::vocabulary::{Code, Time};
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +26,9 @@ pub struct Entry {
     /// When it was answered.
     pub finished_at: Option<Time>,
     /// What came of it.
-    pub outcome: String,
+    pub outcome: HealOutcome,
     /// Which way of restarting worked.
-    pub method: Option<String>,
+    pub method: Option<HealMethod>,
     /// The daemon's pid before.
     pub pid_before: Option<i64>,
     /// The daemon's pid after.
@@ -96,12 +98,19 @@ fn entry(row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
         dry_run: row.get("dry_run")?,
         requested_at: time(row, "requested_at")?,
         finished_at: time(row, "finished_at")?,
-        outcome: row.get("outcome")?,
-        method: row.get("method")?,
+        outcome: word(row, "outcome")?.ok_or(rusqlite::Error::InvalidQuery)?,
+        method: word(row, "method")?,
         pid_before: row.get("pid_before")?,
         pid_after: row.get("pid_after")?,
         exit_code: row.get("exit_code")?,
         detail: row.get("detail")?,
         next_allowed_at: time(row, "next_allowed_at")?,
     })
+}
+
+/// A word of a set. One that we never wrote makes the row unreadable.
+fn word<C: Code>(row: &Row<'_>, column: &str) -> Result<Option<C>, rusqlite::Error> {
+    let Some(word) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
+    let unknown = || rusqlite::Error::FromSqlConversionFailure(0, Type::Text, format!("{word} is not known").into());
+    C::from_word(&word).map(Some).ok_or_else(unknown)
 }

@@ -6,10 +6,11 @@
 //! file, which stays behind when only `heal.db` is moved or copied; and rows that go missing open the limit.
 
 use super::clock::{Clock, Moment, RunningTime};
-use super::{Conclusion, Method, Outcome, Request};
+use super::{Conclusion, Request};
 use crate::host::HostError;
 use crate::host::state::{StateError, StateFolder};
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{HealMethod, HealOutcome, SourceReason};
 use chrono::{DateTime, TimeDelta};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -97,16 +98,15 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// A stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn reason(&self) -> SourceReason {
         match self {
-            Self::State(_) => "ledger_not_ours",
-            Self::Damaged { .. } => "ledger_damaged",
-            Self::Newer { .. } => "ledger_newer",
-            Self::Sql(_) => "ledger_unwritable",
+            Self::State(_) => SourceReason::LedgerNotOurs,
+            Self::Damaged { .. } => SourceReason::LedgerDamaged,
+            Self::Newer { .. } => SourceReason::LedgerNewer,
+            Self::Sql(_) => SourceReason::LedgerUnwritable,
             Self::Recorded(error) => error.reason(),
-            Self::BadRecord(_) => "not_understood",
-            Self::Clock(_) => "clock_unreadable",
+            Self::BadRecord(_) => SourceReason::NotUnderstood,
+            Self::Clock(_) => SourceReason::ClockUnreadable,
         }
     }
 }
@@ -241,7 +241,7 @@ impl Ledger {
                 THEN 'mdm-health ended before it was answered.'
                 ELSE 'mdm-health ended in the middle of it; it counts as a restart.' END
              WHERE outcome = ?2",
-            [Outcome::Interrupted.word(), Outcome::Running.word()],
+            [HealOutcome::Interrupted.word(), HealOutcome::Running.word()],
         )?;
         Ok(())
     }
@@ -290,19 +290,19 @@ fn add(change: &Transaction<'_>, request: &Request, parent: Option<i64>, at: Tim
     change.execute(
         "INSERT INTO requests(parent, action, reason, force, dry_run, requested_at, outcome)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
-        params![parent, action, reason, force, dry_run, at.timestamp(), Outcome::Running.word()],
+        params![parent, action, reason, force, dry_run, at.timestamp(), HealOutcome::Running.word()],
     )?;
     let id = change.last_insert_rowid();
     change.execute(
         "DELETE FROM requests WHERE id <= ? AND began_at IS NULL AND outcome <> ?",
-        params![id - MAX_REQUESTS, Outcome::Running.word()],
+        params![id - MAX_REQUESTS, HealOutcome::Running.word()],
     )?;
     Ok(id)
 }
 
 fn finish(connection: &Connection, id: i64, conclusion: &Conclusion, at: Time) -> Result<(), rusqlite::Error> {
     let Conclusion { outcome, method, pid_before, pid_after, exit_code, detail, next_allowed_at, .. } = conclusion;
-    let (method, next) = (method.map(Method::word), next_allowed_at.map(|next| next.timestamp()));
+    let (method, next) = (method.map(HealMethod::word), next_allowed_at.map(|next| next.timestamp()));
     connection.execute(
         "UPDATE requests SET finished_at = ?, outcome = ?, method = ?, pid_before = coalesce(?, pid_before),
             pid_after = ?, exit_code = ?, detail = detail || ?, next_allowed_at = ? WHERE id = ?",

@@ -16,13 +16,14 @@ pub mod request;
 pub mod status;
 
 pub use limits::Refusal;
-pub use request::{Action, Conclusion, Method, Outcome, Request};
+pub use request::{Conclusion, Request};
 
 use crate::collect::Collector;
 use crate::health::Findings;
 use crate::host::state::StateFolder;
 use crate::host::{Daemon, Host};
-use crate::vocabulary::Time;
+use crate::vocabulary::codes::{HealAction, HealOutcome, HealRefusal};
+use crate::vocabulary::{Code, Time};
 use clock::{Clock, Moment};
 use entries::Entry;
 use ledger::{Ledger, LedgerError};
@@ -36,7 +37,7 @@ const LOCK: &str = "heal.lock";
 
 impl From<LedgerError> for Refusal {
     fn from(error: LedgerError) -> Self {
-        Self::new(error.code(), format!("{error}."))
+        Self::new(error.reason(), format!("{error}."))
     }
 }
 
@@ -101,8 +102,8 @@ impl Healer {
         self.collector.renew_restarts();
         let (id, conclusion) = answer?;
         match conclusion.outcome {
-            Outcome::Done | Outcome::DryRun => Ok(id),
-            other => Err(conclusion.refusal.unwrap_or_else(|| Refusal::new(other.word(), conclusion.detail))),
+            HealOutcome::Done | HealOutcome::DryRun => Ok(id),
+            other => Err(conclusion.refusal.unwrap_or_else(|| Refusal::new(other, conclusion.detail))),
         }
     }
 
@@ -126,9 +127,9 @@ impl Healer {
         let (id, asked) = ledger.open_request(request, None, &clock)?;
         let mut work = Work { healer: self, host, clock, ledger, policy: self.policy() };
         let conclusion = match action {
-            Action::Heal => work.heal(id, request)?,
-            Action::RestartMdmclient => work.restart(id, Daemon::Mdmclient, request, asked)?,
-            Action::RestartSoftwareupdated => work.restart(id, Daemon::Softwareupdated, request, asked)?,
+            HealAction::Heal => work.heal(id, request)?,
+            HealAction::RestartMdmclient => work.restart(id, Daemon::Mdmclient, request, asked)?,
+            HealAction::RestartSoftwareupdated => work.restart(id, Daemon::Softwareupdated, request, asked)?,
         };
         work.finish(id, &conclusion)?;
         Ok((id, conclusion))
@@ -136,15 +137,15 @@ impl Healer {
 }
 
 /// What is asked for, if it is the request's turn.
-fn understand(request: &Request, turn: bool) -> Result<Action, Refusal> {
-    let Some(action) = Action::named(&request.action) else {
-        let names = Action::ALL.map(Action::name).join(", ");
-        return Err(Refusal::new("unknown_action", format!("The action is none of {names}.")));
+fn understand(request: &Request, turn: bool) -> Result<HealAction, Refusal> {
+    let Some(action) = HealAction::from_word(&request.action) else {
+        let names = HealAction::ALL.iter().map(|action| action.word()).collect::<Vec<_>>().join(", ");
+        return Err(Refusal::new(HealRefusal::UnknownAction, format!("The action is none of {names}.")));
     };
     if turn {
         Ok(action)
     } else {
-        Err(Refusal::new("busy", "Another request is being worked on; ask again in a minute."))
+        Err(Refusal::new(HealRefusal::Busy, "Another request is being worked on; ask again in a minute."))
     }
 }
 
@@ -164,9 +165,9 @@ impl Work<'_> {
             Ok(stuck) => stuck,
             Err(refusal) => return Ok(refusal.into()),
         };
-        let mut whole = Conclusion::new(Outcome::Refused, String::new());
+        let mut whole = Conclusion::new(HealOutcome::Refused, String::new());
         for daemon in stuck {
-            let action = Action::of(daemon).name();
+            let action = HealAction::of(daemon).word();
             let reason = format!("heal {id}: {}", request.reason.as_deref().unwrap_or_default());
             let part = Request { action: action.to_owned(), reason: Some(reason), ..request.clone() };
             let (part_id, asked) = self.ledger.open_request(&part, Some(id), &self.clock)?;
@@ -182,10 +183,10 @@ impl Work<'_> {
 
     /// The daemons that are stuck, in the order in which to restart them: a stuck softwareupdated holds mdmclient up.
     fn stuck(&self, request: &Request) -> Result<Vec<Daemon>, Refusal> {
-        limits::by_policy(Action::Heal, request, &self.policy)?;
+        limits::by_policy(HealAction::Heal, request, &self.policy)?;
         if request.force {
             return Err(Refusal::new(
-                "force_names_no_daemon",
+                HealRefusal::ForceNamesNoDaemon,
                 "heal restarts what is stuck: with force, name a restart.",
             ));
         }
@@ -197,7 +198,9 @@ impl Work<'_> {
             (Ok(()), Err(_)) => Ok(vec![Daemon::Softwareupdated]),
             (Err(_), Ok(())) => Ok(vec![Daemon::Mdmclient]),
             // That one of them is not stuck says nothing of the other.
-            (Err(updates), Err(client)) => Err(if client.code == limits::NOT_STUCK { updates } else { client }),
+            (Err(updates), Err(client)) => {
+                Err(if client.code == HealRefusal::NotStuck.into() { updates } else { client })
+            }
         }
     }
 
@@ -210,11 +213,11 @@ impl Work<'_> {
         let pid_before = actions::only(&before);
         if request.dry_run {
             let detail = format!("{} would be restarted now; this was a dry run.", daemon.name());
-            return Ok(Conclusion { pid_before, ..Conclusion::new(Outcome::DryRun, detail) });
+            return Ok(Conclusion { pid_before, ..Conclusion::new(HealOutcome::DryRun, detail) });
         }
-        let (action, policy, host) = (Action::of(daemon), &self.policy, self.host);
+        let (action, policy, host) = (HealAction::of(daemon), &self.policy, self.host);
         let allowed = |last, now| limits::by_time(action, policy, last, now);
-        let begun = match self.ledger.intend(id, action.name(), &self.clock, pid_before, allowed)? {
+        let begun = match self.ledger.intend(id, action.word(), &self.clock, pid_before, allowed)? {
             Ok(begun) => begun,
             Err(refusal) => return Ok(refusal.into()),
         };
@@ -234,9 +237,9 @@ impl Work<'_> {
 
     /// Asks the limits, the cheap ones first, and gives the daemon's pids if all agree.
     fn decide(&self, daemon: Daemon, request: &Request, asked: Moment) -> Result<Vec<u32>, Refusal> {
-        let (action, host) = (Action::of(daemon), self.host);
+        let (action, host) = (HealAction::of(daemon), self.host);
         limits::by_policy(action, request, &self.policy)?;
-        limits::by_time(action, &self.policy, self.ledger.last_begun(action.name())?, asked)?;
+        limits::by_time(action, &self.policy, self.ledger.last_begun(action.word())?, asked)?;
         if !request.force {
             let findings = self.healer.findings();
             limits::by_evidence(daemon, request, &findings, self.now()?)?;
@@ -247,9 +250,9 @@ impl Work<'_> {
 }
 
 /// The outcome of two restarts together.
-fn together(one: Outcome, other: Outcome) -> Outcome {
-    [Outcome::Failed, Outcome::Unconfirmed, Outcome::Done, Outcome::DryRun, Outcome::Refused]
+fn together(one: HealOutcome, other: HealOutcome) -> HealOutcome {
+    [HealOutcome::Failed, HealOutcome::Unconfirmed, HealOutcome::Done, HealOutcome::DryRun, HealOutcome::Refused]
         .into_iter()
         .find(|outcome| [one, other].contains(outcome))
-        .unwrap_or(Outcome::Refused)
+        .unwrap_or(HealOutcome::Refused)
 }

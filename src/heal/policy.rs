@@ -8,10 +8,11 @@
 //! by its safe value, never by a guess; an unknown key may have been meant to forbid something, so heal stays off
 //! until it is gone.
 
-use super::Action;
 use crate::host::{Host, HostError};
 use crate::journal::store::Retention;
 use crate::property_list;
+use crate::vocabulary::Code;
+use crate::vocabulary::codes::HealAction;
 use chrono::TimeDelta;
 use plist::{Dictionary, Value};
 use std::fmt;
@@ -53,7 +54,7 @@ pub struct Policy {
     /// Whether anything is restarted at all.
     pub enabled: bool,
     /// What may be asked for.
-    pub allowed_actions: Vec<Action>,
+    pub allowed_actions: Vec<HealAction>,
     /// Hours between two restarts of a daemon.
     pub minimum_hours: u32,
     /// Whether a request may do without evidence.
@@ -75,7 +76,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             enabled: true,
-            allowed_actions: Action::ALL.to_vec(),
+            allowed_actions: HealAction::ALL.to_vec(),
             minimum_hours: USUAL_HOURS,
             allow_force: false,
             automatic_minutes: None,
@@ -162,8 +163,8 @@ impl Policy {
             "AllowedActions" => {
                 self.allowed_actions.clear();
                 let names = value.as_array().ok_or("AllowedActions is not an array; no action is allowed.")?;
-                let actions = names.iter().map(|name| name.as_string().and_then(Action::named));
-                let all: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
+                let actions = names.iter().map(|name| name.as_string().and_then(HealAction::from_word));
+                let all: Vec<&str> = HealAction::ALL.iter().map(|action| action.word()).collect();
                 self.allowed_actions = actions.collect::<Option<_>>().ok_or_else(|| {
                     format!("AllowedActions names something else than {}; no action is allowed.", all.join(", "))
                 })?;
@@ -196,7 +197,7 @@ impl fmt::Display for Policy {
         if !self.enabled {
             return write!(out, "Heal is off, by {}. {journal}", self.origin);
         }
-        let actions: Vec<&str> = self.allowed_actions.iter().map(|action| action.name()).collect();
+        let actions: Vec<&str> = self.allowed_actions.iter().map(|action| action.word()).collect();
         let actions = if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") };
         let force = if self.allow_force { "allowed" } else { "not allowed" };
         let automatic = self.automatic_minutes.map_or("off".to_owned(), |minutes| format!("every {minutes} minutes"));

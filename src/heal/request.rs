@@ -3,39 +3,12 @@
 use super::Refusal;
 use crate::host::Daemon;
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{HealAction, HealMethod, HealOutcome};
 
 /// The longest text of who asks that is kept, in characters.
 const MAX_TEXT: usize = 512;
 
-/// What may be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Restart Apple's MDM client.
-    RestartMdmclient,
-    /// Restart Apple's software update daemon.
-    RestartSoftwareupdated,
-    /// Restart whatever is stuck.
-    Heal,
-}
-
-impl Action {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::RestartMdmclient, Self::RestartSoftwareupdated, Self::Heal];
-
-    /// The word in SQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RestartMdmclient => "restart_mdmclient",
-            Self::RestartSoftwareupdated => "restart_softwareupdated",
-            Self::Heal => "heal",
-        }
-    }
-
-    /// The action of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.name() == name)
-    }
-
+impl HealAction {
     /// The action that restarts that daemon.
     pub fn of(daemon: Daemon) -> Self {
         match daemon {
@@ -68,66 +41,13 @@ impl Request {
     }
 }
 
-/// What came of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is being worked on.
-    Running,
-    /// What was asked for was done.
-    Done,
-    /// It was begun and did not work.
-    Failed,
-    /// It was begun, and whether it worked could not be told.
-    Unconfirmed,
-    /// It was not begun.
-    Refused,
-    /// It would have been begun.
-    DryRun,
-    /// mdm-health ended while it was worked on.
-    Interrupted,
-}
-
-impl Outcome {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Refused => "refused",
-            Self::DryRun => "dry_run",
-            Self::Interrupted => "interrupted",
-        }
-    }
-}
-
-/// The way in which a daemon was restarted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// launchd did it.
-    Kickstart,
-    /// It got a signal.
-    Signal,
-}
-
-impl Method {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Kickstart => "kickstart",
-            Self::Signal => "signal",
-        }
-    }
-}
-
 /// How a request ended, for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conclusion {
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: HealOutcome,
     /// The way that worked.
-    pub method: Option<Method>,
+    pub method: Option<HealMethod>,
     /// The daemon's pid before.
     pub pid_before: Option<u32>,
     /// The daemon's pid after.
@@ -144,7 +64,7 @@ pub struct Conclusion {
 
 impl Conclusion {
     /// An outcome and its sentence.
-    pub fn new(outcome: Outcome, detail: String) -> Self {
+    pub fn new(outcome: HealOutcome, detail: String) -> Self {
         Self {
             outcome,
             method: None,
@@ -161,6 +81,6 @@ impl Conclusion {
 impl From<Refusal> for Conclusion {
     fn from(refusal: Refusal) -> Self {
         let (next_allowed_at, detail) = (refusal.next_allowed_at, refusal.to_string());
-        Self { next_allowed_at, refusal: Some(refusal), ..Self::new(Outcome::Refused, detail) }
+        Self { next_allowed_at, refusal: Some(refusal), ..Self::new(HealOutcome::Refused, detail) }
     }
 }

@@ -6,7 +6,8 @@ use super::policy::Policy;
 use crate::facts::restarts::Restarts;
 use crate::host::state::StateFolder;
 use crate::host::{Host, HostError};
-use crate::vocabulary::{Fact, SourceState, SourceStatus, Time};
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::vocabulary::{Fact, SourceStatus, Time};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -28,7 +29,7 @@ pub fn record(host: &dyn Host, state_dir: &Path) -> Result<Record, LedgerError> 
 pub fn restarts(host: &dyn Host, state_dir: &Path) -> Fact<Restarts> {
     match known_restarts(host, state_dir) {
         Ok(restarts) => Fact::Known(restarts),
-        Err(error) => Fact::unknown(error.code(), format!("{error}.")),
+        Err(error) => Fact::unknown(error.reason(), format!("{error}.")),
     }
 }
 
@@ -63,7 +64,7 @@ fn find(state_dir: &Path) -> Result<Option<Ledger>, LedgerError> {
 /// How far to trust the policy, and what it says. A recorded Mac has none.
 pub fn policy(policy: Option<&Policy>, now: Time) -> SourceStatus {
     let status = |state, reason, detail| SourceStatus {
-        source: "heal_policy",
+        source: SourceName::HealPolicy,
         state,
         reason,
         detail: Some(detail),
@@ -74,11 +75,11 @@ pub fn policy(policy: Option<&Policy>, now: Time) -> SourceStatus {
         duration_ms: None,
     };
     let Some(policy) = policy else {
-        return status(SourceState::Unavailable, Some("not_captured"), format!("{}.", HostError::NotLive));
+        return status(SourceState::Unavailable, Some(SourceReason::NotCaptured), format!("{}.", HostError::NotLive));
     };
     if policy.errors.is_empty() {
         status(SourceState::Ok, None, policy.to_string())
     } else {
-        status(SourceState::Error, Some("bad_policy"), format!("{} {policy}", policy.errors.join(" ")))
+        status(SourceState::Error, Some(SourceReason::BadPolicy), format!("{} {policy}", policy.errors.join(" ")))
     }
 }

@@ -7,6 +7,7 @@
 use super::Evidence;
 use crate::facts::profiles_list::MdmProfile;
 use crate::vocabulary::Fact;
+use crate::vocabulary::codes::{EnrollmentReason, IdentityReason, WatchdogReason};
 
 /// The sources, by their names in `mdm_health_status`.
 const STATUS: &str = "profiles_status";
@@ -19,7 +20,7 @@ pub struct Enrollment {
     /// Whether the Mac is enrolled.
     pub enrolled: Option<bool>,
     /// A stable code for what decided that.
-    pub reason: &'static str,
+    pub reason: EnrollmentReason,
     /// A sentence for people.
     pub detail: String,
     /// Whether it came by Automated Device Enrollment.
@@ -77,11 +78,13 @@ pub fn decide(evidence: &Evidence) -> Enrollment {
 
     let (reason, said) = match (enrolled, &evidence.profiles_status) {
         (Some(true), _) => how(enrolled_via_dep, user_approved),
-        (Some(false), _) => ("not_enrolled", "This Mac is not enrolled in an MDM.".to_owned()),
+        (Some(false), _) => (EnrollmentReason::NotEnrolled, "This Mac is not enrolled in an MDM.".to_owned()),
         (None, Fact::Unknown { why, .. }) if !is_disputed => {
-            ("enrollment_unknown", format!("Whether this Mac is enrolled could not be told: {why}"))
+            (EnrollmentReason::EnrollmentUnknown, format!("Whether this Mac is enrolled could not be told: {why}"))
         }
-        (None, _) => ("sources_disagree", "The sources do not agree on whether this Mac is enrolled.".to_owned()),
+        (None, _) => {
+            (EnrollmentReason::SourcesDisagree, "The sources do not agree on whether this Mac is enrolled.".to_owned())
+        }
     };
     let detail = [&[said], comparison.disputes.as_slice()].concat().join(" ");
     Enrollment {
@@ -99,12 +102,12 @@ pub fn decide(evidence: &Evidence) -> Enrollment {
     }
 }
 
-fn how(enrolled_via_dep: Option<bool>, user_approved: Option<bool>) -> (&'static str, String) {
+fn how(enrolled_via_dep: Option<bool>, user_approved: Option<bool>) -> (EnrollmentReason, String) {
     let (reason, how) = match (enrolled_via_dep, user_approved) {
-        (Some(true), _) => ("automated", " by Automated Device Enrollment"),
-        (_, Some(true)) => ("user_approved", ", and a user approved that"),
-        (_, Some(false)) => ("not_user_approved", ", and no user approved that"),
-        (_, None) => ("approval_unknown", "; whether a user approved that is unknown"),
+        (Some(true), _) => (EnrollmentReason::Automated, " by Automated Device Enrollment"),
+        (_, Some(true)) => (EnrollmentReason::UserApproved, ", and a user approved that"),
+        (_, Some(false)) => (EnrollmentReason::NotUserApproved, ", and no user approved that"),
+        (_, None) => (EnrollmentReason::ApprovalUnknown, "; whether a user approved that is unknown"),
     };
     (reason, format!("This Mac is enrolled in an MDM{how}."))
 }
@@ -158,4 +161,25 @@ fn server(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     format!("{scheme}://{host}").to_lowercase()
+}
+
+/// Of a Mac that is not enrolled, or may not be.
+impl From<EnrollmentReason> for WatchdogReason {
+    fn from(reason: EnrollmentReason) -> Self {
+        match reason {
+            EnrollmentReason::NotEnrolled => Self::NotEnrolled,
+            EnrollmentReason::SourcesDisagree => Self::SourcesDisagree,
+            _ => Self::EnrollmentUnknown,
+        }
+    }
+}
+
+/// Of a Mac that may not be enrolled.
+impl From<EnrollmentReason> for IdentityReason {
+    fn from(reason: EnrollmentReason) -> Self {
+        match reason {
+            EnrollmentReason::SourcesDisagree => Self::SourcesDisagree,
+            _ => Self::EnrollmentUnknown,
+        }
+    }
 }

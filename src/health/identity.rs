@@ -1,6 +1,7 @@
 //! The MDM's identity: which it is, how that was decided, and whether it can be used. `identity_search` finds it.
 
 use crate::facts::certificates::{Certificate, Content};
+use crate::vocabulary::codes::{IdentityMatch, IdentityReason, IdentityState, WatchdogReason};
 use crate::vocabulary::{Time, rfc3339};
 use chrono::TimeDelta;
 
@@ -10,42 +11,8 @@ pub const EXPIRING: TimeDelta = TimeDelta::days(30);
 /// What `security` holds against most MDM identities, since their authorities are private; it does not matter here.
 const NOT_TRUSTED: &str = "CSSMERR_TP_NOT_TRUSTED";
 
-/// Whether an identity can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It is valid for more than the next 30 days.
-    Valid,
-    /// It is valid, but not for more than the next 30 days.
-    Expiring,
-    /// It was valid.
-    Expired,
-    /// It will be valid.
-    NotYetValid,
-    /// Its certificate is there, its private key is not.
-    NoPrivateKey,
-    /// There is none.
-    Missing,
-    /// It may be the MDM's or not.
-    Ambiguous,
-    /// It could not be told.
-    Unknown,
-}
-
-impl State {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Expiring => "expiring",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::NoPrivateKey => "no_private_key",
-            Self::Missing => "missing",
-            Self::Ambiguous => "ambiguous",
-            Self::Unknown => "unknown",
-        }
-    }
-
+impl IdentityState {
+    /// Of an identity whose private key is there.
     pub(super) fn of(certificate: Option<&Certificate>, now: Time) -> Self {
         match certificate.map(|certificate| &certificate.content) {
             None | Some(Err(_)) => Self::Unknown,
@@ -53,31 +20,6 @@ impl State {
             Some(Ok(content)) if now < content.not_before => Self::NotYetValid,
             Some(Ok(content)) if content.not_after - now <= EXPIRING => Self::Expiring,
             Some(Ok(_)) => Self::Valid,
-        }
-    }
-}
-
-/// What showed that an identity is the MDM's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MatchedBy {
-    /// The subject that the payload asks for.
-    Subject,
-    /// The payload names its issuer.
-    Issuer,
-    /// The payload gives its name.
-    Name,
-    /// No other identity is there but Apple's own.
-    OnlyIdentity,
-}
-
-impl MatchedBy {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Subject => "subject",
-            Self::Issuer => "issuer",
-            Self::Name => "name",
-            Self::OnlyIdentity => "only_identity",
         }
     }
 }
@@ -96,11 +38,11 @@ pub struct Candidate {
     /// Whether it is the MDM's.
     pub is_mdm_identity: Option<bool>,
     /// What showed that.
-    pub matched_by: Option<MatchedBy>,
+    pub matched_by: Option<IdentityMatch>,
     /// Whether it can be used.
-    pub state: State,
+    pub state: IdentityState,
     /// A stable code for why that is unknown.
-    pub reason: Option<&'static str>,
+    pub reason: Option<IdentityReason>,
     /// Sentences for people.
     pub detail: String,
     /// What `security` holds against it, such as `CSSMERR_TP_CERT_EXPIRED`.
@@ -148,21 +90,23 @@ impl MdmIdentity {
     /// What is certain counts even if the server answered within the window: an expired identity stays expired where a
     /// server is lenient, and a deleted one is gone. A guess does not count against an answer that came when the
     /// identity guessed at could no longer be used: then it is not the MDM's, or it does not matter.
-    pub fn trouble(&self, recent_success: Option<Time>) -> Option<(&'static str, String)> {
+    pub fn trouble(&self, recent_success: Option<Time>) -> Option<(WatchdogReason, String)> {
         let identity = self.found()?;
         let (reason, since, what) = match (identity.state, identity.content()) {
-            (State::Missing, _) => ("identity_missing", None, "is missing".to_owned()),
-            (State::NoPrivateKey, _) => ("identity_no_private_key", None, "has no private key".to_owned()),
-            (State::Expired, Some(Content { not_after, .. })) => {
-                ("identity_expired", Some(*not_after), format!("expired at {}", rfc3339(*not_after)))
+            (IdentityState::Missing, _) => (WatchdogReason::IdentityMissing, None, "is missing".to_owned()),
+            (IdentityState::NoPrivateKey, _) => {
+                (WatchdogReason::IdentityNoPrivateKey, None, "has no private key".to_owned())
             }
-            (State::NotYetValid, Some(Content { not_before, .. })) => {
-                ("identity_not_yet_valid", None, format!("is not valid before {}", rfc3339(*not_before)))
+            (IdentityState::Expired, Some(Content { not_after, .. })) => {
+                (WatchdogReason::IdentityExpired, Some(*not_after), format!("expired at {}", rfc3339(*not_after)))
+            }
+            (IdentityState::NotYetValid, Some(Content { not_before, .. })) => {
+                (WatchdogReason::IdentityNotYetValid, None, format!("is not valid before {}", rfc3339(*not_before)))
             }
             _ => return None,
         };
         let remedy = match identity.state {
-            State::NotYetValid => "Is the Mac's clock right?",
+            IdentityState::NotYetValid => "Is the Mac's clock right?",
             _ => "The Mac has to be enrolled again.",
         };
         let name = identity.common_name().map(|name| format!(" {name:?}")).unwrap_or_default();
@@ -175,7 +119,7 @@ impl MdmIdentity {
     pub fn is_usable(&self) -> bool {
         self.certainty != Certainty::Contradicted
             && self.found().is_some_and(|identity| {
-                matches!(identity.state, State::Valid | State::Expiring)
+                matches!(identity.state, IdentityState::Valid | IdentityState::Expiring)
                     && identity.error.as_deref().is_none_or(|error| error == NOT_TRUSTED)
             })
     }

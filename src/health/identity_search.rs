@@ -7,10 +7,11 @@
 
 use super::Evidence;
 use super::enrollment::Enrollment;
-use super::identity::{Candidate, Certainty, MatchedBy, MdmIdentity, State};
+use super::identity::{Candidate, Certainty, MdmIdentity};
 use crate::facts::certificates::{Certificate, Content};
 use crate::facts::identities::Identity;
 use crate::facts::profiles_list::IdentityPayload;
+use crate::vocabulary::codes::{IdentityMatch, IdentityReason, IdentityState};
 use crate::vocabulary::{Fact, Time};
 
 /// The identities that macOS makes for itself on every Mac.
@@ -29,7 +30,7 @@ pub fn find(evidence: &Evidence, enrollment: &Enrollment) -> MdmIdentity {
     }
     let payload = enrollment.profile.as_ref().and_then(|profile| profile.identity.as_ref());
     if let Some((reason, why)) = unknown(evidence, enrollment, payload) {
-        candidates.insert(0, Candidate { reason: Some(reason), ..none(State::Unknown, why) });
+        candidates.insert(0, Candidate { reason: Some(reason), ..none(IdentityState::Unknown, why) });
         return MdmIdentity { candidates, certainty: Certainty::Guessed };
     }
     search(&Wanted::of(payload), certificates, candidates)
@@ -40,20 +41,20 @@ fn unknown(
     evidence: &Evidence,
     enrollment: &Enrollment,
     payload: Option<&IdentityPayload>,
-) -> Option<(&'static str, String)> {
+) -> Option<(IdentityReason, String)> {
     if enrollment.enrolled.is_none() {
-        return Some((enrollment.reason, enrollment.detail.clone()));
+        return Some((enrollment.reason.into(), enrollment.detail.clone()));
     }
     if let Fact::Unknown { why, .. } = &evidence.identities {
-        return Some(("identities_unknown", format!("The identities could not be read: {why}")));
+        return Some((IdentityReason::IdentitiesUnknown, format!("The identities could not be read: {why}")));
     }
     if let Fact::Unknown { why, .. } = &evidence.certificates {
-        return Some(("certificates_unknown", format!("The certificates could not be read: {why}")));
+        return Some((IdentityReason::CertificatesUnknown, format!("The certificates could not be read: {why}")));
     }
     let payload = payload.filter(|payload| payload.lies_elsewhere())?;
     let why =
         format!("The {} payload keeps the identity in the hardware, where no list shows it.", payload.payload_type);
-    Some(("hardware_bound", why))
+    Some((IdentityReason::HardwareBound, why))
 }
 
 /// What the profile's payload says of the identity that it made.
@@ -77,28 +78,28 @@ impl<'p> Wanted<'p> {
         !self.subject.is_empty() && self.subject.iter().all(|(kind, value)| content.subject.has(kind, value))
     }
 
-    fn fits(&self, by: MatchedBy, candidate: &Candidate) -> bool {
+    fn fits(&self, by: IdentityMatch, candidate: &Candidate) -> bool {
         let content = candidate.content();
         let name = self.payload.and_then(|payload| payload.name.as_deref());
         match (by, name) {
-            (MatchedBy::Subject, _) => content.is_some_and(|content| self.fits_subject(content)),
-            (MatchedBy::Issuer, Some(name)) => {
+            (IdentityMatch::Subject, _) => content.is_some_and(|content| self.fits_subject(content)),
+            (IdentityMatch::Issuer, Some(name)) => {
                 content.is_some_and(|content| content.issuer.has("CN", name) || content.issuer.has("O", name))
             }
-            (MatchedBy::Name, Some(name)) => {
+            (IdentityMatch::Name, Some(name)) => {
                 candidate.common_name().is_some_and(|own| own.to_lowercase() == name.to_lowercase())
             }
-            (MatchedBy::OnlyIdentity, _) | (_, None) => false,
+            (IdentityMatch::OnlyIdentity, _) | (_, None) => false,
         }
     }
 
-    fn how(&self, by: MatchedBy) -> String {
+    fn how(&self, by: IdentityMatch) -> String {
         let kind = self.payload.map(|payload| payload.payload_type.as_str()).unwrap_or_default();
         match by {
-            MatchedBy::Subject => format!("Its subject is the one that the {kind} payload asks for."),
-            MatchedBy::Issuer => format!("The {kind} payload names its issuer."),
-            MatchedBy::Name => format!("The {kind} payload gives its name."),
-            MatchedBy::OnlyIdentity => "No other identity is there but Apple's own.".to_owned(),
+            IdentityMatch::Subject => format!("Its subject is the one that the {kind} payload asks for."),
+            IdentityMatch::Issuer => format!("The {kind} payload names its issuer."),
+            IdentityMatch::Name => format!("The {kind} payload gives its name."),
+            IdentityMatch::OnlyIdentity => "No other identity is there but Apple's own.".to_owned(),
         }
     }
 }
@@ -106,7 +107,7 @@ impl<'p> Wanted<'p> {
 /// Narrows the candidates down.
 fn search(wanted: &Wanted<'_>, certificates: &[Certificate], candidates: Vec<Candidate>) -> MdmIdentity {
     let mut left = candidates;
-    if !left.iter().any(|candidate| wanted.fits(MatchedBy::Subject, candidate)) {
+    if !left.iter().any(|candidate| wanted.fits(IdentityMatch::Subject, candidate)) {
         let without_key = certificates.iter().filter(|certificate| {
             let is_wanted = |content: &Content| !content.is_authority && wanted.fits_subject(content);
             certificate.content.as_ref().is_ok_and(is_wanted)
@@ -116,9 +117,9 @@ fn search(wanted: &Wanted<'_>, certificates: &[Certificate], candidates: Vec<Can
         left.extend(without_key);
     }
     let contradicted =
-        !wanted.subject.is_empty() && !left.iter().any(|candidate| wanted.fits(MatchedBy::Subject, candidate));
+        !wanted.subject.is_empty() && !left.iter().any(|candidate| wanted.fits(IdentityMatch::Subject, candidate));
     let (mut others, mut matched_by) = (Vec::new(), None);
-    for by in [MatchedBy::Subject, MatchedBy::Issuer, MatchedBy::Name] {
+    for by in [IdentityMatch::Subject, IdentityMatch::Issuer, IdentityMatch::Name] {
         if matched_by.is_some() && left.len() == 1 {
             break;
         }
@@ -140,20 +141,20 @@ fn search(wanted: &Wanted<'_>, certificates: &[Certificate], candidates: Vec<Can
             }
         }
         [identity] => {
-            let by = matched_by.unwrap_or(MatchedBy::OnlyIdentity);
+            let by = matched_by.unwrap_or(IdentityMatch::OnlyIdentity);
             identity.matched_by = Some(by);
             let but = if contradicted { " The payload asks for another subject, though." } else { "" };
             decide(identity, Some(true), &format!("{}{but}", wanted.how(by)));
             match by {
                 _ if contradicted => Certainty::Contradicted,
-                MatchedBy::OnlyIdentity => Certainty::Guessed,
+                IdentityMatch::OnlyIdentity => Certainty::Guessed,
                 _ => Certainty::Certain,
             }
         }
         several => {
             let why = format!("{} identities could be the MDM's, and nothing tells which.", several.len());
             for candidate in several {
-                (candidate.state, candidate.reason) = (State::Ambiguous, None);
+                (candidate.state, candidate.reason) = (IdentityState::Ambiguous, None);
                 decide(candidate, None, &why);
             }
             Certainty::Guessed
@@ -176,9 +177,12 @@ fn of_identity(identity: &Identity, certificates: &[Certificate], now: Time) -> 
         sha1: Some(identity.sha1.clone()),
         certificate: certificate.cloned(),
         has_private_key: Some(true),
-        reason: unread.is_some().then_some("certificate_unreadable"),
+        reason: unread.is_some().then_some(IdentityReason::CertificateUnreadable),
         error: identity.error.clone(),
-        ..none(State::of(certificate, now), [unread, held_against].into_iter().flatten().collect::<Vec<_>>().join(" "))
+        ..none(
+            IdentityState::of(certificate, now),
+            [unread, held_against].into_iter().flatten().collect::<Vec<_>>().join(" "),
+        )
     }
 }
 
@@ -188,12 +192,12 @@ fn of_certificate(certificate: &Certificate) -> Candidate {
         sha1: Some(certificate.sha1.clone()),
         certificate: Some(certificate.clone()),
         has_private_key: Some(false),
-        ..none(State::NoPrivateKey, String::new())
+        ..none(IdentityState::NoPrivateKey, String::new())
     }
 }
 
 /// What stands for an identity that is not there or not known.
-fn none(state: State, detail: String) -> Candidate {
+fn none(state: IdentityState, detail: String) -> Candidate {
     Candidate {
         name: None,
         sha1: None,
@@ -213,7 +217,7 @@ fn missing() -> Candidate {
     Candidate {
         is_mdm_identity: Some(true),
         has_private_key: Some(false),
-        ..none(State::Missing, "No identity but Apple's own is in the System keychain.".to_owned())
+        ..none(IdentityState::Missing, "No identity but Apple's own is in the System keychain.".to_owned())
     }
 }
 

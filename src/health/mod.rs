@@ -20,6 +20,7 @@ use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
 use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
 use crate::journal::Journal;
+use crate::vocabulary::codes::SourceReason;
 use crate::vocabulary::{Fact, SourceStatus, Time};
 use commands::Command;
 use enrollment::Enrollment;
@@ -129,7 +130,7 @@ pub struct UpdateEvidence {
 
 impl UpdateEvidence {
     /// Nothing is known, for that reason.
-    pub fn unknown(reason: &'static str, why: &str) -> Self {
+    pub fn unknown(reason: SourceReason, why: &str) -> Self {
         Self {
             install_log: Fact::unknown(reason, why),
             preferences: Fact::unknown(reason, why),

@@ -8,6 +8,7 @@ use super::updates::stuck::{Client, SoftwareUpdates};
 use super::{Evidence, Findings};
 use crate::event::{Event, IdentityTrouble, What};
 use crate::journal::Day;
+use crate::vocabulary::codes::{SoftwareUpdatesReason, SourceReason, WatchdogReason, WatchdogState};
 use crate::vocabulary::{Fact, Span, Time, rfc3339};
 use chrono::TimeDelta;
 
@@ -27,44 +28,13 @@ const HISTORY: TimeDelta = TimeDelta::days(14);
 const HISTORY_SUCCESSES: u64 = 20;
 const HISTORY_SPAN: TimeDelta = TimeDelta::days(3);
 
-/// The verdict in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// The server answered 200 within the window.
-    Ok,
-    /// Silence, but nothing failed.
-    Quiet,
-    /// Something failed, or the silence is longer than this Mac is used to.
-    Stuck,
-    /// The MDM identity cannot be used.
-    IdentityError,
-    /// The Mac has no MDM.
-    NotEnrolled,
-    /// The evidence does not say.
-    Unknown,
-}
-
-impl State {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Quiet => "quiet",
-            Self::Stuck => "stuck",
-            Self::IdentityError => "identity_error",
-            Self::NotEnrolled => "not_enrolled",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// The verdict and what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The verdict in one word.
-    pub state: State,
+    pub state: WatchdogState,
     /// A stable code for what decided it.
-    pub reason: &'static str,
+    pub reason: WatchdogReason,
     /// A sentence for people.
     pub detail: String,
     /// Whether the Mac is enrolled.
@@ -76,7 +46,7 @@ pub struct Verdict {
     /// Whether OS updates are stuck.
     pub software_updates_stuck: Option<bool>,
     /// A stable code for what decided that.
-    pub software_updates_reason: &'static str,
+    pub software_updates_reason: SoftwareUpdatesReason,
     /// When the server last answered 200.
     pub last_success_at: Option<Time>,
     /// When mdmclient last sent a request.
@@ -94,7 +64,7 @@ impl Verdict {
     /// Mac that was enrolled an hour ago at most, and whose server has answered since the window began, is still ok. More
     /// than that old answers do not carry.
     pub(super) fn or_still_ok(self, shown: &Self) -> Self {
-        if self.enrolled.is_some() || shown.state != State::Ok {
+        if self.enrolled.is_some() || shown.state != WatchdogState::Ok {
             return self;
         }
         let Self { state, reason, detail, enrolled, client_stuck, .. } = shown.clone();
@@ -105,8 +75,8 @@ impl Verdict {
 
 /// What decided, in SQL's words and in people's.
 struct Finding {
-    state: State,
-    reason: &'static str,
+    state: WatchdogState,
+    reason: WatchdogReason,
     detail: String,
     /// mdm-watchdog's rule.
     stuck: Option<bool>,
@@ -126,11 +96,11 @@ pub fn judge(
     let contact = case.contact();
     let trouble = identity.trouble(case.recent_success()).or_else(|| case.identity_trouble());
     let finding = by_enrollment(enrollment).unwrap_or_else(|| match trouble.clone() {
-        Some((reason, detail)) => Finding { state: State::IdentityError, reason, detail, stuck: contact.stuck },
+        Some((reason, detail)) => Finding { state: WatchdogState::IdentityError, reason, detail, stuck: contact.stuck },
         None => contact,
     });
     let client = Client {
-        not_enrolled: finding.state == State::NotEnrolled,
+        not_enrolled: finding.state == WatchdogState::NotEnrolled,
         stuck: finding.stuck,
         last_command: case.last_command(),
     };
@@ -186,15 +156,17 @@ impl<'e> Case<'e> {
     }
 
     /// Rule 3, beside what the keychain shows: mdmclient's own words, if no success came after them.
-    fn identity_trouble(&self) -> Option<(&'static str, String)> {
+    fn identity_trouble(&self) -> Option<(WatchdogReason, String)> {
         let last = self.events.iter().rev().find_map(|event| match event.what {
             What::IdentityTrouble(trouble) => Some((event.at, trouble)),
             _ => None,
         });
         let (at, trouble) = last.filter(|(at, _)| self.last_success.is_none_or(|success| *at > success))?;
         let (reason, words) = match trouble {
-            IdentityTrouble::NotCreated => ("identity_not_created", "Unable to create MDM identity"),
-            IdentityTrouble::ItemInvalid => ("identity_item_invalid", "The specified item is no longer valid"),
+            IdentityTrouble::NotCreated => (WatchdogReason::IdentityNotCreated, "Unable to create MDM identity"),
+            IdentityTrouble::ItemInvalid => {
+                (WatchdogReason::IdentityItemInvalid, "The specified item is no longer valid")
+            }
         };
         Some((reason, format!("mdmclient said at {}: {words}. The Mac has to be enrolled again.", rfc3339(at))))
     }
@@ -203,8 +175,8 @@ impl<'e> Case<'e> {
     fn contact(&self) -> Finding {
         if let Some(success) = self.recent_success() {
             return Finding {
-                state: State::Ok,
-                reason: "recent_success",
+                state: WatchdogState::Ok,
+                reason: WatchdogReason::RecentSuccess,
                 detail: format!("The server answered 200 at {}.", rfc3339(success)),
                 stuck: Some(false),
             };
@@ -217,31 +189,34 @@ impl<'e> Case<'e> {
         let (now, journal) = (self.evidence.now, &self.evidence.journal);
         let covers = match &journal.covers {
             Fact::Known(covers) => Some(covers),
-            Fact::Unknown { reason: "log_empty", .. } => None,
+            Fact::Unknown { reason: SourceReason::LogEmpty, .. } => None,
             Fact::Unknown { why, .. } => {
-                return Some(unknown("log_unreadable", format!("The log was not read: {why}")));
+                return Some(unknown(WatchdogReason::LogUnreadable, format!("The log was not read: {why}")));
             }
         };
         let Some(covers) = covers.filter(|_| journal.records > 0) else {
             let detail = "The log holds nothing at all for the time asked, as after an OS installation or `log erase`.";
-            return Some(unknown("log_empty", detail.to_owned()));
+            return Some(unknown(WatchdogReason::LogEmpty, detail.to_owned()));
         };
         if covers.from > now - WINDOW || covers.to < now - FRESHNESS {
             let (from, to) = (rfc3339(covers.from), rfc3339(covers.to));
             let detail =
                 format!("The log was read from {from} to {to}, which leaves out a part of the last 90 minutes.");
-            return Some(unknown("log_incomplete", detail));
+            return Some(unknown(WatchdogReason::LogIncomplete, detail));
         }
         match &self.evidence.awake_since {
-            Fact::Unknown { why, .. } => {
-                Some(unknown("awake_unknown", format!("Since when the Mac is awake could not be told: {why}")))
-            }
-            Fact::Known(since) if *since > now => {
-                Some(unknown("awake_unknown", format!("The Mac woke at {}, which has not come yet.", rfc3339(*since))))
-            }
-            Fact::Known(since) if now - *since < WINDOW => {
-                Some(unknown("recently_awake", format!("The Mac is awake only since {}.", rfc3339(*since))))
-            }
+            Fact::Unknown { why, .. } => Some(unknown(
+                WatchdogReason::AwakeUnknown,
+                format!("Since when the Mac is awake could not be told: {why}"),
+            )),
+            Fact::Known(since) if *since > now => Some(unknown(
+                WatchdogReason::AwakeUnknown,
+                format!("The Mac woke at {}, which has not come yet.", rfc3339(*since)),
+            )),
+            Fact::Known(since) if now - *since < WINDOW => Some(unknown(
+                WatchdogReason::RecentlyAwake,
+                format!("The Mac is awake only since {}.", rfc3339(*since)),
+            )),
             Fact::Known(_) => None,
         }
     }
@@ -258,7 +233,7 @@ impl<'e> Case<'e> {
             });
         if let Some((command, at)) = hung.max_by_key(|(_, at)| *at) {
             let detail = format!("{} was received at {} and never answered.", command.request_type, rfc3339(at));
-            return Some(stuck("command_hung", detail));
+            return Some(stuck(WatchdogReason::CommandHung, detail));
         }
         let unanswered: Vec<Time> = (self.exchanges.iter())
             .filter(|exchange| exchange.finished_at.is_none())
@@ -266,7 +241,7 @@ impl<'e> Case<'e> {
             .collect();
         if let Some(last) = unanswered.iter().max() {
             let detail = format!("{} requests got no answer, the last sent at {}.", unanswered.len(), rfc3339(*last));
-            return Some(stuck("requests_unanswered", detail));
+            return Some(stuck(WatchdogReason::RequestsUnanswered, detail));
         }
         let errors: Vec<(Time, u16)> = (self.exchanges.iter())
             .filter(|exchange| exchange.was_refused())
@@ -275,7 +250,7 @@ impl<'e> Case<'e> {
         errors.iter().max().map(|(at, status)| {
             let detail =
                 format!("The server refused {} requests, the last at {} with {status}.", errors.len(), rfc3339(*at));
-            stuck("server_errors", detail)
+            stuck(WatchdogReason::ServerErrors, detail)
         })
     }
 
@@ -292,11 +267,11 @@ impl<'e> Case<'e> {
             let detail = format!(
                 "No exchange {last}. Nothing failed, but this Mac is never silent for more than {usual} minutes."
             );
-            return stuck("silent_too_long", detail);
+            return stuck(WatchdogReason::SilentTooLong, detail);
         }
         Finding {
-            state: State::Quiet,
-            reason: "no_contact",
+            state: WatchdogState::Quiet,
+            reason: WatchdogReason::NoContact,
             detail: format!(
                 "No exchange {last}. Nothing failed: most servers push only when they have something to say."
             ),
@@ -320,12 +295,12 @@ fn by_enrollment(enrollment: &Enrollment) -> Option<Finding> {
     match enrollment.enrolled {
         Some(true) => None,
         Some(false) => Some(Finding {
-            state: State::NotEnrolled,
-            reason: enrollment.reason,
+            state: WatchdogState::NotEnrolled,
+            reason: enrollment.reason.into(),
             detail: enrollment.detail.clone(),
             stuck: Some(false),
         }),
-        None => Some(unknown(enrollment.reason, enrollment.detail.clone())),
+        None => Some(unknown(enrollment.reason.into(), enrollment.detail.clone())),
     }
 }
 
@@ -350,10 +325,10 @@ fn usual_gap(days: &[Day], now: Time) -> Option<TimeDelta> {
     within.chain(between).max().map(TimeDelta::microseconds)
 }
 
-fn unknown(reason: &'static str, detail: String) -> Finding {
-    Finding { state: State::Unknown, reason, detail, stuck: None }
+fn unknown(reason: WatchdogReason, detail: String) -> Finding {
+    Finding { state: WatchdogState::Unknown, reason, detail, stuck: None }
 }
 
-fn stuck(reason: &'static str, detail: String) -> Finding {
-    Finding { state: State::Stuck, reason, detail, stuck: Some(true) }
+fn stuck(reason: WatchdogReason, detail: String) -> Finding {
+    Finding { state: WatchdogState::Stuck, reason, detail, stuck: Some(true) }
 }

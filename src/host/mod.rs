@@ -20,6 +20,7 @@ pub use live::{Live, STATE_DIR};
 pub use process::kill_all;
 pub use recorded::Recorded;
 
+use crate::vocabulary::codes::SourceReason;
 use crate::vocabulary::{Fact, Span, Time};
 use chrono::FixedOffset;
 use std::fs::{self, File};
@@ -262,24 +263,22 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// A stable code for `mdm_health_status`.
-    pub fn reason(&self) -> &'static str {
+    /// Why a source that failed so is not `ok`.
+    pub fn reason(&self) -> SourceReason {
         match self {
-            Self::CannotStart { .. } => "cannot_start",
-            Self::TimedOut { .. } => "timed_out",
-            Self::TooMuchOutput { .. } => "too_much_output",
-            Self::Failed { .. } => "command_failed",
-            Self::NotCaptured { .. } | Self::OnlyALog { .. } => "not_captured",
-            Self::Unreadable { .. } => "unreadable",
-            Self::NotTrusted { .. } => "not_trusted",
-            Self::NotLive => "not_captured",
-            Self::NotRoot { .. } => "not_root",
-            Self::NotNow => "not_now",
-            Self::OtherLedger { .. } => "other_ledger",
+            Self::CannotStart { .. } => SourceReason::CannotStart,
+            Self::TimedOut { .. } => SourceReason::TimedOut,
+            Self::TooMuchOutput { .. } => SourceReason::TooMuchOutput,
+            Self::Failed { .. } => SourceReason::CommandFailed,
+            Self::NotCaptured { .. } | Self::OnlyALog { .. } | Self::NotLive => SourceReason::NotCaptured,
+            Self::Unreadable { .. } | Self::NotRoot { .. } | Self::NotNow | Self::OtherLedger { .. } => {
+                SourceReason::Unreadable
+            }
+            Self::NotTrusted { .. } => SourceReason::NotTrusted,
             Self::NotACapture { .. }
             | Self::LogArchive { .. }
             | Self::BadArchive { .. }
-            | Self::BadDescription { .. } => "bad_capture",
+            | Self::BadDescription { .. } => SourceReason::BadCapture,
         }
     }
 }

@@ -14,6 +14,7 @@ mod words;
 use crate::health::Findings;
 use crate::tables::{MDM_HEALTH_STATUS, MDM_WATCHDOG, OS_UPDATE_SETTINGS, Table, TableDefinition};
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{SourceName, SourceState, WatchdogState};
 use clock::{Clock, distance, length};
 use told::{RowOf, Told};
 
@@ -38,7 +39,7 @@ pub fn page(source: &str, findings: &Findings, tables: &[Box<dyn Table>]) -> Str
         clock: Clock::new(&findings.evidence.updates.zone),
         tables: tables.iter().map(|table| Told::new(table.as_ref(), findings)).collect(),
     };
-    let word = words::state(report.first(&MDM_WATCHDOG).text("state").unwrap_or("unknown")).word;
+    let word = words::state(report.first(&MDM_WATCHDOG).code("state").unwrap_or(WatchdogState::Unknown)).word;
     [
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n\
@@ -105,7 +106,9 @@ impl Report<'_> {
 
     /// Whether the record of restarts was read, so that no restart in it is none.
     fn knows_restarts(&self) -> bool {
-        let ledger = |row: &RowOf<'_>| row.text("source") == Some("heal_ledger") && row.text("state") == Some("ok");
+        let ledger = |row: &RowOf<'_>| {
+            row.code("source") == Some(SourceName::HealLedger) && row.code("state") == Some(SourceState::Ok)
+        };
         self.rows(&MDM_HEALTH_STATUS).iter().any(ledger)
     }
 

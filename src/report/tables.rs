@@ -2,7 +2,7 @@
 
 use super::told::{self, RowOf, Told};
 use super::{Report, html};
-use crate::tables::{ColumnDefinition, Value};
+use crate::tables::{ColumnDefinition, Holds, Value};
 use std::fmt::Write as _;
 
 /// The most rows of a table: the last ones, which are the newest where there is an order of time.
@@ -84,7 +84,7 @@ fn cell(report: &Report, column: &ColumnDefinition, value: &Value) -> String {
     match value {
         Value::Null => "<td class=\"null\">NULL</td>".to_owned(),
         Value::Text(text) => format!("<td>{}</td>", html::text(text)),
-        Value::Integer(number) => match told::moment(*number).filter(|_| told::holds_moments(column)) {
+        Value::Integer(number) => match told::moment(*number).filter(|_| column.holds == Holds::Time) {
             Some(at) => format!("<td class=\"moment\">{}</td>", report.clock.full(at)),
             None => format!("<td class=\"number\">{number}</td>"),
         },

@@ -1,8 +1,8 @@
 //! A table as the page tells it: its declaration and its rows, read by the names of their columns.
 
 use crate::health::Findings;
-use crate::tables::{ColumnDefinition, ColumnKind, Table, TableDefinition, Value};
-use crate::vocabulary::Time;
+use crate::tables::{ColumnDefinition, Table, TableDefinition, Value};
+use crate::vocabulary::{Code, Time};
 use chrono::DateTime;
 
 /// A table and its rows.
@@ -63,6 +63,11 @@ impl<'t> RowOf<'t> {
         self.number(column).map(|number| number != 0)
     }
 
+    /// A word of a set.
+    pub fn code<C: Code>(self, column: &str) -> Option<C> {
+        C::from_word(self.text(column)?)
+    }
+
     /// A moment.
     pub fn time(self, column: &str) -> Option<Time> {
         moment(self.number(column)?)
@@ -73,11 +78,6 @@ impl<'t> RowOf<'t> {
         debug_assert!(at.is_some(), "{} has no column {column}", self.definition.name);
         self.values.get(at?)
     }
-}
-
-/// Whether a column holds moments: its description says so.
-pub fn holds_moments(column: &ColumnDefinition) -> bool {
-    column.kind == ColumnKind::BigInt && column.description.contains("in epoch seconds")
 }
 
 /// The moment of an epoch second, if a calendar has it.

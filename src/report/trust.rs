@@ -3,6 +3,7 @@
 use super::told::RowOf;
 use super::{Report, html};
 use crate::tables::{MDM_ENROLLMENT, MDM_HEALTH_STATUS, MDM_IDENTITY};
+use crate::vocabulary::codes::SourceState;
 use std::fmt::Write as _;
 
 /// The most identities that are told; the table holds them all.
@@ -60,15 +61,16 @@ pub fn identity(report: &Report) -> String {
 
 /// What failed in full; what is not there by its name, with the reasons for whoever asks.
 pub fn sources(report: &Report) -> String {
-    let is = |row: &RowOf<'_>, state: &str| row.text("state") == Some(state);
+    let is = |row: &RowOf<'_>, state: SourceState| row.code("state") == Some(state);
     let name = |row: &RowOf<'_>| format!("<code>{}</code>", html::text(row.text("source").unwrap_or_default()));
     let item = |row: &RowOf<'_>| {
         let detail = report.clock.sentence(row.text("detail").unwrap_or_default());
         format!("<li>{} <strong>{}</strong> {detail}</li>", name(row), state(*row))
     };
     let all = report.rows(&MDM_HEALTH_STATUS);
-    let (absent, others): (Vec<RowOf<'_>>, Vec<RowOf<'_>>) = all.iter().partition(|row| is(row, "unavailable"));
-    let troubled: Vec<String> = others.iter().filter(|row| !is(row, "ok")).map(item).collect();
+    let (absent, others): (Vec<RowOf<'_>>, Vec<RowOf<'_>>) =
+        all.iter().partition(|row| is(row, SourceState::Unavailable));
+    let troubled: Vec<String> = others.iter().filter(|row| !is(row, SourceState::Ok)).map(item).collect();
     let (good, all) = (others.len() - troubled.len(), all.len());
     let mut told =
         format!("<div class=\"box\" id=\"sources\"><h2>Sources</h2><p>{good} of {all} were read in full.</p>");

@@ -5,15 +5,19 @@ use super::told::RowOf;
 use super::words::{self, Look};
 use super::{Report, html};
 use crate::tables::MDM_WATCHDOG;
+use crate::vocabulary::Code;
+use crate::vocabulary::codes::{SoftwareUpdatesReason, WatchdogReason, WatchdogState};
 use chrono::TimeDelta;
 use std::fmt::Write as _;
 
 /// The verdict, and whether OS updates are stuck.
 pub fn section(report: &Report) -> String {
     let row = report.first(&MDM_WATCHDOG);
-    let (state, reason) = (row.text("state").unwrap_or("unknown"), row.text("reason").unwrap_or_default());
+    let state = row.code("state").unwrap_or(WatchdogState::Unknown);
+    let reason: Option<WatchdogReason> = row.code("reason");
     let look = words::state(state);
-    let (stuck, updates_reason) = (row.flag("mdm_software_updates_stuck"), row.text("software_updates_reason"));
+    let stuck = row.flag("mdm_software_updates_stuck");
+    let updates_reason: Option<SoftwareUpdatesReason> = row.code("software_updates_reason");
     let updates = words::updates(stuck);
     let mut section = format!(
         "<section id=\"verdict\" class=\"verdict {}\" aria-labelledby=\"verdict-word\">{}<div>\
@@ -24,11 +28,10 @@ pub fn section(report: &Report) -> String {
         symbol(&look),
         look.word,
         report.clock.sentence(row.text("detail").unwrap_or_default()),
-        html::text(state),
-        html::text(reason),
+        state.word(),
+        reason.map_or("", WatchdogReason::word),
         html::prose(words::advice(state, reason)),
     );
-    let updates_reason = updates_reason.unwrap_or_default();
     let advice = if stuck == Some(true) {
         format!("<p class=\"advice\"><strong>What to do:</strong> {}</p>", html::prose(words::UPDATES_ADVICE))
     } else {
@@ -41,8 +44,8 @@ pub fn section(report: &Report) -> String {
         updates.class,
         symbol(&updates),
         updates.word,
-        words::updates_reason(updates_reason),
-        html::text(updates_reason),
+        updates_reason.map_or("", Code::meaning),
+        updates_reason.map_or("", SoftwareUpdatesReason::word),
     );
     section
 }
@@ -90,7 +93,7 @@ fn facts(report: &Report, row: RowOf<'_>) -> [(&'static str, String); 8] {
         ("Last HTTP status", told(row.number("last_http_status").map(|status| status.to_string()), "none in the log")),
         ("Last command", told(command, "none in the log")),
         ("Usual gap between successes", told(gap.map(|gap| format!("up to {}", length(gap))), "too little history")),
-        ("Awake since", told(moment("awake_since"), "could not be told")),
+        ("Awake since", told(moment("awake_since"), "unknown")),
         ("The log covers", told(span, "nothing, as it could not be read")),
         (
             "Window for a success",
@@ -101,7 +104,7 @@ fn facts(report: &Report, row: RowOf<'_>) -> [(&'static str, String); 8] {
 
 /// One of mdm-watchdog's outputs. A restart that never was is told from one that is not known.
 fn output(report: &Report, row: RowOf<'_>, column: &str) -> String {
-    let unknown = || "<i>could not be told</i>".to_owned();
+    let unknown = || "<i>unknown</i>".to_owned();
     if column.starts_with("last_") {
         let none = || if report.knows_restarts() { "never".to_owned() } else { unknown() };
         return row.time(column).map_or_else(none, |at| report.moment(at));

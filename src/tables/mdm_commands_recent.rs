@@ -1,9 +1,10 @@
 //! `mdm_commands_recent`: one row an MDM command.
 
-use super::{MdmCommandsRecentRow, Text, epoch, flag, text};
+use super::{MdmCommandsRecentRow, Text, text};
 use crate::event::Channel;
 use crate::health::Findings;
 use crate::health::commands::Command;
+use crate::vocabulary::codes::CommandStatus;
 
 /// In the order in which the log first names the commands.
 pub fn rows(findings: &Findings) -> Vec<MdmCommandsRecentRow> {
@@ -16,23 +17,23 @@ fn row(command: &Command) -> MdmCommandsRecentRow {
     MdmCommandsRecentRow {
         command_uuid: owned(&command.token),
         request_type: text(command.request_type.to_string()),
-        channel: super::channel(command.channel),
+        channel: command.channel.map(Channel::kind),
         user_id: match command.channel {
             Some(Channel::User(uid)) => Some(uid.into()),
             Some(Channel::Device) | None => None,
         },
-        received_at: epoch(command.received_at),
-        responded_at: epoch(command.responded_at),
-        status: owned(&command.status).or(super::word("pending")),
+        received_at: command.received_at,
+        responded_at: command.responded_at,
+        status: owned(&command.status).or(Some(CommandStatus::Pending.word().into())),
         reason: owned(&command.not_now_reason),
-        attempts: i32::try_from(command.attempts()).ok(),
+        attempts: Some(command.attempts()),
         http_status: command.http_status.map(i32::from),
         duration_ms: duration.map(|duration| duration.num_milliseconds()).filter(|duration| *duration >= 0),
         error_domain: error.and_then(|error| owned(&error.domain)),
         error_code: error.and_then(|error| error.code),
         error_message: error.and_then(|error| owned(&error.text)),
-        power_nap: flag(command.power_nap),
-        os_update: flag(command.is_os_update()),
+        power_nap: command.power_nap,
+        os_update: Some(command.is_os_update()),
     }
 }
 

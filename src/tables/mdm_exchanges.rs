@@ -1,9 +1,11 @@
 //! `mdm_exchanges`: one row an HTTP request of the MDM client.
 
-use super::{MdmExchangesRow, channel, epoch, text, word};
+use super::{MdmExchangesRow, Text, text};
+use crate::event::Channel;
 use crate::event::Message;
 use crate::health::Findings;
 use crate::health::exchanges::Exchange;
+use crate::vocabulary::codes::ExchangeOutcome;
 
 /// In the order in which the log first names the requests.
 pub fn rows(findings: &Findings) -> Vec<MdmExchangesRow> {
@@ -13,26 +15,28 @@ pub fn rows(findings: &Findings) -> Vec<MdmExchangesRow> {
 fn row(exchange: &Exchange) -> MdmExchangesRow {
     let duration = exchange.finished_at.zip(exchange.started_at).map(|(finished, started)| finished - started);
     let (message_type, request_type, token) = match &exchange.message {
-        Some(Message::Idle) => (word("Idle"), None, None),
-        Some(Message::Answer { request_type, token, .. }) => (word("Answer"), Some(request_type), token.as_ref()),
+        Some(Message::Idle) => (Some(Text::Borrowed("Idle")), None, None),
+        Some(Message::Answer { request_type, token, .. }) => {
+            (Some(Text::Borrowed("Answer")), Some(request_type), token.as_ref())
+        }
         Some(Message::CheckIn(name) | Message::Other(name)) => (text(name.to_string()), None, None),
-        None => (word("DeclarativeManagement"), None, None),
+        None => (Some(Text::Borrowed("DeclarativeManagement")), None, None),
     };
     MdmExchangesRow {
-        started_at: epoch(exchange.started_at),
-        finished_at: epoch(exchange.finished_at),
+        started_at: exchange.started_at,
+        finished_at: exchange.finished_at,
         method: text(exchange.method.as_ref().map(|method| method.to_string())),
         message_type,
         request_type: text(request_type.map(|request_type| request_type.to_string())),
         command_uuid: text(token.map(|token| token.to_string())),
         http_status: exchange.status.map(i32::from),
         duration_ms: duration.map(|duration| duration.num_milliseconds()),
-        outcome: word(match exchange.status {
-            Some(..400) => "ok",
-            Some(_) => "http_error",
-            None => "unanswered",
+        outcome: Some(match exchange.status {
+            Some(..400) => ExchangeOutcome::Ok,
+            Some(_) => ExchangeOutcome::HttpError,
+            None => ExchangeOutcome::Unanswered,
         }),
-        channel: channel(exchange.channel),
+        channel: exchange.channel.map(Channel::kind),
         pid: Some(i64::from(exchange.pid)).filter(|pid| *pid != 0),
     }
 }

@@ -1,9 +1,10 @@
 //! `mdm_heal`: the record of requests, and the way to make one.
 
-use super::{MdmHealRow, Row, Table, TableDefinition, Value, WriteError, epoch, flag, text, word};
+use super::{MdmHealRow, Row, Table, TableDefinition, Value, WriteError, text};
 use crate::heal::entries::Entry;
 use crate::heal::{Healer, Refusal, Request};
 use crate::health::Findings;
+use crate::vocabulary::codes::{HealOutcome, HealRefusal};
 
 /// The columns that an INSERT may give, which are the first ones of the table.
 const GIVEN: usize = 4;
@@ -21,7 +22,7 @@ impl Table for MdmHeal {
     fn rows(&self, _: &Findings) -> Vec<Vec<Value>> {
         let rows = match self.0.entries() {
             Ok(entries) => entries.into_iter().map(row).collect(),
-            Err(error) => vec![unreadable(format!("{}: {error}.", error.code()))],
+            Err(error) => vec![unreadable(format!("{}: {error}.", error.reason().word()))],
         };
         rows.into_iter().map(Row::into_values).collect()
     }
@@ -58,25 +59,25 @@ fn read(values: &[Value]) -> (Request, Option<Refusal>) {
             }
         }
     }
-    (request, wrong.map(|sentence| Refusal::new("bad_request", sentence)))
+    (request, wrong.map(|sentence| Refusal::new(HealRefusal::BadRequest, sentence)))
 }
 
 fn row(entry: Entry) -> MdmHealRow {
     MdmHealRow {
         action: text(entry.action),
         reason: text(entry.reason),
-        force: flag(entry.force),
-        dry_run: flag(entry.dry_run),
+        force: Some(entry.force),
+        dry_run: Some(entry.dry_run),
         id: Some(entry.id),
-        requested_at: epoch(entry.requested_at),
-        finished_at: epoch(entry.finished_at),
-        outcome: text(entry.outcome),
-        method: text(entry.method),
+        requested_at: entry.requested_at,
+        finished_at: entry.finished_at,
+        outcome: Some(entry.outcome),
+        method: entry.method,
         pid_before: entry.pid_before,
         pid_after: entry.pid_after,
         exit_code: entry.exit_code,
         detail: text(entry.detail),
-        next_allowed_at: epoch(entry.next_allowed_at),
+        next_allowed_at: entry.next_allowed_at,
     }
 }
 
@@ -89,7 +90,7 @@ fn unreadable(detail: String) -> MdmHealRow {
         id: None,
         requested_at: None,
         finished_at: None,
-        outcome: word("unreadable"),
+        outcome: Some(HealOutcome::Unreadable),
         method: None,
         pid_before: None,
         pid_after: None,

@@ -1,6 +1,6 @@
 //! `mdm_health_status`: how far to trust the other tables.
 
-use super::{MdmHealthStatusRow, count, epoch, text, word};
+use super::{MdmHealthStatusRow, Text, text};
 use crate::health::Findings;
 use crate::vocabulary::SourceStatus;
 
@@ -11,19 +11,19 @@ pub fn rows(findings: &Findings) -> Vec<MdmHealthStatusRow> {
 
 fn row(status: &SourceStatus) -> MdmHealthStatusRow {
     MdmHealthStatusRow {
-        source: word(status.source),
-        state: word(status.state.word()),
-        reason: status.reason.and_then(word),
+        source: Some(status.source),
+        state: Some(status.state),
+        reason: status.reason,
         detail: text(status.detail.clone()),
-        last_ok_at: epoch(status.last_ok_at),
-        last_error_at: epoch(status.last_error_at),
-        covers_from: epoch(status.covers.map(|span| span.from)),
-        covers_to: epoch(status.covers.map(|span| span.to)),
-        records_read: status.counts.and_then(|counts| count(counts.records_read)),
-        events_kept: status.counts.and_then(|counts| count(counts.events_kept)),
-        lines_skipped: status.counts.and_then(|counts| count(counts.lines_skipped)),
-        lines_not_understood: status.counts.and_then(|counts| count(counts.lines_not_understood)),
-        duration_ms: status.duration_ms.and_then(count),
-        version: word(crate::VERSION),
+        last_ok_at: status.last_ok_at,
+        last_error_at: status.last_error_at,
+        covers_from: status.covers.map(|span| span.from),
+        covers_to: status.covers.map(|span| span.to),
+        records_read: status.counts.map(|counts| counts.records_read),
+        events_kept: status.counts.map(|counts| counts.events_kept),
+        lines_skipped: status.counts.map(|counts| counts.lines_skipped),
+        lines_not_understood: status.counts.map(|counts| counts.lines_not_understood),
+        duration_ms: status.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)),
+        version: Some(Text::Borrowed(crate::VERSION)),
     }
 }

@@ -1,6 +1,6 @@
 //! `mdm_identity`: the identities that may be the MDM's.
 
-use super::{MdmIdentityRow, epoch, flag, text, word};
+use super::{MdmIdentityRow, text};
 use crate::health::Findings;
 use crate::health::identity::Candidate;
 use crate::vocabulary::Time;
@@ -20,13 +20,13 @@ fn row(candidate: &Candidate, now: Time) -> MdmIdentityRow {
         serial: text(content.map(|content| content.serial.clone())),
         sha1: text(candidate.sha1.clone()),
         sha256: text(candidate.certificate.as_ref().map(|certificate| certificate.sha256.clone())),
-        not_before: epoch(content.map(|content| content.not_before)),
-        not_after: epoch(content.map(|content| content.not_after)),
-        has_private_key: flag(candidate.has_private_key),
-        is_mdm_identity: flag(candidate.is_mdm_identity),
-        matched_by: candidate.matched_by.and_then(|by| word(by.word())),
-        state: word(candidate.state.word()),
-        reason: candidate.reason.and_then(word),
+        not_before: content.map(|content| content.not_before),
+        not_after: content.map(|content| content.not_after),
+        has_private_key: candidate.has_private_key,
+        is_mdm_identity: candidate.is_mdm_identity,
+        matched_by: candidate.matched_by,
+        state: Some(candidate.state),
+        reason: candidate.reason,
         detail: text(candidate.detail.clone()),
         days_left: seconds_left.map(|seconds| seconds.div_euclid(24 * 60 * 60)),
     }

@@ -1,6 +1,6 @@
 //! `mdm_watchdog`: the verdict in one row.
 
-use super::{MdmWatchdogRow, epoch, flag, text, word};
+use super::{MdmWatchdogRow, text};
 use crate::health::Findings;
 use crate::health::watchdog::WINDOW;
 
@@ -11,28 +11,28 @@ pub fn rows(findings: &Findings) -> Vec<MdmWatchdogRow> {
     let last_command = verdict.last_command.as_ref();
     let restarts = findings.evidence.restarts.known();
     vec![MdmWatchdogRow {
-        mdm_enrolled: flag(verdict.enrolled),
-        mdm_identity_error: flag(verdict.identity_error),
-        mdm_client_stuck: flag(verdict.client_stuck),
-        mdm_software_updates_stuck: flag(verdict.software_updates_stuck),
-        mdm_client_restarted: flag(restarts.and_then(|restarts| restarts.mdmclient.by_last_heal)),
-        software_update_daemon_restarted: flag(restarts.and_then(|restarts| restarts.softwareupdated.by_last_heal)),
-        last_mdm_kickstart: epoch(restarts.and_then(|restarts| restarts.mdmclient.last_at)),
-        last_software_update_daemon_kickstart: epoch(restarts.and_then(|restarts| restarts.softwareupdated.last_at)),
-        state: word(verdict.state.word()),
-        reason: word(verdict.reason),
+        mdm_enrolled: verdict.enrolled,
+        mdm_identity_error: verdict.identity_error,
+        mdm_client_stuck: verdict.client_stuck,
+        mdm_software_updates_stuck: verdict.software_updates_stuck,
+        mdm_client_restarted: restarts.and_then(|restarts| restarts.mdmclient.by_last_heal),
+        software_update_daemon_restarted: restarts.and_then(|restarts| restarts.softwareupdated.by_last_heal),
+        last_mdm_kickstart: restarts.and_then(|restarts| restarts.mdmclient.last_at),
+        last_software_update_daemon_kickstart: restarts.and_then(|restarts| restarts.softwareupdated.last_at),
+        state: Some(verdict.state),
+        reason: Some(verdict.reason),
         detail: text(verdict.detail.clone()),
-        last_success_at: epoch(verdict.last_success_at),
-        last_attempt_at: epoch(verdict.last_attempt_at),
+        last_success_at: verdict.last_success_at,
+        last_attempt_at: verdict.last_attempt_at,
         last_http_status: verdict.last_http_status.map(i32::from),
         last_command_type: text(last_command.map(|(request_type, _)| request_type.to_string())),
-        last_command_at: epoch(last_command.and_then(|(_, at)| *at)),
-        software_updates_reason: word(verdict.software_updates_reason),
+        last_command_at: last_command.and_then(|(_, at)| *at),
+        software_updates_reason: Some(verdict.software_updates_reason),
         window_seconds: i32::try_from(WINDOW.num_seconds()).ok(),
         usual_gap_seconds: verdict.usual_gap.map(|gap| gap.num_seconds()),
-        awake_since: epoch(findings.evidence.awake_since.known().copied()),
-        log_from: epoch(covers.map(|span| span.from)),
-        log_to: epoch(covers.map(|span| span.to)),
-        checked_at: epoch(findings.evidence.now),
+        awake_since: findings.evidence.awake_since.known().copied(),
+        log_from: covers.map(|span| span.from),
+        log_to: covers.map(|span| span.to),
+        checked_at: Some(findings.evidence.now),
     }]
 }

@@ -11,22 +11,24 @@ mod os_update_enforcement;
 mod os_update_events;
 mod os_update_settings;
 mod os_update_status;
+mod value;
+
+pub use value::{Text, Value};
 
 use crate::collect::Collector;
 use crate::heal::Healer;
 use crate::health::Findings;
-use crate::vocabulary::Time;
-use std::borrow::Cow;
+use crate::vocabulary::codes::*;
+use crate::vocabulary::{Code, Time};
 use std::sync::Arc;
 use std::time::Duration;
+
+use value::{boolean, code, code_list, count, count32, joined, percent, plain, text, time};
 
 include!(concat!(env!("OUT_DIR"), "/rows.rs"));
 
 /// Where a table gets its findings.
 pub type Ask = Arc<dyn Fn() -> Arc<Findings> + Send + Sync>;
-
-/// Text in a row: a constant or an owned string.
-pub type Text = Cow<'static, str>;
 
 /// A table as its page declares it.
 #[derive(Debug)]
@@ -52,8 +54,30 @@ pub struct ColumnDefinition {
     pub description: &'static str,
     /// Its SQL type.
     pub kind: ColumnKind,
+    pub holds: Holds,
+    /// The words that it may hold.
+    pub codes: Option<&'static CodeSet>,
     /// Whether `SELECT *` leaves it out.
     pub hidden: bool,
+}
+
+/// What a column holds, where its SQL type does not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    Plain,
+    /// Epoch seconds.
+    Time,
+    /// 1 or 0.
+    Boolean,
+    /// A word of the column's set.
+    Code,
+    /// Words of the column's set with commas between.
+    CodeList,
+    Bytes,
+    Percent,
+    Count,
+    Seconds,
+    Milliseconds,
 }
 
 /// The SQL types in use. INTEGER is cut to 32 bits by osquery, so times, sizes and ids are BIGINT.
@@ -75,35 +99,6 @@ impl ColumnKind {
             Self::Integer => "INTEGER",
             Self::BigInt => "BIGINT",
         }
-    }
-}
-
-/// A value of a row.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// Could not be told, or does not apply.
-    Null,
-    /// INTEGER and BIGINT.
-    Integer(i64),
-    /// TEXT.
-    Text(Text),
-}
-
-impl From<Option<Text>> for Value {
-    fn from(value: Option<Text>) -> Self {
-        value.map_or(Self::Null, Self::Text)
-    }
-}
-
-impl From<Option<i32>> for Value {
-    fn from(value: Option<i32>) -> Self {
-        value.map_or(Self::Null, |number| Self::Integer(number.into()))
-    }
-}
-
-impl From<Option<i64>> for Value {
-    fn from(value: Option<i64>) -> Self {
-        value.map_or(Self::Null, Self::Integer)
     }
 }
 
@@ -173,43 +168,4 @@ pub fn all(context: &Context) -> Vec<Box<dyn Table>> {
         Box::new(mdm_heal::MdmHeal(healer)),
         Box::new(ReadOnly(mdm_health_status::rows)),
     ]
-}
-
-/// A boolean as SQL has it: 1, 0, or NULL when it could not be told.
-fn flag(value: impl Into<Option<bool>>) -> Option<i32> {
-    value.into().map(i32::from)
-}
-
-/// A moment in epoch seconds.
-fn epoch(value: impl Into<Option<Time>>) -> Option<i64> {
-    value.into().map(|time| time.timestamp())
-}
-
-/// A constant text that is always there.
-fn word(value: &'static str) -> Option<Text> {
-    Some(Cow::Borrowed(value))
-}
-
-/// A text from the evidence.
-fn text(value: impl Into<Option<String>>) -> Option<Text> {
-    value.into().map(Cow::Owned)
-}
-
-/// Words with commas between; NULL without any.
-fn joined<'w>(words: impl IntoIterator<Item = &'w &'static str>) -> Option<Text> {
-    let words: Vec<&str> = words.into_iter().copied().collect();
-    text(Some(words.join(",")).filter(|joined| !joined.is_empty()))
-}
-
-/// A count, cut at what SQL can hold.
-fn count(value: u64) -> Option<i64> {
-    Some(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-/// The channel's name.
-fn channel(value: Option<crate::event::Channel>) -> Option<Text> {
-    value.and_then(|channel| match channel {
-        crate::event::Channel::Device => word("device"),
-        crate::event::Channel::User(_) => word("user"),
-    })
 }

@@ -1,6 +1,6 @@
 //! `os_update_enforcement`: one row a DDM declaration of an enforced update.
 
-use super::{OsUpdateEnforcementRow, epoch, flag, joined, text, word};
+use super::{OsUpdateEnforcementRow, text};
 use crate::health::Findings;
 use crate::health::updates::enforcement::Enforcement;
 
@@ -16,15 +16,15 @@ fn row(enforcement: &Enforcement) -> OsUpdateEnforcementRow {
         target_os_version: text(enforcement.version.clone()),
         target_build_version: text(enforcement.build.clone()),
         target_local_datetime: text(enforcement.deadline.clone()),
-        deadline_at: epoch(enforcement.deadline_at),
-        past_due: flag(enforcement.past_due),
-        padded_deadline_at: epoch(enforcement.padded_deadline_at),
+        deadline_at: enforcement.deadline_at,
+        past_due: enforcement.past_due,
+        padded_deadline_at: enforcement.padded_deadline_at,
         details_url: text(enforcement.details_url.clone()),
-        state: word(enforcement.state.word()),
+        state: Some(enforcement.state),
         failure_count: failure.and_then(|failure| failure.count),
         failure_reason: text(failure.and_then(|failure| failure.reason.clone())),
-        failed_at: epoch(failure.and_then(|failure| failure.at)),
-        source: joined(&enforcement.sources),
-        seen_at: epoch(enforcement.seen_at),
+        failed_at: failure.and_then(|failure| failure.at),
+        source: Some(enforcement.sources.iter().copied().collect()),
+        seen_at: enforcement.seen_at,
     }
 }

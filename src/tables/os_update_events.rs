@@ -1,9 +1,10 @@
 //! `os_update_events`: what the logs say of OS updates, in order.
 
-use super::{OsUpdateEventsRow, Text, epoch, flag, text, word};
+use super::{OsUpdateEventsRow, Text, text};
 use crate::event::update::{Progress, Report, Said, Transition, UpdateError};
 use crate::health::Findings;
 use crate::health::updates::timeline::{Entry, Happening, Item};
+use crate::vocabulary::codes::UpdateEventKind;
 
 /// In the order of time.
 pub fn rows(findings: &Findings) -> Vec<OsUpdateEventsRow> {
@@ -18,7 +19,7 @@ fn row(entry: &Entry) -> OsUpdateEventsRow {
     };
     let step = |of: fn(&Transition) -> Option<&str>| owned(transition.and_then(of));
     let percent = match &entry.what {
-        Happening::Said(Said::BrainProgress { percent, .. }) => Some(i32::from(*percent)),
+        Happening::Said(Said::BrainProgress { percent, .. }) => Some(*percent),
         _ => progress.and_then(percent),
     };
     let action = match &entry.what {
@@ -26,13 +27,13 @@ fn row(entry: &Entry) -> OsUpdateEventsRow {
         _ => step(|transition| transition.action.as_deref()),
     };
     OsUpdateEventsRow {
-        at: epoch(entry.at),
+        at: Some(entry.at),
         process: owned(Some(&entry.process)),
-        kind: word(kind(&entry.what)),
+        kind: Some(kind(&entry.what)),
         product_key: owned(entry.product_key.as_deref()),
         phase: owned(progress.map(|progress| &*progress.phase)),
         percent,
-        stalled: flag(progress.and_then(|progress| progress.stalled)),
+        stalled: progress.and_then(|progress| progress.stalled),
         machine: step(|transition| Some(&transition.machine)),
         from_state: step(|transition| Some(&transition.from)),
         event: step(|transition| Some(&transition.event)),
@@ -42,27 +43,27 @@ fn row(entry: &Entry) -> OsUpdateEventsRow {
     }
 }
 
-fn percent(progress: &Progress) -> Option<i32> {
-    i32::try_from(progress.portion? / 10_000).ok()
+fn percent(progress: &Progress) -> Option<u8> {
+    u8::try_from(progress.portion? / 10_000).ok()
 }
 
-fn kind(what: &Happening) -> &'static str {
+fn kind(what: &Happening) -> UpdateEventKind {
     match what {
-        Happening::Item(_) => "item",
+        Happening::Item(_) => UpdateEventKind::Item,
         Happening::Said(said) => match said {
-            Said::ItemBegan | Said::ItemField(_) | Said::ItemEnded => "item",
-            Said::InstallRequested { .. } => "request",
-            Said::Progress(_) | Said::PrepareContinues | Said::Applied => "progress",
-            Said::Transition(_) => "transition",
+            Said::ItemBegan | Said::ItemField(_) | Said::ItemEnded => UpdateEventKind::Item,
+            Said::InstallRequested { .. } => UpdateEventKind::Request,
+            Said::Progress(_) | Said::PrepareContinues | Said::Applied => UpdateEventKind::Progress,
+            Said::Transition(_) => UpdateEventKind::Transition,
             Said::ScanStarted { .. } | Said::ScanEnded { .. } | Said::Found { .. } | Said::RecoveryQuery { .. } => {
-                "scan"
+                UpdateEventKind::Scan
             }
-            Said::BrainQuery { .. } | Said::BrainProgress { .. } => "brain",
+            Said::BrainQuery { .. } | Said::BrainProgress { .. } => UpdateEventKind::Brain,
             Said::Declared { .. } | Said::Rejected { .. } | Said::PaddedDeadline { .. } | Said::NoMatch { .. } => {
-                "enforcement"
+                UpdateEventKind::Enforcement
             }
-            Said::RunsBuild { .. } => "system",
-            Said::NotQueued { .. } | Said::ScanFailed(_) => "error",
+            Said::RunsBuild { .. } => UpdateEventKind::System,
+            Said::NotQueued { .. } | Said::ScanFailed(_) => UpdateEventKind::Error,
         },
     }
 }

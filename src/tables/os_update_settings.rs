@@ -1,6 +1,6 @@
 //! `os_update_settings`: the settings for OS updates and the last scan, in one row.
 
-use super::{OsUpdateSettingsRow, Text, epoch, flag, text};
+use super::{OsUpdateSettingsRow, joined, text};
 use crate::health::Findings;
 
 /// Always one row.
@@ -11,24 +11,24 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
     let state = evidence.ddm_state.known();
     let local = evidence.preferences.known().cloned().unwrap_or_default();
     let settings = state.and_then(|state| state.settings.clone());
-    let settings_ids = settings.as_ref().and_then(|settings| list(&settings.declaration_ids));
+    let settings_ids = settings.as_ref().and_then(|settings| joined(&settings.declaration_ids));
     let ddm = settings.unwrap_or_default();
     vec![OsUpdateSettingsRow {
         macos_version: text(system.map(|system| system.version.clone())),
         macos_build: text(system.and_then(|system| system.build.clone())),
-        last_successful_scan_at: epoch(local.last_successful_scan_at),
-        last_full_scan_at: epoch(local.last_full_scan_at),
-        last_background_scan_at: epoch(local.last_background_scan_at),
+        last_successful_scan_at: local.last_successful_scan_at,
+        last_full_scan_at: local.last_full_scan_at,
+        last_background_scan_at: local.last_background_scan_at,
         last_result_code: local.last_result_code,
-        last_session_successful: flag(local.last_session_successful),
+        last_session_successful: local.last_session_successful,
         updates_available: local.updates_available,
         recommended_updates_available: local.recommended_updates_available,
-        automatic_check: flag(local.automatic_check),
-        automatic_download: flag(local.automatic_download),
-        automatic_install_macos: flag(local.automatic_install_macos),
-        config_data_install: flag(local.config_data_install),
-        critical_update_install: flag(local.critical_update_install),
-        auto_install_product_keys: local.auto_install_product_keys.as_deref().and_then(list),
+        automatic_check: local.automatic_check,
+        automatic_download: local.automatic_download,
+        automatic_install_macos: local.automatic_install_macos,
+        config_data_install: local.config_data_install,
+        critical_update_install: local.critical_update_install,
+        auto_install_product_keys: local.auto_install_product_keys.as_deref().and_then(joined),
         ddm_declarations: state
             .and_then(|state| state.declarations.as_ref())
             .and_then(|declarations| i64::try_from(declarations.len()).ok()),
@@ -41,8 +41,4 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
         ddm_rapid_security_response: ddm.rapid_security_response,
         ddm_rapid_security_response_rollback: ddm.rapid_security_response_rollback,
     }]
-}
-
-fn list(texts: &[String]) -> Option<Text> {
-    text(Some(texts.join(",")).filter(|joined| !joined.is_empty()))
 }

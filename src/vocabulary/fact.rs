@@ -1,12 +1,13 @@
 //! A fact is known, or it is known why not.
 
+use super::codes::SourceReason;
+
 /// Something that was found out, or why it could not be. An unknown fact is never a false one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact<T> {
     Known(T),
     Unknown {
-        /// A stable code.
-        reason: &'static str,
+        reason: SourceReason,
         /// A sentence for people.
         why: String,
     },
@@ -28,7 +29,7 @@ impl<T> Fact<T> {
         }
     }
 
-    pub fn unknown(reason: &'static str, why: impl Into<String>) -> Self {
+    pub fn unknown(reason: SourceReason, why: impl Into<String>) -> Self {
         Self::Unknown { reason, why: why.into() }
     }
 }

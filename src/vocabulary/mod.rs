@@ -1,11 +1,13 @@
 //! The words that every room shares: times and spans, facts that may be unknown, and how reading a source went.
 
+pub mod codes;
 mod fact;
 mod source;
 mod text;
 
+pub use codes::Code;
 pub use fact::Fact;
-pub use source::{LogCounts, SourceState, SourceStatus};
+pub use source::{LogCounts, SourceStatus};
 pub use text::{printable, printable_json};
 
 use chrono::SecondsFormat;

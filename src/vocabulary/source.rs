@@ -1,16 +1,15 @@
 //! How reading a source went, as `mdm_health_status` shows it.
 
+use super::codes::{SourceName, SourceReason, SourceState};
 use super::{Span, Time};
 
 /// How reading a source went: a row of `mdm_health_status`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceStatus {
-    /// The source's name.
-    pub source: &'static str,
-    /// How it went.
+    pub source: SourceName,
     pub state: SourceState,
-    /// A stable code for why it is not ok.
-    pub reason: Option<&'static str>,
+    /// Why it is not ok.
+    pub reason: Option<SourceReason>,
     /// A sentence for people.
     pub detail: Option<String>,
     /// When it was last read in full.
@@ -36,29 +35,4 @@ pub struct LogCounts {
     pub lines_skipped: u64,
     /// Lines that should have been records.
     pub lines_not_understood: u64,
-}
-
-/// How reading a source went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceState {
-    /// All of it was read.
-    Ok,
-    /// Some of it was read.
-    Partial,
-    /// It could not be read.
-    Error,
-    /// There is no such source here.
-    Unavailable,
-}
-
-impl SourceState {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Partial => "partial",
-            Self::Error => "error",
-            Self::Unavailable => "unavailable",
-        }
-    }
 }

@@ -10,43 +10,10 @@ use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
 use crate::health::UpdateEvidence;
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{EnforcementState, SourceName};
 use chrono::{DateTime, NaiveDateTime};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How an enforcement stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EnforcementState {
-    /// Its deadline is still to come.
-    Waiting,
-    /// Its deadline has passed, and the Mac does not run what it asks for.
-    PastDue,
-    /// Apple offers nothing that fits it.
-    NoMatch,
-    /// The Mac runs what it asks for, or something later.
-    Met,
-    /// The Mac refused it as invalid.
-    Rejected,
-    /// The Mac no longer goes by it, though its logs may still name it.
-    Stale,
-    /// The evidence does not say.
-    Unknown,
-}
-
-impl EnforcementState {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::PastDue => "past_due",
-            Self::NoMatch => "no_match",
-            Self::Met => "met",
-            Self::Rejected => "rejected",
-            Self::Stale => "stale",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 /// A declaration of an enforced update. What no source says is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +44,7 @@ pub struct Enforcement {
     /// How often, why and when the update failed.
     pub failure: Option<DdmFailure>,
     /// Who speaks of it.
-    pub sources: BTreeSet<&'static str>,
+    pub sources: BTreeSet<SourceName>,
     /// When a log last named it.
     pub seen_at: Option<Time>,
 }
@@ -112,7 +79,7 @@ struct Known {
     build: Option<String>,
     deadline: Option<String>,
     details_url: Option<String>,
-    sources: BTreeSet<&'static str>,
+    sources: BTreeSet<SourceName>,
     /// Whether the Mac keeps it.
     stored: bool,
     /// When a log last named it, and in which role.
@@ -177,7 +144,7 @@ fn store(known: &mut BTreeMap<String, Known>, declaration: &StoredDeclaration) {
     let one = known.entry(id.clone()).or_default();
     one.id = Some(id);
     one.stored = true;
-    one.sources.insert("ddm_state");
+    one.sources.insert(SourceName::DdmState);
     one.version.clone_from(&declaration.version);
     one.build.clone_from(&declaration.build);
     one.deadline.clone_from(&declaration.deadline);
@@ -331,7 +298,7 @@ fn fail(all: &mut Vec<Enforcement>, evidence: &UpdateEvidence, now: Time) {
     let Some(failure) = failure.filter(|failure| failure.at.is_none_or(|at| at <= now)) else { return };
     let only = only_in_force(all).or((all.len() == 1).then_some(0));
     if let Some(one) = only.and_then(|index| all.get_mut(index)) {
-        one.sources.insert("software_update_preferences");
+        one.sources.insert(SourceName::SoftwareUpdatePreferences);
         one.failure = Some(failure);
         return;
     }
@@ -348,7 +315,7 @@ fn fail(all: &mut Vec<Enforcement>, evidence: &UpdateEvidence, now: Time) {
         details_url: None,
         state: EnforcementState::Unknown,
         failure: Some(failure),
-        sources: BTreeSet::from(["software_update_preferences"]),
+        sources: BTreeSet::from([SourceName::SoftwareUpdatePreferences]),
         seen_at: None,
     });
 }

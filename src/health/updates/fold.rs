@@ -3,12 +3,13 @@
 use super::enforcement::Enforcement;
 use super::operation::{Hand, Operation};
 use super::source;
-use super::status::{Id, Stage, Update};
+use super::status::{Id, Update};
 use super::timeline::{Entry, Happening, Item};
 use super::versions::key_parts;
 use crate::event::update::{Report, Said, UpdateLog};
 use crate::facts::software_update_preferences::{DdmFailure, RecommendedUpdate};
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{SourceName, UpdatePhase};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const REQUEST_HOLDS: TimeDelta = TimeDelta::hours(24);
 
 /// The name of the preferences among the sources.
-const PREFERENCES: &str = "software_update_preferences";
+const PREFERENCES: SourceName = SourceName::SoftwareUpdatePreferences;
 
 /// What the fold takes in.
 #[derive(Clone, Copy)]
@@ -218,7 +219,7 @@ impl Fold {
         self.updates.entry(id.clone()).or_insert_with(|| Update::known_by(id))
     }
 
-    fn item(&mut self, item: &Item, at: Time, from: &'static str) {
+    fn item(&mut self, item: &Item, at: Time, from: SourceName) {
         let of_build = |build: &str| match self.keys_of_build.get(build) {
             Some(keys) if keys.len() == 1 => keys.first().cloned().map(Id::Key),
             Some(_) => None,
@@ -234,13 +235,17 @@ impl Fold {
     }
 
     fn on_offer(&mut self, id: Id) {
-        if self.updates.get(&id).is_some_and(|update| update.of_the_system && update.stage < Some(Stage::Installed)) {
+        if self
+            .updates
+            .get(&id)
+            .is_some_and(|update| update.of_the_system && update.stage < Some(UpdatePhase::Installed))
+        {
             self.offered.insert(id);
         }
     }
 
     /// All updates of the system that a scan found. One that is held back is on no such list, and may be on offer.
-    fn found(&mut self, product_keys: &[Box<str>], at: Time, from: &'static str) {
+    fn found(&mut self, product_keys: &[Box<str>], at: Time, from: SourceName) {
         let updates = &self.updates;
         self.offered.retain(|id| updates.get(id).is_some_and(|update| update.deferred == Some(true)));
         for key in product_keys {
@@ -264,7 +269,7 @@ impl Fold {
         }
     }
 
-    fn install_requested(&mut self, product_keys: &[Box<str>], action: &str, at: Time, from: &'static str) {
+    fn install_requested(&mut self, product_keys: &[Box<str>], action: &str, at: Time, from: SourceName) {
         // Asked for by version, no key is named.
         let ordered = if product_keys.is_empty() { None } else { self.order.take() };
         let mut of_the_system = BTreeSet::new();
@@ -290,7 +295,7 @@ impl Fold {
     fn order_ends(&mut self) {
         let Some(ordered) = self.order.take() else { return };
         let others = self.updates.iter().filter(|(id, update)| {
-            !update.of_the_system && **id != Id::Untied && update.stage < Some(Stage::Installed)
+            !update.of_the_system && **id != Id::Untied && update.stage < Some(UpdatePhase::Installed)
         });
         let id = match only(self.offered.iter().chain(others.map(|(id, _)| id))) {
             Hand::One(id) => id,
@@ -302,13 +307,13 @@ impl Fold {
     }
 
     /// That build runs.
-    fn runs(&mut self, build: &str, at: Time, from: &'static str) {
+    fn runs(&mut self, build: &str, at: Time, from: SourceName) {
         let changed = self.running.as_deref().is_some_and(|before| before != build);
         self.running = Some(build.into());
         for (id, update) in &mut self.updates {
-            if update.build.as_deref() == Some(build) && update.stage < Some(Stage::Installed) {
+            if update.build.as_deref() == Some(build) && update.stage < Some(UpdatePhase::Installed) {
                 // Without the change, or work on it, the Mac may have run it for long.
-                let since = changed || update.stage >= Some(Stage::Downloading);
+                let since = changed || update.stage >= Some(UpdatePhase::Downloading);
                 update.installed(since.then_some(at));
                 update.heard(from, Some(at));
                 self.offered.remove(id);
@@ -316,7 +321,7 @@ impl Fold {
         }
         if let Some((_, requested)) = &mut self.requested {
             let updates = &self.updates;
-            requested.retain(|id| updates.get(id).is_none_or(|update| update.stage < Some(Stage::Installed)));
+            requested.retain(|id| updates.get(id).is_none_or(|update| update.stage < Some(UpdatePhase::Installed)));
             if requested.is_empty() {
                 self.requested = None;
             }

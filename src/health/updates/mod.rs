@@ -11,22 +11,23 @@ pub mod stuck;
 pub mod timeline;
 mod versions;
 
-pub use status::{Id, Kind, Stage, Update};
+pub use status::{Id, Update};
 
 use crate::event::update::UpdateLog;
 use crate::event::{Event, Message, What};
 use crate::health::UpdateEvidence;
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{SourceName, UpdateKind, UpdatePhase};
 use enforcement::Enforcement;
 use fold::{Fold, Step};
 use std::cmp::Ordering;
 use timeline::Entry;
 
 /// The name of a log among the sources.
-pub fn source(log: UpdateLog) -> &'static str {
+pub fn source(log: UpdateLog) -> SourceName {
     match log {
-        UpdateLog::Unified => "unified_log",
-        UpdateLog::Install => "install_log",
+        UpdateLog::Unified => SourceName::UnifiedLog,
+        UpdateLog::Install => SourceName::InstallLog,
     }
 }
 
@@ -84,7 +85,7 @@ fn finish(mut updates: Vec<Update>, evidence: &UpdateEvidence, enforcements: &[E
     let system = evidence.system_version.known();
     for update in &mut updates {
         let runs = system.and_then(|system| system.build.as_deref());
-        if update.build.is_some() && update.build.as_deref() == runs && update.stage < Some(Stage::Installed) {
+        if update.build.is_some() && update.build.as_deref() == runs && update.stage < Some(UpdatePhase::Installed) {
             update.installed(None);
         }
         if let (None, true, Some(version), Some(system)) = (update.kind, update.of_the_system, &update.version, system)
@@ -107,11 +108,11 @@ fn is_past(update: &Update, running: Option<&str>) -> bool {
     let older = |version: &str| versions::compare(version, running?).map(|order| order == Ordering::Less);
     update.of_the_system
         && !update.failed
-        && update.stage <= Some(Stage::CommandReceived)
+        && update.stage <= Some(UpdatePhase::CommandReceived)
         && update.version.as_deref().and_then(older) == Some(true)
 }
 
-fn kind_by_version(version: &str, running: Option<u32>) -> Option<Kind> {
+fn kind_by_version(version: &str, running: Option<u32>) -> Option<UpdateKind> {
     let major: u32 = version.split('.').next()?.parse().ok()?;
-    Some(if major > running? { Kind::Major } else { Kind::Minor })
+    Some(if major > running? { UpdateKind::Major } else { UpdateKind::Minor })
 }

@@ -1,11 +1,12 @@
 //! One operation of softwareupdated, from `ACCEPTED` to the next: what its reports say, before it is known whose they
 //! are.
 
-use super::status::{Reached, Stage, Update};
+use super::status::{Reached, Update};
 use super::timeline::Entry;
 use super::{Id, source};
 use crate::event::update::{Progress, Report, Said};
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{SourceName, UpdatePhase};
 
 /// The update in hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct Operation {
     /// The entries of the timeline that belong to it.
     pub entries: Vec<usize>,
     steps: Vec<Step>,
-    heard: Vec<(&'static str, Time)>,
+    heard: Vec<(SourceName, Time)>,
     /// Whether it downloads, and when a part of that ended last.
     downloads: bool,
     download_ended: Option<Time>,
@@ -93,10 +94,10 @@ impl Operation {
         let begins = progress.report == Report::Start || self.resumes();
         let reached = |stage| Reached { at, stage, begins, operation: self.number, percent, stalled: progress.stalled };
         let stage = match &*progress.phase {
-            "DOWNLOADING_UPDATE" | "DOWNLOADING_SFR" => Stage::Downloading,
-            "PREPARING_UPDATE" => Stage::Preparing,
-            "PREPARED" | "PREPARED_COMMITTING_STASH" => Stage::Prepared,
-            "APPLYING" => Stage::Installing,
+            "DOWNLOADING_UPDATE" | "DOWNLOADING_SFR" => UpdatePhase::Downloading,
+            "PREPARING_UPDATE" => UpdatePhase::Preparing,
+            "PREPARED" | "PREPARED_COMMITTING_STASH" => UpdatePhase::Prepared,
+            "APPLYING" => UpdatePhase::Installing,
             // The end of any operation, of one that only looks whether an update can be installed too.
             "COMPLETED" => {
                 self.downloaded(Some(at));
@@ -107,7 +108,7 @@ impl Operation {
             _ => return,
         };
         let reached = reached(stage);
-        if stage == Stage::Downloading {
+        if stage == UpdatePhase::Downloading {
             self.downloads = true;
             self.download_ended = (progress.report == Report::End).then_some(at);
         } else {
@@ -120,9 +121,9 @@ impl Operation {
     pub fn said(&mut self, entry: &Entry, index: usize, said: &Said, hand: Hand) {
         self.hear(entry, index, hand);
         let stage = match said {
-            Said::PrepareContinues => Stage::Preparing,
+            Said::PrepareContinues => UpdatePhase::Preparing,
             // The restart into it is still to come.
-            Said::Applied => Stage::Installing,
+            Said::Applied => UpdatePhase::Installing,
             _ => return,
         };
         let begins = self.resumes();
@@ -152,7 +153,7 @@ impl Operation {
         if std::mem::take(&mut self.downloads)
             && let Some(at) = self.download_ended.or(at)
         {
-            let (stage, operation) = (Stage::Downloaded, self.number);
+            let (stage, operation) = (UpdatePhase::Downloaded, self.number);
             self.steps.push(Step::Reached(Reached {
                 at,
                 stage,
@@ -167,7 +168,7 @@ impl Operation {
     /// Tells the update whose it is.
     pub fn credit(&self, update: &mut Update) {
         for (source, at) in &self.heard {
-            update.heard(source, Some(*at));
+            update.heard(*source, Some(*at));
         }
         for step in &self.steps {
             match step {

@@ -4,6 +4,7 @@ use super::timeline::Item;
 use super::versions::key_parts;
 use crate::facts::software_update_preferences::RecommendedUpdate;
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{SourceName, UpdateKind, UpdatePhase};
 use std::collections::BTreeSet;
 
 /// What an update is known by.
@@ -17,77 +18,9 @@ pub enum Id {
     Untied,
 }
 
-/// What kind of update it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Within the same macOS.
-    Minor,
-    /// To the next macOS.
-    Major,
-    /// A rapid security response.
-    Rsr,
-    /// Configuration data, such as XProtect's.
-    ConfigData,
-    /// Firmware.
-    Firmware,
-    /// Anything else, such as Safari or the command line tools.
-    App,
-}
-
-impl Kind {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Minor => "minor",
-            Self::Major => "major",
-            Self::Rsr => "rsr",
-            Self::ConfigData => "config_data",
-            Self::Firmware => "firmware",
-            Self::App => "app",
-        }
-    }
-}
-
-/// How far an update is, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// A scan or an MDM query found it.
-    Offered,
-    /// The MDM server ordered it.
-    CommandReceived,
-    /// It is being downloaded.
-    Downloading,
-    /// It is downloaded.
-    Downloaded,
-    /// It is being prepared.
-    Preparing,
-    /// It is prepared, or the preparation is being committed.
-    Prepared,
-    /// It is being installed.
-    Installing,
-    /// The Mac runs it.
-    Installed,
-}
-
-impl Stage {
-    /// The word in SQL.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Offered => "offered",
-            Self::CommandReceived => "command_received",
-            Self::Downloading => "downloading",
-            Self::Downloaded => "downloaded",
-            Self::Preparing => "preparing",
-            Self::Prepared => "prepared",
-            Self::Installing => "installing",
-            Self::Installed => "installed",
-        }
-    }
-
-    /// Whether beginning it a second time is a second attempt. `Prepared` is not work: committing follows it.
-    fn is_work(self) -> bool {
-        matches!(self, Self::Downloading | Self::Preparing | Self::Installing)
-    }
+/// Whether beginning it a second time is a second attempt. `Prepared` is not work: committing follows it.
+fn is_work(phase: UpdatePhase) -> bool {
+    matches!(phase, UpdatePhase::Downloading | UpdatePhase::Preparing | UpdatePhase::Installing)
 }
 
 /// A report that an update is at a stage.
@@ -96,7 +29,7 @@ pub struct Reached {
     /// When.
     pub at: Time,
     /// The stage.
-    pub stage: Stage,
+    pub stage: UpdatePhase,
     /// Whether something begins here: a first report of a phase, or of a process.
     pub begins: bool,
     /// The operation that it is a part of.
@@ -119,11 +52,11 @@ pub struct Update {
     /// The build that it leads to.
     pub build: Option<Box<str>>,
     /// What kind it is.
-    pub kind: Option<Kind>,
+    pub kind: Option<UpdateKind>,
     /// Whether it is an update of the system.
     pub of_the_system: bool,
     /// How far it is.
-    pub stage: Option<Stage>,
+    pub stage: Option<UpdatePhase>,
     /// Whether it failed there.
     pub failed: bool,
     /// How far the stage is.
@@ -169,7 +102,7 @@ pub struct Update {
     /// When something was last said of it.
     pub last_event_at: Option<Time>,
     /// Who speaks of it.
-    pub sources: BTreeSet<&'static str>,
+    pub sources: BTreeSet<SourceName>,
     /// The operation that gave the stage.
     operation: u32,
 }
@@ -195,19 +128,19 @@ impl Update {
     }
 
     /// How far it is, in SQL's word.
-    pub fn phase(&self) -> Option<&'static str> {
-        if self.failed { Some("failed") } else { self.stage.map(Stage::word) }
+    pub fn phase(&self) -> Option<UpdatePhase> {
+        if self.failed { Some(UpdatePhase::Failed) } else { self.stage }
     }
 
     /// Something was said of it.
-    pub fn heard(&mut self, source: &'static str, at: Option<Time>) {
+    pub fn heard(&mut self, source: SourceName, at: Option<Time>) {
         self.sources.insert(source);
         self.last_event_at = self.last_event_at.max(at);
     }
 
     /// It is on offer.
     pub fn offered(&mut self, at: Option<Time>) {
-        self.stage = self.stage.max(Some(Stage::Offered));
+        self.stage = self.stage.max(Some(UpdatePhase::Offered));
         self.offered_at = match (self.offered_at, at) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -216,31 +149,31 @@ impl Update {
 
     /// The MDM server ordered it.
     pub fn ordered(&mut self, at: Time) {
-        self.stage = self.stage.max(Some(Stage::CommandReceived));
+        self.stage = self.stage.max(Some(UpdatePhase::CommandReceived));
         self.command_received_at = Some(at);
     }
 
     /// It was reported to be at a stage.
     pub fn reached(&mut self, report: &Reached) {
         let Reached { at, stage, .. } = *report;
-        let now = self.stage.filter(|now| *now > Stage::CommandReceived);
+        let now = self.stage.filter(|now| *now > UpdatePhase::CommandReceived);
         let again = match now {
             // A Mac that runs it is done with it.
-            Some(Stage::Installed) => return,
+            Some(UpdatePhase::Installed) => return,
             _ if self.failed => true,
             Some(now) if stage < now && !report.begins => return,
             Some(now) if stage < now => true,
-            Some(now) => stage == now && stage.is_work() && report.begins && report.operation != self.operation,
+            Some(now) => stage == now && is_work(stage) && report.begins && report.operation != self.operation,
             None => true,
         };
         if again {
             self.start_again(stage);
         }
         let first = match stage {
-            Stage::Downloading => Some(&mut self.download_started_at),
-            Stage::Downloaded => Some(&mut self.downloaded_at),
-            Stage::Prepared => Some(&mut self.prepared_at),
-            Stage::Installing => Some(&mut self.install_started_at),
+            UpdatePhase::Downloading => Some(&mut self.download_started_at),
+            UpdatePhase::Downloaded => Some(&mut self.downloaded_at),
+            UpdatePhase::Prepared => Some(&mut self.prepared_at),
+            UpdatePhase::Installing => Some(&mut self.install_started_at),
             _ => None,
         };
         if let Some(first) = first {
@@ -256,14 +189,14 @@ impl Update {
     }
 
     /// Another attempt, from that stage on: what came after it counts no more.
-    fn start_again(&mut self, from: Stage) {
+    fn start_again(&mut self, from: UpdatePhase) {
         self.attempts += 1;
         self.failed = false;
         let later = [
-            (Stage::Downloading, &mut self.download_started_at),
-            (Stage::Downloaded, &mut self.downloaded_at),
-            (Stage::Prepared, &mut self.prepared_at),
-            (Stage::Installing, &mut self.install_started_at),
+            (UpdatePhase::Downloading, &mut self.download_started_at),
+            (UpdatePhase::Downloaded, &mut self.downloaded_at),
+            (UpdatePhase::Prepared, &mut self.prepared_at),
+            (UpdatePhase::Installing, &mut self.install_started_at),
         ];
         for (stage, time) in later {
             if stage >= from {
@@ -281,7 +214,7 @@ impl Update {
 
     /// It failed.
     pub fn failed(&mut self, at: Time, why: Option<Box<str>>) {
-        if self.stage != Some(Stage::Installed) {
+        if self.stage != Some(UpdatePhase::Installed) {
             self.failed = true;
         }
         self.failed_at = Some(at);
@@ -290,7 +223,7 @@ impl Update {
 
     /// The Mac runs it, since that moment if that is known.
     pub fn installed(&mut self, at: Option<Time>) {
-        self.stage = Some(Stage::Installed);
+        self.stage = Some(UpdatePhase::Installed);
         self.failed = false;
         (self.percent, self.stalled) = (None, None);
         self.installed_at = self.installed_at.or(at);
@@ -325,20 +258,20 @@ impl Update {
             };
             // XProtectPlistConfigData, XProtectPayloads and their like.
             let config_data = named("ConfigData") || named("XProtect");
-            self.kind = Some(if config_data { Kind::ConfigData } else { Kind::App });
+            self.kind = Some(if config_data { UpdateKind::ConfigData } else { UpdateKind::App });
         }
     }
 }
 
-fn item_kind(item: &Item) -> Option<Kind> {
+fn item_kind(item: &Item) -> Option<UpdateKind> {
     let is = |flag: Option<bool>| flag == Some(true);
     match item.major {
-        _ if is(item.rapid_response) => Some(Kind::Rsr),
-        _ if is(item.config_data) => Some(Kind::ConfigData),
-        _ if is(item.firmware) => Some(Kind::Firmware),
-        Some(Some(major)) => Some(if major { Kind::Major } else { Kind::Minor }),
+        _ if is(item.rapid_response) => Some(UpdateKind::Rsr),
+        _ if is(item.config_data) => Some(UpdateKind::ConfigData),
+        _ if is(item.firmware) => Some(UpdateKind::Firmware),
+        Some(Some(major)) => Some(if major { UpdateKind::Major } else { UpdateKind::Minor }),
         _ if item.macos == Some(false) && item.config_data == Some(false) && item.firmware == Some(false) => {
-            Some(Kind::App)
+            Some(UpdateKind::App)
         }
         _ => None,
     }

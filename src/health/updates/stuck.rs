@@ -7,6 +7,7 @@ use crate::event::update::Said;
 use crate::health::Evidence;
 use crate::health::commands::Command;
 use crate::health::watchdog::{FRESHNESS, WINDOW};
+use crate::vocabulary::codes::{SoftwareUpdatesReason, SourceReason};
 use crate::vocabulary::{Fact, Time};
 use chrono::TimeDelta;
 
@@ -28,7 +29,7 @@ pub struct SoftwareUpdates<'f> {
 }
 
 /// Whether it is stuck, and a stable code for what decided that.
-type Answer = (Option<bool>, &'static str);
+type Answer = (Option<bool>, SoftwareUpdatesReason);
 
 /// What the rule for the MDM client found.
 pub struct Client<'f> {
@@ -45,12 +46,12 @@ impl SoftwareUpdates<'_> {
     /// that counts.
     pub fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> Answer {
         if client.not_enrolled {
-            return (Some(false), "not_enrolled");
+            return (Some(false), SoftwareUpdatesReason::NotEnrolled);
         }
         let by_ddm = self.by_ddm(evidence);
         let major = evidence.updates.system_version.known().and_then(|system| system.major());
         if major.is_some_and(|major| major >= DDM_ONLY) {
-            return by_ddm.unwrap_or((Some(false), "no_enforcement"));
+            return by_ddm.unwrap_or((Some(false), SoftwareUpdatesReason::NoEnforcement));
         }
         match (by_command(client), by_ddm) {
             (_, Some(stuck @ (Some(true), _))) => stuck,
@@ -66,15 +67,15 @@ impl SoftwareUpdates<'_> {
             return match &evidence.updates.ddm_state {
                 Fact::Known(_) => None,
                 // Up to macOS 26 the commands tell; without the file there is no sign that DDM is used.
-                Fact::Unknown { reason: "not_captured", .. } if !self.is_ddm_only(evidence) => None,
-                Fact::Unknown { .. } => Some((None, "enforcement_unknown")),
+                Fact::Unknown { reason: SourceReason::NotCaptured, .. } if !self.is_ddm_only(evidence) => None,
+                Fact::Unknown { .. } => Some((None, SoftwareUpdatesReason::EnforcementUnknown)),
             };
         }
         let answers: Vec<Answer> = in_force
             .iter()
             .map(|one| match self.one(one, evidence) {
                 // An old declaration, which the log may name for months, proves nothing.
-                (Some(true), _) if !one.certain => (None, "enforcement_unknown"),
+                (Some(true), _) if !one.certain => (None, SoftwareUpdatesReason::EnforcementUnknown),
                 answer => answer,
             })
             .collect();
@@ -94,21 +95,21 @@ impl SoftwareUpdates<'_> {
         }
         let due = match (enforcement.past_due, enforcement.deadline_at) {
             (Some(true), Some(deadline)) => deadline.max(enforcement.padded_deadline_at.unwrap_or(deadline)),
-            (Some(false), _) => return (Some(false), "enforcement_on_time"),
-            _ => return (None, "enforcement_unknown"),
+            (Some(false), _) => return (Some(false), SoftwareUpdatesReason::EnforcementOnTime),
+            _ => return (None, SoftwareUpdatesReason::EnforcementUnknown),
         };
         if due > now - WINDOW {
-            return (Some(false), "enforcement_on_time");
+            return (Some(false), SoftwareUpdatesReason::EnforcementOnTime);
         }
         if self.last_progress().is_some_and(|at| at > now - WINDOW) {
-            return (Some(false), "update_in_progress");
+            return (Some(false), SoftwareUpdatesReason::UpdateInProgress);
         }
         // A Mac that slept could not install, and a log that does not reach back shows no progress.
         let awake = evidence.awake_since.known().is_some_and(|since| *since <= now - WINDOW);
         if awake && covers(evidence, now - WINDOW) {
-            (Some(true), "enforcement_past_due")
+            (Some(true), SoftwareUpdatesReason::EnforcementPastDue)
         } else {
-            (None, "enforcement_unknown")
+            (None, SoftwareUpdatesReason::EnforcementUnknown)
         }
     }
 
@@ -120,9 +121,9 @@ impl SoftwareUpdates<'_> {
             return None;
         }
         Some(if covers(evidence, failed_at) {
-            (Some(true), "enforcement_failing")
+            (Some(true), SoftwareUpdatesReason::EnforcementFailing)
         } else {
-            (None, "enforcement_unknown")
+            (None, SoftwareUpdatesReason::EnforcementUnknown)
         })
     }
 
@@ -149,10 +150,12 @@ fn covers(evidence: &Evidence, from: Time) -> bool {
 /// mdm-watchdog's rule: the client is stuck, and the last command was about OS updates.
 fn by_command(client: &Client<'_>) -> Answer {
     match (client.stuck, client.last_command) {
-        (None, _) => (None, "client_unknown"),
-        (Some(false), _) => (Some(false), "client_not_stuck"),
-        (Some(true), None) => (None, "no_command_seen"),
-        (Some(true), Some(command)) if command.is_os_update() => (Some(true), "last_command_os_update"),
-        (Some(true), Some(_)) => (Some(false), "last_command_other"),
+        (None, _) => (None, SoftwareUpdatesReason::ClientUnknown),
+        (Some(false), _) => (Some(false), SoftwareUpdatesReason::ClientNotStuck),
+        (Some(true), None) => (None, SoftwareUpdatesReason::NoCommandSeen),
+        (Some(true), Some(command)) if command.is_os_update() => {
+            (Some(true), SoftwareUpdatesReason::LastCommandOsUpdate)
+        }
+        (Some(true), Some(_)) => (Some(false), SoftwareUpdatesReason::LastCommandOther),
     }
 }

@@ -1,6 +1,6 @@
 //! Versions and builds of macOS compared, and what a product key says of them.
 
-use super::Kind;
+use crate::vocabulary::codes::UpdateKind;
 use std::cmp::Ordering;
 
 /// Compares two versions by their numbers: `27` is `27.0`, and `26.10` is later than `26.9`. `None` if one is none.
@@ -49,7 +49,7 @@ pub struct KeyParts<'k> {
     /// `13.5`
     pub version: &'k str,
     /// `minor`
-    pub kind: Option<Kind>,
+    pub kind: Option<UpdateKind>,
 }
 
 /// Takes a product key apart; `None` for one of another form.
@@ -60,9 +60,9 @@ pub fn key_parts(key: &str) -> Option<KeyParts<'_>> {
         _ => return None,
     };
     let kind = match kind {
-        "minor" => Some(Kind::Minor),
-        "major" => Some(Kind::Major),
-        "rsr" => Some(Kind::Rsr),
+        "minor" => Some(UpdateKind::Minor),
+        "major" => Some(UpdateKind::Major),
+        "rsr" => Some(UpdateKind::Rsr),
         _ => None,
     };
     Some(KeyParts { build, version, kind })
@@ -90,8 +90,8 @@ mod tests {
     #[test]
     fn a_product_key_says_build_version_and_kind() {
         let parts = key_parts("MSU_UPDATE_22G74_patch_13.5_minor").unwrap();
-        assert_eq!((parts.build, parts.version, parts.kind), ("22G74", "13.5", Some(Kind::Minor)));
-        assert_eq!(key_parts("MSU_UPDATE_26A428_patch_27.0_major").unwrap().kind, Some(Kind::Major));
+        assert_eq!((parts.build, parts.version, parts.kind), ("22G74", "13.5", Some(UpdateKind::Minor)));
+        assert_eq!(key_parts("MSU_UPDATE_26A428_patch_27.0_major").unwrap().kind, Some(UpdateKind::Major));
         assert_eq!((key_parts("032-69593"), key_parts("MSU_UPDATE_22G74")), (None, None));
     }
 }

@@ -8,6 +8,7 @@ use super::scale::Scale;
 use super::{counted, gathered};
 use crate::tables::{MDM_COMMANDS_RECENT, MDM_EXCHANGES};
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::{ChannelKind, CommandStatus, ExchangeOutcome};
 
 /// A command that took longer than this part of the width is a bar.
 const BAR: i32 = 120;
@@ -25,9 +26,9 @@ pub fn exchanges(report: &Report, scale: Scale) -> Lane {
             earlier += 1;
             continue;
         }
-        let (kind, count) = match row.text("outcome") {
-            Some("ok") => (Kind::Answered, &mut answered),
-            Some("http_error") => (Kind::Failed, &mut refused),
+        let (kind, count) = match row.code("outcome") {
+            Some(ExchangeOutcome::Ok) => (Kind::Answered, &mut answered),
+            Some(ExchangeOutcome::HttpError) => (Kind::Failed, &mut refused),
             _ => (Kind::Unanswered, &mut unanswered),
         };
         *count += 1;
@@ -48,7 +49,7 @@ pub fn exchanges(report: &Report, scale: Scale) -> Lane {
 }
 
 fn is_users(row: RowOf<'_>) -> bool {
-    row.text("channel") == Some("user")
+    row.code("channel") == Some(ChannelKind::User)
 }
 
 fn request(report: &Report, row: RowOf<'_>, at: Time) -> String {
@@ -73,10 +74,10 @@ pub fn commands(report: &Report, scale: Scale) -> Lane {
     for row in report.rows(&MDM_COMMANDS_RECENT) {
         let (received, responded) = (row.time("received_at"), row.time("responded_at"));
         let Some(at) = received.or(responded) else { continue };
-        let (kind, count) = match row.text("status") {
-            Some("pending") => (Kind::Unanswered, &mut pending),
-            Some("NotNow") => (Kind::PutOff, &mut put_off),
-            Some("Error" | "CommandFormatError") => (Kind::Failed, &mut failed),
+        let (kind, count) = match row.code("status") {
+            Some(CommandStatus::Pending) => (Kind::Unanswered, &mut pending),
+            Some(CommandStatus::NotNow) => (Kind::PutOff, &mut put_off),
+            Some(CommandStatus::Error | CommandStatus::CommandFormatError) => (Kind::Failed, &mut failed),
             _ => (Kind::Done, &mut answered),
         };
         let to = if kind == Kind::Unanswered { report.now } else { responded.unwrap_or(at) };
@@ -99,7 +100,7 @@ pub fn commands(report: &Report, scale: Scale) -> Lane {
         (put_off, "put off"),
         (failed, "failed"),
         (pending, "pending"),
-        (left_out, "not drawn for want of room"),
+        (left_out, "not shown (no space)"),
         (earlier, "earlier"),
     ]);
     rows.retain(|row| !row.is_empty());

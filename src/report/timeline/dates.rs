@@ -6,6 +6,7 @@ use super::lane::{Item, Kind, Lane, Marks};
 use super::scale::Scale;
 use super::{counted, gathered};
 use crate::tables::{MDM_HEAL, OS_UPDATE_ENFORCEMENT};
+use crate::vocabulary::codes::{EnforcementState, HealOutcome};
 
 /// The most rows of declarations that are drawn: the last ones.
 const MOST_ROWS: usize = 6;
@@ -14,15 +15,19 @@ const MOST_ROWS: usize = 6;
 pub fn deadlines(report: &Report, scale: Scale) -> Lane {
     let mut rows = Vec::new();
     let all = report.rows(&OS_UPDATE_ENFORCEMENT);
-    let mut counts = [("waiting", 0), ("past due", 0), ("met", 0), ("otherwise", 0)];
+    let (mut waiting, mut past_due, mut met, mut otherwise) = (0, 0, 0, 0);
     for row in &all {
-        let state = row.text("state").unwrap_or("unknown").replace('_', " ");
-        let at = counts.iter().position(|(name, _)| *name == state).unwrap_or(3);
-        if let Some((_, count)) = counts.get_mut(at) {
-            *count += 1;
-        }
-        // What the Mac no longer goes by is named for months.
-        let Some(deadline) = row.time("deadline_at").filter(|_| state != "stale") else { continue };
+        let state = row.code("state").unwrap_or(EnforcementState::Unknown);
+        *match state {
+            EnforcementState::Waiting => &mut waiting,
+            EnforcementState::PastDue => &mut past_due,
+            EnforcementState::Met => &mut met,
+            _ => &mut otherwise,
+        } += 1;
+        // Logs name a declaration for months after it was removed.
+        let shown = state != EnforcementState::Stale;
+        let Some(deadline) = row.time("deadline_at").filter(|_| shown) else { continue };
+        let state = state.word().replace('_', " ");
         let version = row.text("target_os_version").or(row.text("target_build_version")).unwrap_or("an update");
         let when = format!("{}, {}", report.clock.short(deadline), distance(deadline, report.now));
         let id = row.text("declaration_id").unwrap_or("no declaration");
@@ -49,8 +54,13 @@ pub fn deadlines(report: &Report, scale: Scale) -> Lane {
     }
     let left_out = rows.len().saturating_sub(MOST_ROWS);
     rows.drain(..left_out);
-    let [waiting, past_due, met, otherwise] = counts.map(|(name, count)| (count, name));
-    let words = counted(&[waiting, past_due, met, otherwise, (left_out, "lines not drawn for want of room")]);
+    let words = counted(&[
+        (waiting, "waiting"),
+        (past_due, "past due"),
+        (met, "met"),
+        (otherwise, "otherwise"),
+        (left_out, "lines not shown (no space)"),
+    ]);
     Lane { name: "Deadlines (DDM)".to_owned(), words, rows }
 }
 
@@ -66,19 +76,19 @@ pub fn restarts(report: &Report, scale: Scale) -> Lane {
     let (mut marks, mut earlier) = (Marks::default(), 0);
     let (mut done, mut not, mut open) = (0, 0, 0);
     for row in report.rows(&MDM_HEAL) {
-        let (Some(at), Some(outcome)) = (row.time("requested_at"), row.text("outcome")) else { continue };
+        let (Some(at), Some(outcome)) = (row.time("requested_at"), row.code("outcome")) else { continue };
         if !scale.holds(at) {
             earlier += 1;
             continue;
         }
         let (kind, count) = match outcome {
-            "done" => (Kind::Done, &mut done),
-            "dry_run" | "running" => (Kind::Said, &mut open),
+            HealOutcome::Done => (Kind::Done, &mut done),
+            HealOutcome::DryRun | HealOutcome::Running => (Kind::Said, &mut open),
             _ => (Kind::Failed, &mut not),
         };
         *count += 1;
         let (action, detail) = (row.text("action").unwrap_or_default(), row.text("detail").unwrap_or_default());
-        marks.add(scale, at, kind, format!("{} {action}: {outcome}. {detail}", report.clock.time_of_day(at)));
+        marks.add(scale, at, kind, format!("{} {action}: {}. {detail}", report.clock.time_of_day(at), outcome.word()));
     }
     let words = if report.knows_restarts() {
         counted(&[(done, "done"), (not, "not done"), (open, "dry run or under way"), (earlier, "earlier")])

@@ -7,6 +7,7 @@ use super::scale::Scale;
 use super::{counted, gathered};
 use crate::tables::{OS_UPDATE_EVENTS, OS_UPDATE_STATUS};
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::UpdateEventKind;
 
 /// The most updates that get a lane: the ones last spoken of.
 const MOST_LANES: usize = 4;
@@ -31,7 +32,7 @@ pub fn lanes(report: &Report, scale: Scale) -> Vec<Lane> {
     let left_out = lanes.len().saturating_sub(MOST_LANES);
     lanes.truncate(MOST_LANES);
     if let Some(last) = lanes.last_mut().filter(|_| left_out > 0) {
-        last.words += &format!("; {left_out} more updates are not drawn for want of room");
+        last.words += &format!("; {left_out} more updates are not shown (no space)");
     }
     lanes
 }
@@ -130,8 +131,8 @@ fn is_of(update: RowOf<'_>, event: RowOf<'_>) -> bool {
 
 /// The phase that an event reports; `Some(None)` where an operation ends.
 fn kind(event: RowOf<'_>) -> Option<Option<Kind>> {
-    match (event.text("kind"), event.text("phase")) {
-        (Some("progress"), Some(phase)) => Some(match phase {
+    match (event.code("kind"), event.text("phase")) {
+        (Some(UpdateEventKind::Progress), Some(phase)) => Some(match phase {
             "COMPLETED" => None,
             "PREPARED" | "PREPARED_COMMITTING_STASH" => Some(Kind::Prepared),
             "APPLYING" => Some(Kind::Installing),
@@ -140,7 +141,7 @@ fn kind(event: RowOf<'_>) -> Option<Option<Kind>> {
             // ACCEPTED, READY and the like: no stage that anybody asks for.
             _ => return None,
         }),
-        (Some("brain"), _) if event.number("percent").is_some() => Some(Some(Kind::Preparing)),
+        (Some(UpdateEventKind::Brain), _) if event.number("percent").is_some() => Some(Some(Kind::Preparing)),
         _ => None,
     }
 }
@@ -149,19 +150,20 @@ fn kind(event: RowOf<'_>) -> Option<Option<Kind>> {
 pub fn said(report: &Report, scale: Scale) -> Lane {
     let (mut marks, mut others, mut errors, mut earlier) = (Marks::default(), 0, 0, 0);
     for event in report.rows(&OS_UPDATE_EVENTS) {
-        let (Some(at), Some(what)) = (event.time("at"), event.text("kind")) else { continue };
-        if what == "progress" || what == "brain" {
+        let (Some(at), Some(what)) = (event.time("at"), event.code("kind")) else { continue };
+        if matches!(what, UpdateEventKind::Progress | UpdateEventKind::Brain) {
             continue;
         }
         if !scale.holds(at) {
             earlier += 1;
             continue;
         }
-        let (kind, count) = if what == "error" { (Kind::Failed, &mut errors) } else { (Kind::Said, &mut others) };
+        let (kind, count) =
+            if what == UpdateEventKind::Error { (Kind::Failed, &mut errors) } else { (Kind::Said, &mut others) };
         *count += 1;
         let said = event.text("detail").or(event.text("event")).unwrap_or_default();
         let who = event.text("process").unwrap_or_default();
-        marks.add(scale, at, kind, format!("{} {who}, {what}: {said}", report.clock.time_of_day(at)));
+        marks.add(scale, at, kind, format!("{} {who}, {}: {said}", report.clock.time_of_day(at), what.word()));
     }
     let words = counted(&[(others, "noted"), (errors, "failed"), (earlier, "earlier")]);
     Lane { name: "Other news of OS updates".to_owned(), words, rows: vec![marks.items(gathered(report))] }
