@@ -28,6 +28,7 @@ use mdm_health::osquery::hostile;
 use mdm_health::property_list::old_style;
 use mdm_health::redact::redact;
 use mdm_health::vocabulary::Span;
+use mdm_health::vocabulary::codes::SourceName;
 use memchr::memmem;
 use std::ffi::OsString;
 use std::fs;
@@ -115,7 +116,7 @@ pub fn install_log_growth(data: &[u8]) {
     let told = |collector: &Arc<Collector>| {
         collector.refresh();
         let evidence = &collector.findings(Duration::ZERO).evidence;
-        let status = evidence.sources.iter().find(|source| source.source == "install_log");
+        let status = evidence.sources.iter().find(|source| source.source == SourceName::InstallLog);
         let status = status.map(|status| (status.state, status.reason, status.detail.clone(), status.counts));
         format!("{status:?} {:?} {:?}", evidence.updates.install_log, evidence.updates.zone)
     };

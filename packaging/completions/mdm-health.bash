@@ -19,6 +19,9 @@ _mdm__health() {
             mdm__health,capture)
                 cmd="mdm__health__subcmd__capture"
                 ;;
+            mdm__health,codes)
+                cmd="mdm__health__subcmd__codes"
+                ;;
             mdm__health,completions)
                 cmd="mdm__health__subcmd__completions"
                 ;;
@@ -51,6 +54,9 @@ _mdm__health() {
                 ;;
             mdm__health__subcmd__help,capture)
                 cmd="mdm__health__subcmd__help__subcmd__capture"
+                ;;
+            mdm__health__subcmd__help,codes)
+                cmd="mdm__health__subcmd__help__subcmd__codes"
                 ;;
             mdm__health__subcmd__help,completions)
                 cmd="mdm__health__subcmd__help__subcmd__completions"
@@ -89,7 +95,7 @@ _mdm__health() {
 
     case "${cmd}" in
         mdm__health)
-            opts="-h -V --source --root --state-dir --now --utc-offset --help --version query diagnose heal report capture tables packs completions man version help"
+            opts="-h -V --source --root --state-dir --now --utc-offset --help --version query diagnose heal report capture tables codes packs completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -133,6 +139,40 @@ _mdm__health() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --now)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --utc-offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdm__subcmd__health__subcmd__codes)
+            opts="-h --source --root --state-dir --now --utc-offset --help channel_kind command_status enforcement_state enrollment_reason enrollment_state exchange_outcome heal_action heal_method heal_outcome heal_refusal identity_match identity_reason identity_state software_updates_reason source_name source_reason source_state update_event_kind update_kind update_phase watchdog_reason watchdog_state"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -263,7 +303,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__help)
-            opts="query diagnose heal report capture tables packs completions man version help"
+            opts="query diagnose heal report capture tables codes packs completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -277,6 +317,20 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__help__subcmd__capture)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdm__subcmd__health__subcmd__help__subcmd__codes)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -73,7 +73,6 @@ impl Refusal {
     pub fn from_host(error: &HostError) -> Self {
         let sentence = format!("Nothing was restarted: {error}.");
         match error {
-            HostError::NotLive => Self::new(HealRefusal::NotLive, sentence),
             HostError::NotRoot { .. } => Self::new(HealRefusal::NotRoot, sentence),
             HostError::NotNow => Self::new(HealRefusal::NotNow, sentence),
             HostError::OtherLedger { .. } => Self::new(HealRefusal::OtherLedger, sentence),

@@ -2,7 +2,7 @@
 
 use crate::support::heal_mac::{HealMac, now};
 use mdm_health::heal::entries::Entry;
-use mdm_health::heal::{Healer, Request, status};
+use mdm_health::heal::{Healer, Refusal, Request, status};
 use mdm_health::host::{Host, Live, STATE_DIR};
 use std::path::Path;
 use std::time::Duration;
@@ -21,9 +21,9 @@ fn ask(mac: &HealMac, action: &str) -> Vec<Entry> {
     let entries = status::entries(collector.host(), collector.state_dir()).expect("a record");
     let whole = entries.first().expect("a row");
     match answer {
-        Ok(id) => assert_eq!((id, whole.outcome.as_str()), (1, "done")),
+        Ok(id) => assert_eq!((id, whole.outcome.word()), (1, "done")),
         Err(refusal) => {
-            assert_eq!(refusal.code, whole.outcome);
+            assert_eq!(refusal.code.word(), whole.outcome.word());
             assert!(whole.detail.ends_with(&refusal.sentence), "{refusal}");
         }
     }
@@ -31,7 +31,7 @@ fn ask(mac: &HealMac, action: &str) -> Vec<Entry> {
 }
 
 fn what_counts(entry: &Entry) -> (&str, Option<&str>, Option<i64>, Option<i64>, Option<i32>) {
-    (&entry.outcome, entry.method.as_deref(), entry.pid_before, entry.pid_after, entry.exit_code)
+    (entry.outcome.word(), entry.method.map(|method| method.word()), entry.pid_before, entry.pid_after, entry.exit_code)
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn heal_restarts_both_and_each_restart_is_a_row() {
     let mac = HealMac::stuck();
     let rows = ask(&mac, "heal");
     let told: Vec<_> =
-        rows.iter().map(|row| (row.action.as_str(), row.reason.as_deref(), row.outcome.as_str())).collect();
+        rows.iter().map(|row| (row.action.as_str(), row.reason.as_deref(), row.outcome.word())).collect();
     assert_eq!(
         told,
         [
@@ -223,7 +223,10 @@ fn launchctl_that_hangs_is_stopped_and_nothing_more_is_done() {
 /// Of the machine that runs this test nothing is changed: it is only asked who may.
 #[test]
 fn on_a_real_mac_only_root_may_act_and_only_now_and_with_its_one_record() {
-    let code = |host: Live, state_dir: &str| host.may_act(Path::new(state_dir)).err().map(|error| error.reason());
+    let code = |host: Live, state_dir: &str| {
+        let error = host.may_act(Path::new(state_dir)).err()?;
+        Some(Refusal::from_host(&error).code.word())
+    };
     let real = |root: &str| Live::new(root.into(), None);
     for root in ["/", "//", "/tmp/..", "/no such folder"] {
         if rustix::process::geteuid().is_root() {

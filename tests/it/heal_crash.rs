@@ -55,14 +55,14 @@ fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
 
     let before = entries(&mac);
     let first = before.first();
-    let stage = match first.map(|first| first.outcome.as_str()) {
+    let stage = match first.map(|first| first.outcome.word()) {
         None => "before its row",
         Some("running") if mac.restarts(LABELS[0]) + mac.restarts(LABELS[1]) == 0 => "before a restart",
         Some("running") => "in the middle",
         Some(_) => "after it",
     };
     if answer.status.success() {
-        assert!(first.is_some_and(|first| first.outcome == "done"), "{number}: answered and not on record");
+        assert!(first.is_some_and(|first| first.outcome.word() == "done"), "{number}: answered and not on record");
     }
     let mut asked = 1;
     let mut second = run(&mac, action, "second");
@@ -81,12 +81,12 @@ fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
     }
     let rows = after.iter().filter(|row| row.reason.as_deref() == Some("second")).count();
     assert_eq!(rows, asked, "{number}: {after:?}");
-    assert!(after.iter().all(|row| row.outcome != "running"), "{number}: {after:?}");
+    assert!(after.iter().all(|row| row.outcome.word() != "running"), "{number}: {after:?}");
     // Each restart is on record, before it is begun; and one that was begun is not done again.
     let begun =
-        |row: &&Entry| row.action.starts_with("restart_") && ["done", "interrupted"].contains(&row.outcome.as_str());
+        |row: &&Entry| row.action.starts_with("restart_") && ["done", "interrupted"].contains(&row.outcome.word());
     if second.status.success() && action != "heal" {
-        assert_eq!(after.iter().filter(|row| row.outcome == "done").count(), 1, "{number}: {after:?}");
+        assert_eq!(after.iter().filter(|row| row.outcome.word() == "done").count(), 1, "{number}: {after:?}");
     }
     assert!(mac.acts().is_empty() || after.iter().any(|row| begun(&row)), "{number}: {after:?}");
     (mac, stage)
@@ -133,7 +133,7 @@ fn one_restart_among(mac: &HealMac, asked: usize, answers: &[bool]) {
     assert_eq!((answers.len(), answers.iter().filter(|answer| **answer).count()), (asked, 1));
     let rows = entries(mac);
     assert_eq!(rows.len(), asked);
-    let refused: Vec<&Entry> = rows.iter().filter(|row| row.outcome == "refused").collect();
+    let refused: Vec<&Entry> = rows.iter().filter(|row| row.outcome.word() == "refused").collect();
     assert_eq!(refused.len(), asked - 1, "{rows:?}");
     assert!(
         refused.iter().all(|row| row.detail.starts_with("busy: ") || row.detail.starts_with("too_soon: ")),
@@ -184,7 +184,7 @@ fn an_interrupted_restart_counts_against_the_limit() {
     let second = run(&mac, "restart_mdmclient", "second");
     assert!(String::from_utf8_lossy(&second.stderr).starts_with("mdm-health: mdm_heal: too_soon: "));
     let rows = entries(&mac);
-    let told: Vec<_> = rows.iter().map(|row| (row.outcome.as_str(), row.pid_before, row.finished_at)).collect();
+    let told: Vec<_> = rows.iter().map(|row| (row.outcome.word(), row.pid_before, row.finished_at)).collect();
     assert_eq!(told[0], ("interrupted", Some(300), None));
     assert_eq!(told[1].0, "refused");
     assert_eq!(rows[0].detail, "mdm-health ended in the middle of it; it counts as a restart.");

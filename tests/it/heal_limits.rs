@@ -3,10 +3,12 @@
 use crate::support::heal_mac::{HealMac, mdmclient, now, progress};
 use mdm_health::cli::shell::{self, Format};
 use mdm_health::heal::ledger::LedgerError;
-use mdm_health::heal::{Action, Healer, Refusal, Request};
+use mdm_health::heal::{Healer, Refusal, Request};
 use mdm_health::host::state::StateFolder;
 use mdm_health::host::{Host, Recorded};
 use mdm_health::tables::{self, Context, Table, Value, WriteError};
+use mdm_health::vocabulary::Code;
+use mdm_health::vocabulary::codes::HealAction;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -148,7 +150,7 @@ fn the_automatic_heal_wants_the_state_to_be_stuck() {
     let healer = Healer::new(mac.collector(Box::new(mac.live())), PATIENCE);
     let request = Request::new("restart_mdmclient", None);
     let automatic = healer.request(&Request { automatic: true, ..request.clone() }).expect_err("refused");
-    assert_eq!(automatic.code, "not_proven");
+    assert_eq!(automatic.code.word(), "not_proven");
     assert!(automatic.sentence.contains("it is quiet"), "{automatic}");
     assert_eq!(mac.acts(), Vec::<String>::new());
     assert_eq!(healer.request(&request), Ok(2));
@@ -385,7 +387,7 @@ fn the_record_cannot_be_edited() {
 
 #[test]
 fn every_action_has_a_name_of_its_own() {
-    for action in Action::ALL {
-        assert_eq!(Action::named(action.name()), Some(action));
+    for action in HealAction::ALL {
+        assert_eq!(HealAction::from_word(action.word()), Some(*action));
     }
 }

@@ -1,9 +1,9 @@
 //! The policy: each setting with right, wrong and missing values, who may have written it, and the sample profile.
 
 use crate::support::heal_mac::HealMac;
-use mdm_health::heal::Action;
 use mdm_health::heal::policy::{DOMAIN, Policy};
 use mdm_health::host::Host;
+use mdm_health::vocabulary::codes::HealAction;
 use plist::{Dictionary, Value};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -40,7 +40,7 @@ fn settings_that_are_understood() {
         ("AllowForce", "<false/>", |_| {}),
         ("AllowedActions", "<array/>", |policy| policy.allowed_actions.clear()),
         ("AllowedActions", "<array><string>heal</string></array>", |policy| {
-            policy.allowed_actions = vec![Action::Heal]
+            policy.allowed_actions = vec![HealAction::Heal]
         }),
         ("MinimumHours", "<integer>1</integer>", |policy| policy.minimum_hours = 1),
         ("MinimumHours", "<integer>8760</integer>", |policy| policy.minimum_hours = 8760),

@@ -109,7 +109,7 @@ impl Story {
     /// Asks for a restart without evidence, since the log stands still; gives the code of a refusal.
     fn ask(&self) -> Result<i64, &'static str> {
         let request = Request { force: true, ..Request::new("restart_mdmclient", None) };
-        self.healer.request(&request).map_err(|refusal| refusal.code)
+        self.healer.request(&request).map_err(|refusal| refusal.code.word())
     }
 
     fn restarts(&self) -> usize {
@@ -224,8 +224,8 @@ fn the_automatic_heal_waits_for_its_time() {
     assert!(at.windows(2).all(|pair| (30..=40).contains(&(pair[1] - pair[0]))), "{at:?}");
     let whole: Vec<Entry> = story.entries().into_iter().filter(|entry| entry.action == "heal").collect();
     assert_eq!(whole.len(), at.len());
-    assert_eq!((whole[0].outcome.as_str(), whole[0].reason.as_deref()), ("done", Some("automatic heal")));
-    assert!(whole[1..].iter().all(|entry| entry.outcome == "refused"), "{whole:?}");
+    assert_eq!((whole[0].outcome.word(), whole[0].reason.as_deref()), ("done", Some("automatic heal")));
+    assert!(whole[1..].iter().all(|entry| entry.outcome.word() == "refused"), "{whole:?}");
 }
 
 #[test]

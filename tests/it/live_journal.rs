@@ -112,7 +112,7 @@ fn a_log_that_hangs_is_stopped_and_what_was_read_counts() {
     assert_eq!(findings.verdict.state.word(), "ok");
     // Later, when the success is old, the hole in the evidence is no proof of anything.
     let later = ask(&mac, "2026-11-23T19:00:00Z");
-    assert_eq!((later.verdict.state.word(), later.verdict.reason), ("unknown", "log_incomplete"));
+    assert_eq!((later.verdict.state.word(), later.verdict.reason.word()), ("unknown", "log_incomplete"));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn an_emptied_log_store_proves_nothing_though_the_journal_remembers() {
     // Four days later after an OS installation: the store begins anew, and nothing has been said yet.
     mac.file("/usr/bin/log.records", "");
     let findings = ask(&mac, "2026-11-27T18:00:00Z");
-    assert_eq!((findings.verdict.state.word(), findings.verdict.reason), ("unknown", "log_empty"));
+    assert_eq!((findings.verdict.state.word(), findings.verdict.reason.word()), ("unknown", "log_empty"));
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_log_store_emptied_since_the_last_reading_proves_nothing_either() {
     mac.file("/usr/bin/log.records", "");
     for now in ["2026-11-23T11:34:59Z", "2026-11-23T13:30:00Z", "2026-11-23T20:00:00Z"] {
         let findings = collector(&mac, now).findings_of_a_day(PATIENCE);
-        assert_eq!((findings.verdict.state.word(), findings.verdict.reason), ("unknown", "log_empty"), "{now}");
+        assert_eq!((findings.verdict.state.word(), findings.verdict.reason.word()), ("unknown", "log_empty"), "{now}");
     }
 }
 
@@ -323,7 +323,7 @@ fn a_hole_in_what_was_read_proves_nothing() {
     // Its answer, and all else that was said, is older than what is read three days later.
     mac.log_more(&support::ndjson("2026-11-23 16:26:00 hello"));
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
-    assert_eq!((findings.verdict.state.word(), findings.verdict.reason), ("quiet", "no_contact"));
+    assert_eq!((findings.verdict.state.word(), findings.verdict.reason.word()), ("quiet", "no_contact"));
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn a_client_that_talks_of_other_things_is_no_emptied_log() {
     let states: Vec<&str> = (0..3)
         .map(|_| {
             collector.refresh();
-            collector.findings(PATIENCE).verdict.reason
+            collector.findings(PATIENCE).verdict.reason.word()
         })
         .collect();
     assert_eq!(states, ["no_contact"; 3]);

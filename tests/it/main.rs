@@ -9,6 +9,7 @@
 )]
 
 mod capture;
+mod codes;
 mod command_line;
 mod enrollment_and_identity;
 mod golden;

@@ -33,6 +33,11 @@ struct Column {
     required: bool,
     #[serde(default)]
     hidden: bool,
+    /// Ours: what the value is, and the set of its words.
+    #[serde(default, rename = "holds")]
+    _holds: String,
+    #[serde(default, rename = "codes")]
+    _codes: String,
 }
 
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]

@@ -78,3 +78,9 @@ fn every_query_that_is_named_runs() {
         printed(clone().path(), &format!("mdm-health query \"{query}\" --source {SOURCE}"));
     }
 }
+
+#[test]
+fn the_table_of_states_is_the_one_that_is_declared() {
+    let states = printed(clone().path(), "mdm-health codes watchdog_state");
+    assert!(README.contains(&states), "{states}");
+}

@@ -105,7 +105,7 @@ fn an_old_answer_makes_no_mac_stuck_or_quiet_and_is_gone_after_an_hour() {
     watched.mac.fails(PROFILES, 3, "no such luck\n");
     let silent = watched.at(40);
     assert_eq!(rows(&silent, "mdm_enrollment")[0].number("enrolled"), Some(1));
-    assert_eq!((silent.verdict.state.word(), silent.verdict.reason), ("unknown", "enrollment_unknown"));
+    assert_eq!((silent.verdict.state.word(), silent.verdict.reason.word()), ("unknown", "enrollment_unknown"));
     assert_eq!((silent.verdict.enrolled, silent.verdict.client_stuck), (None, None));
     let later = watched.at(61);
     assert_eq!(rows(&later, "mdm_enrollment")[0].number("enrolled"), None);
@@ -163,7 +163,7 @@ fn restart_later(meanwhile: impl FnOnce(&HealMac), patience: Duration) -> String
     let refusal =
         Healer::new(collector, patience).request(&Request::new("restart_mdmclient", Some("test"))).unwrap_err();
     assert_eq!(mac.acts(), [""; 0]);
-    refusal.code.to_owned()
+    refusal.code.word().to_owned()
 }
 
 #[test]

@@ -297,14 +297,14 @@ fn an_unknown_verdict_explains_itself() {
     assert!(words(by_id(&document, "verdict")).contains("has no log.ndjson"), "{page}");
     assert!(words(by_id(&document, "sources")).contains("unified_log"));
     assert_eq!(drawn(&document, "uncovered"), ["The log covers none of this."]);
-    assert!(page.contains("<i>none in the log</i>") && page.contains("<i>could not be told</i>"));
+    assert!(page.contains("<i>none in the log</i>") && page.contains("<i>unknown</i>"));
 }
 
 #[test]
 fn what_a_mac_slept_through_is_shaded() {
     let page = page(&Mac::at(NOW).awake_since("2026-11-23T17:30:00Z").findings());
     assert_eq!(drawn(&parse(&page), "asleep"), ["The Mac is awake since 23 Nov 17:30."]);
-    assert!(page.contains("Look again when the Mac has been awake for 90 minutes."));
+    assert!(page.contains("Run again when the Mac has been awake for 90 minutes."));
 }
 
 /// A table with rows of its own.
