@@ -3,14 +3,14 @@
 -- platform: darwin
 -- interval: 3600
 -- report: MDM commands that were never answered
--- description: A row for each MDM command that this Mac received more than 90 minutes ago and never answered, and one with the
---   state unknown if the log does not tell. On a Mac without MDM there is no row.
+-- description: A row for each MDM command that this Mac received more than 90 minutes ago and never answered, and one
+--   with the state unknown if the log does not show it. A Mac without MDM has no row.
 -- policy: macOS - MDM commands are answered
--- passes: Passes if this Mac answered, if only with NotNow, every MDM command that it received more than 90 minutes ago, and
---   on a Mac without MDM. Fails if one was never answered, and if the log does not tell.
--- resolution: Run the report "What happened on this Mac" to see what the MDM client did with the command. If mdm_watchdog calls
---   it stuck too, run the report "Restart what is stuck"; otherwise send the command again. If state is unknown, nothing is
---   known to be broken; look at mdm_health_status.
+-- passes: Passes if this Mac answered every MDM command that it received more than 90 minutes ago (NotNow is an
+--   answer), and on a Mac without MDM. Fails if one was never answered, and if the log does not show it.
+-- resolution: Run the report "What happened on this Mac" to see what the MDM client did with the command. If
+--   mdm_watchdog calls it stuck too, run the report "Restart what is stuck"; otherwise send the command again. If
+--   state is unknown, nothing is known to be broken; see mdm_health_status.
 SELECT 'pending' AS state, 'never_answered' AS reason, c.request_type, c.command_uuid, c.channel, c.received_at
 FROM mdm_watchdog w CROSS JOIN mdm_commands_recent c
 WHERE w.state <> 'not_enrolled'

@@ -2,8 +2,8 @@
 -- kind: incident
 -- platform: darwin
 -- report: What is wrong with this Mac's MDM, and why
--- description: The verdicts of all tables, one row each, with a sentence that says why; and a row for each source that could not
---   be read. Begin here.
+-- description: The verdicts of all tables, one row each, with a sentence that says why, and a row for each source
+--   that could not be read. Start here.
 SELECT 'mdm_watchdog' AS what, state, reason, detail FROM mdm_watchdog
 UNION ALL
 SELECT 'mdm_enrollment', state, reason, detail FROM mdm_enrollment

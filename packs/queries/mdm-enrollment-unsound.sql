@@ -3,14 +3,14 @@
 -- platform: darwin
 -- interval: 3600
 -- report: Macs that are not enrolled in MDM, or not soundly
--- description: A row if the Mac is not enrolled, was enrolled by hand and never approved, if its own sources disagree on
---   its enrollment, or if that could not be told; reason and detail say which.
+-- description: A row if the Mac is not enrolled, was enrolled by hand and never approved, if its own sources disagree
+--   on its enrollment, or if the answer is unknown; reason and detail say which.
 -- policy: macOS - Enrolled in MDM and approved
--- passes: Passes if this Mac is enrolled in an MDM by Automated Device Enrollment or with a user's approval, and its sources
---   agree on that. Fails otherwise, and if that could not be told.
--- resolution: If state is not_enrolled, enroll the Mac. If reason is not_user_approved, have the user approve the profile in
---   System Settings, under Device Management. If the sources disagree, detail says on what; enroll the Mac again. If state is
---   unknown, nothing is known to be broken; look at mdm_health_status.
+-- passes: Passes if this Mac is enrolled in an MDM by Automated Device Enrollment or with a user's approval, and its
+--   sources agree on that. Fails otherwise, and if the answer is unknown.
+-- resolution: If state is not_enrolled, enroll the Mac. If reason is not_user_approved, have the user approve the
+--   profile in System Settings, under Device Management. If the sources disagree, detail says on what; enroll the Mac
+--   again. If state is unknown, nothing is known to be broken; see mdm_health_status.
 SELECT state, reason, detail, server_url, enrolled_via_dep, user_approved
 FROM mdm_enrollment
 WHERE coalesce(state, 'unknown') <> 'enrolled'

@@ -2,7 +2,7 @@
 -- kind: incident
 -- platform: darwin
 -- report: The last exchanges of this Mac with its MDM server
--- description: The last 50 HTTP requests of the MDM client, the newest first, with the server's answers.
+-- description: The last 50 HTTP requests of the MDM client, newest first, with the server's answers.
 SELECT
   datetime(coalesce(started_at, finished_at), 'unixepoch') AS utc, message_type, request_type, http_status, duration_ms, outcome,
   channel, command_uuid

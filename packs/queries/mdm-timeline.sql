@@ -2,8 +2,8 @@
 -- kind: incident
 -- platform: darwin
 -- report: What happened on this Mac
--- description: What the MDM client said to its server, the commands that it got, what became of OS updates, and what was healed,
---   in the order of time, for the last 24 hours. Change the number of seconds (86400) for more or less.
+-- description: What the MDM client sent to its server, the commands that it received, how OS updates went, and what
+--   was healed, in the order of time, for the last 24 hours. Change the number of seconds (86400) for more or less.
 SELECT datetime(at, 'unixepoch') AS utc, what, subject, outcome, detail
 FROM (
   SELECT

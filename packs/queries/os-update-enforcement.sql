@@ -3,16 +3,16 @@
 -- platform: darwin
 -- interval: 3600
 -- report: Enforced OS updates that are past due or failing
--- description: A row for each OS update that DDM enforces and that is past due by 90 minutes, that keeps failing, that Apple
---   offers nothing for, or that the Mac refused and nothing came after; and one with the state unknown if that could not be
---   told. A declaration that only old logs name is left out.
+-- description: A row for each OS update that DDM enforces and that is past due by 90 minutes, keeps failing, is not
+--   offered by Apple, or was rejected by the Mac without a later declaration; and one with the state unknown if the
+--   answer is unknown. Declarations that only old logs name are left out.
 -- policy: macOS - Enforced OS updates are on time
--- passes: Passes if no OS update that DDM enforces on this Mac is past due or failing, and if none is enforced. Fails if one is,
---   if Apple offers nothing for one, and if that could not be told.
--- resolution: If state is past_due, have the user save their work and restart; if the update does not begin, run the report
---   "Restart what is stuck". If reason is failing, failure_reason says why. If state is no_match or rejected, correct the
---   declaration in the MDM, the version or build that it names. If state is unknown, nothing is known to be broken; look at
---   mdm_health_status.
+-- passes: Passes if no OS update that DDM enforces on this Mac is past due or failing, and if none is enforced. Fails
+--   if one is, if Apple does not offer it, and if the answer is unknown.
+-- resolution: If state is past_due, have the user save their work and restart; if the update does not begin, run the
+--   report "Restart what is stuck". If reason is failing, failure_reason says why. If state is no_match or rejected,
+--   correct the version or build in the declaration on the MDM server. If state is unknown, nothing is known to be
+--   broken; see mdm_health_status.
 SELECT
   e.state,
   CASE WHEN e.failure_count >= 2 AND e.failed_at > w.checked_at - 86400 THEN 'failing' ELSE e.state END AS reason,

@@ -2,16 +2,17 @@
 -- kind: policy
 -- platform: darwin
 -- interval: 3600
--- report: OS updates that failed or do not move
--- description: A row for each update of macOS that failed and was not begun again, that macOS itself calls stalled, or of which
---   nothing was heard for a day while it should be under way; and one with the state unknown for each log or file that could
---   not be read. Updates that a later one has overtaken, or that nobody spoke of for 30 days, are left out.
--- policy: macOS - OS updates move
--- passes: Passes if no update of macOS failed, is stalled, or has been under way for a day without a sign of life. Fails if one
---   has, and if that could not be told. Whether an update is due is not asked.
--- resolution: If reason is failed, error says why; look for free disk space and power, then let the Mac try again. If it does
---   not move, restart the Mac; if that does not help, run the report "Restart what is stuck". If state is unknown, nothing is
---   known to be broken; look at mdm_health_status.
+-- report: OS updates that failed or make no progress
+-- description: A row for each update of macOS that failed and was not started again, that macOS itself calls stalled,
+--   or that has shown no sign of progress for a day while under way; and one with the state unknown for each log or
+--   file that could not be read. Updates that a later one replaced, or that no log has mentioned for 30 days, are
+--   left out.
+-- policy: macOS - OS updates make progress
+-- passes: Passes if no update of macOS failed, is stalled, or has been under way for a day without a sign of
+--   progress. Fails if one has, and if the answer is unknown. It does not check whether an update is due.
+-- resolution: If reason is failed, error says why; check free disk space and power, then let the Mac try again. If it
+--   makes no progress, restart the Mac; if that does not help, run the report "Restart what is stuck". If state is
+--   unknown, nothing is known to be broken; see mdm_health_status.
 SELECT
   'stalled' AS state,
   CASE WHEN u.phase = 'failed' THEN 'failed' WHEN u.stalled = 1 THEN 'progress_stalled' ELSE 'no_progress' END AS reason,

@@ -1,7 +1,7 @@
 //! The packs: the queries of `packs/queries` in the forms that osquery, Kolide and Fleet take.
 //!
 //! A policy is a report turned around: it gives a row exactly when the report gives none. So a predicate is written once,
-//! and what could not be told is a row of the report and fails the policy.
+//! and an unknown answer is a row of the report and fails the policy.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -107,12 +107,12 @@ impl Form {
     }
 }
 
-/// The names of all that can be printed.
+/// The names that can be printed.
 pub fn names() -> impl Iterator<Item = &'static str> {
     Form::ALL.into_iter().map(Form::name).chain(QUERIES.iter().map(|query| query.name))
 }
 
-/// What has that name: a form, or the SQL of a query.
+/// The form or the SQL of a query by that name.
 pub fn text(name: &str) -> Result<String, serde_json::Error> {
     match Form::ALL.into_iter().find(|form| form.name() == name) {
         Some(form) => form.text(),
@@ -120,13 +120,13 @@ pub fn text(name: &str) -> Result<String, serde_json::Error> {
     }
 }
 
-/// What to know before the guard is trusted.
+/// Printed below the list: why a pack may stay off.
 const GUARD_NOTE: &str = "\
-The osquery pack has a discovery guard. osqueryd asks it when it loads its configuration, before the extension has
+The osquery pack has a discovery guard. osqueryd runs it when it loads its configuration, before the extension has
 registered, and keeps the answer for `--pack_refresh_interval`, an hour by default. With
 `--extensions_require=mdm_health` osqueryd waits, and the pack is active at once; but it then does not run without the
 extension. A shorter `--pack_refresh_interval`, such as 60, makes osqueryd ask again soon.
-`SELECT name, active FROM osquery_packs` shows what holds.
+`SELECT name, active FROM osquery_packs` shows whether the pack is active.
 ";
 
 /// The queries and what their rows say, in Markdown.
@@ -154,7 +154,7 @@ struct Pack {
 struct Scheduled {
     query: String,
     interval: u32,
-    /// Whether a row that is gone is logged. Of what is wrong, that is the news that it is over; of a record, it is none.
+    /// Whether osquery logs a row that is gone: for a problem it means that it is over, for a record nothing.
     removed: bool,
     description: &'static str,
 }
@@ -169,7 +169,7 @@ fn osquery_pack(discovery: Vec<&'static str>) -> Result<String, serde_json::Erro
     Ok(serde_json::to_string_pretty(&pack)? + "\n")
 }
 
-/// What is wrong now is kept by Fleet itself, which shows the last snapshot; records go to the log, each once.
+/// Fleet stores and shows the last snapshot of problems; records go to its log, each once.
 fn fleet_reports() -> Result<String, serde_json::Error> {
     let mut file = fleet_head(Form::FleetReports);
     for query in QUERIES {
@@ -226,21 +226,21 @@ fn fleet_head(form: Form) -> String {
     let (key, notes) = match form {
         Form::FleetPolicies => (
             "policies",
-            [
-                GATE,
-                "# A policy passes on evidence alone: what could not be told fails, and the report says unknown and why.\n",
-            ],
+            [GATE, "# A policy passes only on evidence: if the answer is unknown it fails, and its report says why.\n"],
         ),
         Form::FleetLabels => (
             "labels",
             [
-                "# Fleet looks for members once an hour, so a Mac has the label up to an hour after the extension began,\n",
+                "# Fleet updates labels once an hour, so a Mac gets the label up to an hour after the extension started,\n",
                 "# and its reports and policies after that.\n",
             ],
         ),
         _ => (
             "reports",
-            [GATE, "# An interval of 0 is run by hand, on one Mac. Before Fleet 4.82 the key was queries.\n"],
+            [
+                GATE,
+                "# Reports with the interval 0 are run by hand, on one Mac. Before Fleet 4.82 the key was queries.\n",
+            ],
         ),
     };
     let (version, name, [first, second]) = (crate::VERSION, form.name(), notes);
