@@ -1,7 +1,7 @@
 //! What softwareupdated says of updates that DDM enforces, in the unified log and in install.log: the same words.
 
 use super::bounded;
-use super::update::{Declaration, Said, Standing, squeezed};
+use super::update::{Declaration, Standing, UpdateMessage, squeezed};
 
 /// What a message says.
 ///
@@ -16,9 +16,9 @@ use super::update::{Declaration, Said, Standing, squeezed};
 /// ```
 ///
 /// Only the first is known whole; of the others the words that stand here.
-pub fn recognise(message: &str) -> Option<Said> {
+pub fn recognise(message: &str) -> Option<UpdateMessage> {
     if message.contains("Failed to add declaration: ") && message.contains("Invalid declaration: ") {
-        return Some(Said::Rejected {
+        return Some(UpdateMessage::Rejected {
             declaration: Box::new(declaration(message)),
             detail: bounded(&squeezed(message)),
         });
@@ -29,7 +29,7 @@ pub fn recognise(message: &str) -> Option<Said> {
     let standing = standing(message)?;
     let declaration = declaration(message);
     let named = declaration.key.is_some() || declaration.deadline.is_some();
-    named.then(|| Said::Declared { standing, declaration: Box::new(declaration) })
+    named.then(|| UpdateMessage::Declared { standing, declaration: Box::new(declaration) })
 }
 
 fn standing(message: &str) -> Option<Standing> {
@@ -46,10 +46,10 @@ fn standing(message: &str) -> Option<Standing> {
 /// Words that say that Apple offers nothing to enforce: `pallasNoPMVMatchFound=true`, `No updates found for DDM to
 /// enforce`, and `MADownloadNoMatchFound`, which any scan may end with. A plain "No available updates found" is what a
 /// Mac that is up to date says, so it is not one of them.
-fn no_match(message: &str) -> Option<Said> {
+fn no_match(message: &str) -> Option<UpdateMessage> {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     let enforced = says(&["pallasNoPMVMatchFound=true", "No updates found for DDM to enforce"]);
-    (enforced || says(&["MADownloadNoMatchFound"])).then(|| Said::NoMatch {
+    (enforced || says(&["MADownloadNoMatchFound"])).then(|| UpdateMessage::NoMatch {
         version: requested_version(message),
         enforced,
         detail: bounded(&squeezed(message)),

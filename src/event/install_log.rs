@@ -3,8 +3,8 @@
 //! The file carries only the names that its writers give themselves. They are taken as given: what rests on this file
 //! is as true as the file.
 
-use super::update::{Said, UpdateEvent, UpdateLog, product_keys};
-use super::{Event, What, bounded, enforcement, softwareupdated};
+use super::update::{UpdateEvent, UpdateLog, UpdateMessage, product_keys};
+use super::{Event, EventKind, bounded, enforcement, softwareupdated};
 use crate::log::install_log::InstallRecord;
 use crate::vocabulary::Time;
 use chrono::{NaiveDateTime, TimeZone};
@@ -15,15 +15,15 @@ pub fn recognise(record: &InstallRecord<'_>) -> Option<Event> {
         "softwareupdated" => softwareupdated(record),
         _ => installed(record.message),
     }?;
-    let update = UpdateEvent { said, log: UpdateLog::Install, process: bounded(record.process) };
-    Some(Event { at: record.at, pid: record.pid, thread: 0, channel: None, what: What::Update(Box::new(update)) })
+    let update = UpdateEvent { message: said, log: UpdateLog::Install, process: bounded(record.process) };
+    Some(Event { at: record.at, pid: record.pid, thread: 0, channel: None, kind: EventKind::Update(Box::new(update)) })
 }
 
-fn softwareupdated(record: &InstallRecord<'_>) -> Option<Said> {
+fn softwareupdated(record: &InstallRecord<'_>) -> Option<UpdateMessage> {
     let message = record.message;
     // `Scan (f=1, d=0) completed ` (13.4.1)
     if message.starts_with("Scan (") && message.trim_end().ends_with(") completed") {
-        return Some(Said::ScanEnded { detail: bounded(message) });
+        return Some(UpdateMessage::ScanEnded { detail: bounded(message) });
     }
     found(message)
         .or_else(|| softwareupdated::scan(message))
@@ -41,7 +41,7 @@ fn softwareupdated(record: &InstallRecord<'_>) -> Option<Said> {
 ///     "<SUOSUProduct: MSU_UPDATE_22G74_patch_13.5_minor>"
 /// )
 /// ```
-fn found(message: &str) -> Option<Said> {
+fn found(message: &str) -> Option<UpdateMessage> {
     let list = message.strip_prefix("MSU updates found: (")?;
     let mut keys: Vec<_> = list
         .split("<SUOSUProduct: ")
@@ -51,40 +51,40 @@ fn found(message: &str) -> Option<Said> {
     keys.sort();
     keys.dedup();
     // A list that was cut off is not all there is.
-    list.trim_end().ends_with(')').then_some(Said::Found { product_keys: keys })
+    list.trim_end().ends_with(')').then_some(UpdateMessage::Found { product_keys: keys })
 }
 
 /// `… setPastDuePaddedEnforcementDate is set: Thu Nov 13 08:59:56 2025`: in the Mac's local time, so in the line's own
 /// offset.
-fn padded(record: &InstallRecord<'_>) -> Option<Said> {
+fn padded(record: &InstallRecord<'_>) -> Option<UpdateMessage> {
     let (_, date) = record.message.split_once("setPastDuePaddedEnforcementDate is set: ")?;
     let local = NaiveDateTime::parse_from_str(date.trim(), "%a %b %e %H:%M:%S %Y").ok()?;
     let at: Time = record.offset.from_local_datetime(&local).single()?.to_utc();
-    Some(Said::PaddedDeadline { at })
+    Some(UpdateMessage::PaddedDeadline { at })
 }
 
 /// `SUOSUPostLogoutInstallOperation: Applied MSU update`
-fn applied(message: &str) -> Option<Said> {
-    message.starts_with("SUOSUPostLogoutInstallOperation: Applied MSU update").then_some(Said::Applied)
+fn applied(message: &str) -> Option<UpdateMessage> {
+    message.starts_with("SUOSUPostLogoutInstallOperation: Applied MSU update").then_some(UpdateMessage::Applied)
 }
 
 /// `Starting with build 14.1 (23B74)`, with or without `softwareupdated: ` before it.
-fn started(message: &str) -> Option<Said> {
+fn started(message: &str) -> Option<UpdateMessage> {
     system(message.strip_prefix("softwareupdated: ").unwrap_or(message).strip_prefix("Starting with build ")?)
 }
 
 /// `Previous System Version … Current System Version : 14.1 (23B74)` after an installation. Which process writes it is
 /// not known, so any may.
-fn installed(message: &str) -> Option<Said> {
+fn installed(message: &str) -> Option<UpdateMessage> {
     let (_, current) = message.strip_prefix("Previous System Version")?.split_once("Current System Version : ")?;
     system(current)
 }
 
 /// A version and its build in brackets: `14.1 (23B74)`, and for a rapid security response `13.3.1 (a) (22E772610a)`.
-fn system(text: &str) -> Option<Said> {
+fn system(text: &str) -> Option<UpdateMessage> {
     let version: Box<str> = text.split_whitespace().next().filter(|word| is_version(word)).map(bounded)?;
     let build = text.split('(').skip(1).filter_map(|part| part.split(')').next()).find(|part| is_build(part))?;
-    Some(Said::RunsBuild { version, build: bounded(build) })
+    Some(UpdateMessage::RunsBuild { version, build: bounded(build) })
 }
 
 fn is_version(word: &str) -> bool {

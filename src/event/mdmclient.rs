@@ -1,6 +1,6 @@
 //! What mdmclient says. Its text is the same from macOS 11 to 27; each pattern quotes a line it was made from.
 
-use super::{Channel, Event, IdentityTrouble, Message, What, bounded, in_unified_log, os_update_item};
+use super::{Channel, Event, EventKind, HttpMessage, IdentityTrouble, bounded, in_unified_log, os_update_item};
 use crate::log::LogRecord;
 use crate::property_list::old_style;
 use plist::Value;
@@ -13,14 +13,14 @@ pub const NAME: &str = "mdmclient";
 /// The event of a record of mdmclient.
 pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     let (prefix, said) = Prefix::split(&record.message);
-    let (what, target) = if prefix.os_update {
+    let (kind, target) = if prefix.os_update {
         (os_update_item::recognise(said).map(|said| in_unified_log(said, NAME))?, None)
     } else {
         // In the text styles a line of another program may hang behind the first.
         what(said).or_else(|| what(said.split_once('\n')?.0))?
     };
     // What a user's agent lacks is not the Mac's identity.
-    if matches!((&what, prefix.channel), (What::IdentityTrouble(_), Some(Channel::User(_)))) {
+    if matches!((&kind, prefix.channel), (EventKind::IdentityTrouble(_), Some(Channel::User(_)))) {
         return None;
     }
     Some(Event {
@@ -28,7 +28,7 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
         pid: record.pid,
         thread: if record.thread == 0 { prefix.thread.unwrap_or(0) } else { record.thread },
         channel: target.or(prefix.channel),
-        what,
+        kind,
     })
 }
 
@@ -69,7 +69,7 @@ impl Prefix {
 }
 
 /// What is said, and the channel where the message names it.
-fn what(said: &str) -> Option<(What, Option<Channel>)> {
+fn what(said: &str) -> Option<(EventKind, Option<Channel>)> {
     if let Some(rest) = said.strip_prefix("Processing server request: ") {
         return command_received(rest);
     }
@@ -86,19 +86,19 @@ fn what(said: &str) -> Option<(What, Option<Channel>)> {
 
 /// `>>>>> Sending HTTP request (PUT) [Acknowledged(ScheduleOSUpdateScan):6c7d9d3d-…] >>>>>` (13.0); a report from
 /// macOS 26 leaves the arrows out.
-fn request_sent(said: &str) -> Option<What> {
+fn request_sent(said: &str) -> Option<EventKind> {
     let said = said.strip_prefix(">>>>> ").unwrap_or(said);
     let (method, rest) = said.strip_prefix("Sending HTTP request (").and_then(closed)?;
     let message = bracket(rest.strip_suffix(" >>>>>").unwrap_or(rest))?;
-    Some(What::RequestSent { method: bounded(method), message })
+    Some(EventKind::RequestSent { method: bounded(method), message })
 }
 
 /// `<<<<< Received HTTP response (200) [Idle] <<<<<` (12.3).
-fn response_received(said: &str) -> Option<What> {
+fn response_received(said: &str) -> Option<EventKind> {
     let said = said.strip_prefix("<<<<< ").unwrap_or(said);
     let (status, rest) = said.strip_prefix("Received HTTP response (").and_then(closed)?;
     let message = bracket(rest.strip_suffix(" <<<<<").unwrap_or(rest))?;
-    Some(What::ResponseReceived { status: status.parse().ok()?, message })
+    Some(EventKind::ResponseReceived { status: status.parse().ok()?, message })
 }
 
 /// `PUT) [Idle]` into what stands before the bracket's end and what follows. To set up std's search for a text takes
@@ -110,13 +110,13 @@ fn closed(text: &str) -> Option<(&str, &str)> {
 
 /// `[Idle]`, `[Acknowledged(ScheduleOSUpdate):f1fd75b5-…]` (13.0), `[NotNow(ProfileList):13277315]`,
 /// `[MDM_GetBootstrapToken]` (13.0).
-fn bracket(text: &str) -> Option<Message> {
+fn bracket(text: &str) -> Option<HttpMessage> {
     let inside = text.trim().strip_prefix('[')?.strip_suffix(']')?;
     if inside == "Idle" {
-        return Some(Message::Idle);
+        return Some(HttpMessage::Idle);
     }
     if let Some(check_in) = inside.strip_prefix("MDM_") {
-        return Some(Message::CheckIn(bounded(check_in)));
+        return Some(HttpMessage::CheckIn(bounded(check_in)));
     }
     let answer = || {
         let (status, rest) = inside.split_once('(')?;
@@ -126,14 +126,14 @@ fn bracket(text: &str) -> Option<Message> {
             None if rest.is_empty() => None,
             None => return None,
         };
-        Some(Message::Answer { status: bounded(status), request_type: bounded(request_type), token })
+        Some(HttpMessage::Answer { status: bounded(status), request_type: bounded(request_type), token })
     };
-    Some(answer().unwrap_or_else(|| Message::Other(bounded(inside))))
+    Some(answer().unwrap_or_else(|| HttpMessage::Other(bounded(inside))))
 }
 
 /// `SecurityInfo for: <Device> (7a00a5a1-84de-…) PowerNap: no` (26); the older shape has two blanks and no token:
 /// `InstallApplication  for: <Device>`.
-fn command_received(rest: &str) -> Option<(What, Option<Channel>)> {
+fn command_received(rest: &str) -> Option<(EventKind, Option<Channel>)> {
     let (request_type, rest) = rest.split_once(" for: ")?;
     let (channel, rest) = target(rest);
     let (rest, power_nap) = match rest.rsplit_once("PowerNap: ") {
@@ -142,15 +142,15 @@ fn command_received(rest: &str) -> Option<(What, Option<Channel>)> {
         _ => (rest, None),
     };
     let token = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).map(bounded);
-    Some((What::CommandReceived { request_type: bounded(request_type.trim()), token, power_nap }, channel))
+    Some((EventKind::CommandReceived { request_type: bounded(request_type.trim()), token, power_nap }, channel))
 }
 
 /// `ProfileList for: <Device> reason: Not supported during DarkWake`.
-fn not_now(rest: &str) -> Option<(What, Option<Channel>)> {
+fn not_now(rest: &str) -> Option<(EventKind, Option<Channel>)> {
     let (request_type, rest) = rest.split_once(" for: ")?;
     let (channel, rest) = target(rest);
     let reason = rest.trim().strip_prefix("reason: ").unwrap_or_default();
-    Some((What::NotNow { request_type: bounded(request_type.trim()), reason: bounded(reason) }, channel))
+    Some((EventKind::NotNow { request_type: bounded(request_type.trim()), reason: bounded(reason) }, channel))
 }
 
 /// `<Device>` or `<User: 501>`, and the rest behind it.
@@ -168,11 +168,11 @@ fn target(text: &str) -> (Option<Channel>, &str) {
 /// `[ErrorChain.0] (InstallProfile) [CPProfile:-102] The profile is either missing some required information or
 /// contains information in an invalid format.>` and
 /// `[ErrorChain.0] (RemoveProfile) [MDMClientError:89] Profile with identifier 'ident' not found.>`
-fn error_chain(said: &str) -> Option<What> {
+fn error_chain(said: &str) -> Option<EventKind> {
     let (request_type, rest) = said.strip_prefix("[ErrorChain.0] (")?.split_once(") [")?;
     let (error, text) = rest.split_once(']')?;
     let (domain, code) = error.rsplit_once(':')?;
-    Some(What::CommandError {
+    Some(EventKind::CommandError {
         request_type: Some(bounded(request_type)),
         token: None,
         domain: Some(bounded(domain)),
@@ -199,13 +199,13 @@ fn error_chain(said: &str) -> Option<What> {
 /// ```
 ///
 /// The keys of a link are those of Apple's protocol.
-fn pending_response(said: &str) -> Option<What> {
+fn pending_response(said: &str) -> Option<EventKind> {
     const HEAD: &str = "Error in pending response";
     said.starts_with(HEAD).then_some(())?;
     let response = old_style::dictionary_after(said, HEAD).ok()?;
     let first = response.get("ErrorChain").and_then(Value::as_array).and_then(|chain| chain.first());
     let link = |key: &str| first.and_then(Value::as_dictionary).and_then(|link| link.get(key)).and_then(text_of);
-    Some(What::CommandError {
+    Some(EventKind::CommandError {
         request_type: response.get("RequestType").and_then(text_of).map(|text| bounded(&text)),
         token: response.get("CommandUUID").and_then(text_of).map(|text| bounded(&text)),
         domain: link("ErrorDomain").map(|text| bounded(&text)),
@@ -223,7 +223,7 @@ fn text_of(value: &Value) -> Option<String> {
 /// "The specified item is no longer valid. It may have been deleted from the keychain." So they are searched for, but not
 /// in what mdmclient quotes of commands and profiles: others wrote that, and a command that fails with the same words says
 /// nothing of the MDM's identity.
-fn identity_trouble(said: &str) -> Option<What> {
+fn identity_trouble(said: &str) -> Option<EventKind> {
     const QUOTES: [&str; 4] = [
         "[ErrorChain.",
         "Error in pending response",
@@ -240,19 +240,19 @@ fn identity_trouble(said: &str) -> Option<What> {
     } else {
         return None;
     };
-    Some(What::IdentityTrouble(trouble))
+    Some(EventKind::IdentityTrouble(trouble))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Speaker;
+    use crate::log::LogSender;
     use std::borrow::Cow;
 
     fn event(message: &str) -> Option<Event> {
         recognise(&LogRecord {
             at: chrono::DateTime::UNIX_EPOCH,
-            speaker: Speaker::Image(IMAGE.into()),
+            sender: LogSender::Image(IMAGE.into()),
             pid: 300,
             thread: 0,
             subsystem: Cow::Borrowed("com.apple.ManagedClient"),
@@ -263,36 +263,36 @@ mod tests {
         })
     }
 
-    fn what(message: &str) -> What {
-        event(message).unwrap_or_else(|| panic!("not recognised: {message}")).what
+    fn what(message: &str) -> EventKind {
+        event(message).unwrap_or_else(|| panic!("not recognised: {message}")).kind
     }
 
-    fn answer(status: &str, request_type: &str, token: Option<&str>) -> Message {
-        Message::Answer { status: status.into(), request_type: request_type.into(), token: token.map(Into::into) }
+    fn answer(status: &str, request_type: &str, token: Option<&str>) -> HttpMessage {
+        HttpMessage::Answer { status: status.into(), request_type: request_type.into(), token: token.map(Into::into) }
     }
 
     #[test]
     fn every_shape_of_bracket_is_told_apart() {
         for (bracket, expected) in [
-            ("Idle", Message::Idle),
+            ("Idle", HttpMessage::Idle),
             ("Acknowledged(SecurityInfo):7a00a5a1-84de", answer("Acknowledged", "SecurityInfo", Some("7a00a5a1-84de"))),
             ("NotNow(ProfileList):13277315", answer("NotNow", "ProfileList", Some("13277315"))),
             ("Error(InstallProfile):0001_a:b(c)", answer("Error", "InstallProfile", Some("0001_a:b(c)"))),
             ("Acknowledged(ProfileList)", answer("Acknowledged", "ProfileList", None)),
-            ("MDM_GetBootstrapToken", Message::CheckIn("GetBootstrapToken".into())),
-            ("Something else", Message::Other("Something else".into())),
+            ("MDM_GetBootstrapToken", HttpMessage::CheckIn("GetBootstrapToken".into())),
+            ("Something else", HttpMessage::Other("Something else".into())),
         ] {
             let sent = format!("[0:MDMDaemon:HTTPUtil:<0x6c0d>] >>>>> Sending HTTP request (PUT) [{bracket}] >>>>>");
-            assert_eq!(what(&sent), What::RequestSent { method: "PUT".into(), message: expected.clone() });
+            assert_eq!(what(&sent), EventKind::RequestSent { method: "PUT".into(), message: expected.clone() });
             let received =
                 format!("[0:MDMDaemon:HTTPUtil:<0x6c0d>] <<<<< Received HTTP response (401) [{bracket}] <<<<<");
-            assert_eq!(what(&received), What::ResponseReceived { status: 401, message: expected });
+            assert_eq!(what(&received), EventKind::ResponseReceived { status: 401, message: expected });
         }
     }
 
     #[test]
     fn a_receipt_is_read_in_its_old_and_new_shapes_and_on_both_channels() {
-        let received = |request_type: &str, token: Option<&str>, power_nap| What::CommandReceived {
+        let received = |request_type: &str, token: Option<&str>, power_nap| EventKind::CommandReceived {
             request_type: request_type.into(),
             token: token.map(Into::into),
             power_nap,
@@ -315,7 +315,7 @@ mod tests {
             ),
         ] {
             let event = event(line).unwrap();
-            assert_eq!((event.channel, event.what), (Some(channel), expected), "{line}");
+            assert_eq!((event.channel, event.kind), (Some(channel), expected), "{line}");
         }
     }
 
@@ -331,13 +331,13 @@ mod tests {
             what(
                 "[0:MDMDaemon:<0x464d>] Responding 'NotNow' to server request: ProfileList for: <Device> reason: Not supported during DarkWake"
             ),
-            What::NotNow { request_type: "ProfileList".into(), reason: "Not supported during DarkWake".into() }
+            EventKind::NotNow { request_type: "ProfileList".into(), reason: "Not supported during DarkWake".into() }
         );
         assert_eq!(
             what(
                 "[0:MDMDaemon:<0x3>] [ErrorChain.0] (RemoveProfile) [MDMClientError:89] Profile with identifier 'ident' not found.>"
             ),
-            What::CommandError {
+            EventKind::CommandError {
                 request_type: Some("RemoveProfile".into()),
                 token: None,
                 domain: Some("MDMClientError".into()),
@@ -354,7 +354,7 @@ mod tests {
                     'ident' not found.\";\n        }\n    );\n    RequestType = RemoveProfile;\n    Status = Error;\n}";
         assert_eq!(
             what(dump),
-            What::CommandError {
+            EventKind::CommandError {
                 request_type: Some("RemoveProfile".into()),
                 token: Some("13273055".into()),
                 domain: Some("MDMClientError".into()),
@@ -381,7 +381,10 @@ mod tests {
     #[test]
     fn identity_trouble_is_mdmclients_own_and_not_what_it_quotes() {
         let gone = "The specified item is no longer valid. It may have been deleted from the keychain.";
-        assert_eq!(what(&format!("[0:MDMDaemon:<0x1>] {gone}")), What::IdentityTrouble(IdentityTrouble::ItemInvalid));
+        assert_eq!(
+            what(&format!("[0:MDMDaemon:<0x1>] {gone}")),
+            EventKind::IdentityTrouble(IdentityTrouble::ItemInvalid)
+        );
         for line in [
             format!("[0:MDMDaemon:<0x1>] [ErrorChain.1] (InstallProfile) [NSOSStatusErrorDomain:-25304] {gone}>"),
             format!("[0:MDMDaemon:<0x1>] Error in pending response: {{ reason: {gone}"),
@@ -395,13 +398,14 @@ mod tests {
     #[test]
     fn a_line_of_another_program_behind_the_first_does_not_hide_it() {
         let line = "<<<<< Received HTTP response (200) [Idle] <<<<<\n*** inventory script ran ***";
-        assert_eq!(what(line), What::ResponseReceived { status: 200, message: Message::Idle });
+        assert_eq!(what(line), EventKind::ResponseReceived { status: 200, message: HttpMessage::Idle });
     }
 
     #[test]
     fn a_text_without_end_is_cut() {
         let long = format!("<<<<< Received HTTP response (200) [Acknowledged(X):{}] <<<<<", "é".repeat(100_000));
-        let What::ResponseReceived { message: Message::Answer { token: Some(token), .. }, .. } = what(&long) else {
+        let EventKind::ResponseReceived { message: HttpMessage::Answer { token: Some(token), .. }, .. } = what(&long)
+        else {
             panic!("not an answer");
         };
         assert_eq!(token.len(), 512);

@@ -13,7 +13,7 @@ use crate::log::LogRecord;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::ChannelKind;
 use serde::{Deserialize, Serialize};
-use update::{Said, UpdateEvent, UpdateLog};
+use update::{UpdateEvent, UpdateLog, UpdateMessage};
 
 /// The names of the programs that are listened to.
 const NAMES: [&str; 4] = [mdmclient::NAME, remotemanagementd::NAME, softwareupdated::NAME, update_brain::NAME];
@@ -33,21 +33,23 @@ pub struct Event {
     /// The channel that the process served; `None` where the log does not say.
     pub channel: Option<Channel>,
     /// What it said.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 impl Event {
     /// Whether the server answered 200: the proof that the Mac and its server talk. A user's agent is a process of its
     /// own, and talks on while the daemon hangs: it proves nothing of the Mac.
     pub fn is_success(&self) -> bool {
-        let answered =
-            matches!(self.what, What::ResponseReceived { status: 200, .. } | What::DeclarativeResponse { status: 200 });
+        let answered = matches!(
+            self.kind,
+            EventKind::ResponseReceived { status: 200, .. } | EventKind::DeclarativeResponse { status: 200 }
+        );
         answered && !matches!(self.channel, Some(Channel::User(_)))
     }
 
     /// Whether it is about OS updates alone. Such events are many, and are kept apart from the others.
     pub fn is_update(&self) -> bool {
-        matches!(self.what, What::Update(_))
+        matches!(self.kind, EventKind::Update(_))
     }
 }
 
@@ -71,20 +73,20 @@ impl Channel {
 
 /// What a process said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum What {
+pub enum EventKind {
     /// mdmclient sent an HTTP request.
     RequestSent {
         /// The HTTP method.
         method: Box<str>,
         /// What the request was.
-        message: Message,
+        message: HttpMessage,
     },
     /// mdmclient got the answer to a request.
     ResponseReceived {
         /// The HTTP status.
         status: u16,
         /// What the request was.
-        message: Message,
+        message: HttpMessage,
     },
     /// mdmclient began to work on a command.
     CommandReceived {
@@ -137,7 +139,7 @@ pub enum IdentityTrouble {
 
 /// What an HTTP request to the server was: the text in its bracket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Message {
+pub enum HttpMessage {
     /// Asking for the next command.
     Idle,
     /// The answer to a command.
@@ -157,13 +159,13 @@ pub enum Message {
 
 /// The events of a record: none for most.
 pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
-    if record.speaker.is(mdmclient::IMAGE) {
+    if record.sender.is(mdmclient::IMAGE) {
         mdmclient::recognise(record)
-    } else if record.speaker.is(remotemanagementd::IMAGE) {
+    } else if record.sender.is(remotemanagementd::IMAGE) {
         remotemanagementd::recognise(record)
-    } else if record.speaker.is(softwareupdated::IMAGE) {
+    } else if record.sender.is(softwareupdated::IMAGE) {
         softwareupdated::recognise(&record.message).map(|said| update_event(record, said, softwareupdated::NAME))
-    } else if update_brain::is_speaker(&record.speaker) {
+    } else if update_brain::is_sender(&record.sender) {
         update_brain::recognise(&record.message).map(|said| update_event(record, said, update_brain::NAME))
     } else {
         None
@@ -176,13 +178,13 @@ pub fn may_matter(image: &[u8]) -> bool {
     NAMES.iter().any(|name| image.ends_with(name.as_bytes()))
 }
 
-fn update_event(record: &LogRecord<'_>, said: Said, process: &str) -> Event {
-    Event { at: record.at, pid: record.pid, thread: record.thread, channel: None, what: in_unified_log(said, process) }
+fn update_event(record: &LogRecord<'_>, said: UpdateMessage, process: &str) -> Event {
+    Event { at: record.at, pid: record.pid, thread: record.thread, channel: None, kind: in_unified_log(said, process) }
 }
 
 /// Something of OS updates, said by that process in the unified log.
-fn in_unified_log(said: Said, process: &str) -> What {
-    What::Update(Box::new(UpdateEvent { said, log: UpdateLog::Unified, process: process.into() }))
+fn in_unified_log(said: UpdateMessage, process: &str) -> EventKind {
+    EventKind::Update(Box::new(UpdateEvent { message: said, log: UpdateLog::Unified, process: process.into() }))
 }
 
 /// A text of bounded length.

@@ -6,19 +6,19 @@
 
 use super::bounded;
 use super::softwareupdated::error;
-use super::update::{ItemField, Said, product_keys, squeezed};
+use super::update::{ItemField, UpdateMessage, product_keys, squeezed};
 
 /// What a message of the category says.
-pub fn recognise(message: &str) -> Option<Said> {
+pub fn recognise(message: &str) -> Option<UpdateMessage> {
     // `=== OS Update Item ===` (13.4)
     if message.starts_with("=== OS Update Item ===") {
-        return Some(Said::ItemBegan);
+        return Some(UpdateMessage::ItemBegan);
     }
     // `======================`; a Console export of 13.4 shows `=====`.
     if message.starts_with("=====") {
-        return Some(Said::ItemEnded);
+        return Some(UpdateMessage::ItemEnded);
     }
-    request(message).or_else(|| scan(message)).or_else(|| field(message).map(Said::ItemField))
+    request(message).or_else(|| scan(message)).or_else(|| field(message).map(UpdateMessage::ItemField))
 }
 
 /// A field: a label, padded to 27 columns, and a value:
@@ -96,16 +96,19 @@ fn restart(value: &str) -> Option<ItemField> {
 /// `Requesting installUpdates: %@  InstallAction: %@ options: %@`,
 /// `Requesting installUpdates (PMV): %@  InstallAction: %@ options: %@`,
 /// `Unable to queue update: (Product: %@  PMV: %@) ==> %@`.
-fn request(message: &str) -> Option<Said> {
+fn request(message: &str) -> Option<UpdateMessage> {
     if let Some(rest) = message.strip_prefix("Requesting installUpdates") {
         let (keys, rest) = rest.split_once("InstallAction: ")?;
         let action = rest.split_once(" options: ").map_or(rest, |(action, _)| action);
-        return Some(Said::InstallRequested { product_keys: product_keys(keys), action: bounded(action.trim()) });
+        return Some(UpdateMessage::InstallRequested {
+            product_keys: product_keys(keys),
+            action: bounded(action.trim()),
+        });
     }
     let rest = message.strip_prefix("Unable to queue update: (Product: ")?;
     let (what, error) = rest.split_once(") ==> ")?;
     let (key, version) = what.split_once("PMV: ").unwrap_or((what, ""));
-    Some(Said::NotQueued {
+    Some(UpdateMessage::NotQueued {
         product_key: some_text(key.trim()),
         version: some_text(version.trim()),
         error: bounded(&squeezed(error)),
@@ -114,14 +117,14 @@ fn request(message: &str) -> Option<Said> {
 
 /// Known only as the program's format strings (removed in macOS 27): `SU scan was started`,
 /// `Found %@ available updates.`, `AvailableUpdates returned error: %@`, `initiateBackgroundScan failed: %@`.
-fn scan(message: &str) -> Option<Said> {
+fn scan(message: &str) -> Option<UpdateMessage> {
     if message.starts_with("SU scan was started") {
-        return Some(Said::ScanStarted { version: None, detail: bounded(&squeezed(message)) });
+        return Some(UpdateMessage::ScanStarted { version: None, detail: bounded(&squeezed(message)) });
     }
     if message.starts_with("Found ") && message.contains(" available updates.") {
-        return Some(Said::ScanEnded { detail: bounded(&squeezed(message)) });
+        return Some(UpdateMessage::ScanEnded { detail: bounded(&squeezed(message)) });
     }
     let failed = ["AvailableUpdates returned error: ", "initiateBackgroundScan failed: "];
     let words = failed.iter().find_map(|words| message.strip_prefix(words)).filter(|words| words.trim() != "(null)")?;
-    Some(Said::ScanFailed(error(words)))
+    Some(UpdateMessage::ScanFailed(error(words)))
 }

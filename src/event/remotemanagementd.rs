@@ -1,6 +1,6 @@
 //! What remotemanagementd, the client of declarative management, says.
 
-use super::{Channel, Event, What};
+use super::{Channel, Event, EventKind};
 use crate::log::LogRecord;
 
 /// The only program that speaks for it.
@@ -17,6 +17,6 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
         pid: record.pid,
         thread: record.thread,
         channel: Some(Channel::Device),
-        what: What::DeclarativeResponse { status },
+        kind: EventKind::DeclarativeResponse { status },
     })
 }

@@ -2,7 +2,7 @@
 
 use super::bounded;
 use super::enforcement;
-use super::update::{Progress, Report, Said, Transition, UpdateError, squeezed};
+use super::update::{Progress, Report, Transition, UpdateError, UpdateMessage, squeezed};
 
 /// The only program that speaks for it in the unified log.
 pub const IMAGE: &str = "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated";
@@ -10,13 +10,13 @@ pub const IMAGE: &str = "/System/Library/CoreServices/Software Update.app/Conten
 pub const NAME: &str = "softwareupdated";
 
 /// What a message says. Its live predicate is in `host::live`: what is read here must be asked for there.
-pub fn recognise(message: &str) -> Option<Said> {
+pub fn recognise(message: &str) -> Option<UpdateMessage> {
     if let Some(rest) = message.strip_prefix("[FSM(") {
-        return transition(rest).map(Said::Transition);
+        return transition(rest).map(UpdateMessage::Transition);
     }
     let (tag, said) = tag(message);
     match tag {
-        Some("SUMacControllerProgressManager") => progress(said).map(Said::Progress),
+        Some("SUMacControllerProgressManager") => progress(said).map(UpdateMessage::Progress),
         Some("SPI") => prepare(said),
         Some("RecoveryQueryUpdate") => recovery(said),
         Some("POLICY") => brain_query(said),
@@ -96,39 +96,39 @@ fn transition(rest: &str) -> Option<Transition> {
 }
 
 /// `perform_prepare_command | PrepareUpdate | PROGRESS (Continue) | state:<private>` (13.4)
-fn prepare(said: &str) -> Option<Said> {
+fn prepare(said: &str) -> Option<UpdateMessage> {
     let mut parts = said.split('|').map(str::trim);
     let continues = parts.next() == Some("perform_prepare_command")
         && parts.next() == Some("PrepareUpdate")
         && parts.next().is_some_and(|part| part.starts_with("PROGRESS"));
-    continues.then_some(Said::PrepareContinues)
+    continues.then_some(UpdateMessage::PrepareContinues)
 }
 
 /// `Querying for available updates with targetMainOSVersion:13.5 targetMainOSBuild:22G74 options:{` and
 /// `QueryNeRDUpdate completed with updateAttributes: (null) required:NO info:{ … } error:(null)` (13.4)
-fn recovery(said: &str) -> Option<Said> {
+fn recovery(said: &str) -> Option<UpdateMessage> {
     let words = squeezed(said);
     let asked = words.starts_with("Querying for available updates with ").then(|| words.split(" options:").next());
     let answered = words.starts_with("QueryNeRDUpdate completed ").then_some(words.as_str());
-    asked.flatten().or(answered).map(|detail| Said::RecoveryQuery { detail: bounded(detail) })
+    asked.flatten().or(answered).map(|detail| UpdateMessage::RecoveryQuery { detail: bounded(detail) })
 }
 
 /// `MacUpdateBrain catalog downloadOptions: MADownloadOptions allowsCellular: 0 …` (13.4)
-fn brain_query(said: &str) -> Option<Said> {
-    said.starts_with("MacUpdateBrain catalog ").then(|| Said::BrainQuery { detail: bounded(&squeezed(said)) })
+fn brain_query(said: &str) -> Option<UpdateMessage> {
+    said.starts_with("MacUpdateBrain catalog ").then(|| UpdateMessage::BrainQuery { detail: bounded(&squeezed(said)) })
 }
 
 /// `Starting scan with options: Background=0, MDMInitiated=1, requestedPMV=27.0.1` (27), and `Scan finished with error:
 /// Error Domain=SUMacControllerError Code=7507 "[SUMacControllerErrorAccessRequestDenied=7507] Access request was
 /// denied"`.
-pub fn scan(said: &str) -> Option<Said> {
+pub fn scan(said: &str) -> Option<UpdateMessage> {
     if let Some(options) = said.strip_prefix("Starting scan with options: ") {
-        return Some(Said::ScanStarted {
+        return Some(UpdateMessage::ScanStarted {
             version: enforcement::requested_version(options),
             detail: bounded(&squeezed(options)),
         });
     }
-    said.strip_prefix("Scan finished with error: ").map(|words| Said::ScanFailed(error(words)))
+    said.strip_prefix("Scan finished with error: ").map(|words| UpdateMessage::ScanFailed(error(words)))
 }
 
 /// `Error Domain=NSURLErrorDomain Code=-1005 "The network connection was lost." UserInfo={… SUErrorRelatedCode=…}`,

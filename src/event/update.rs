@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UpdateEvent {
     /// What was said.
-    pub said: Said,
+    pub message: UpdateMessage,
     /// The log it stands in.
     pub log: UpdateLog,
     /// The name of the process that said it: checked in the unified log, as given in install.log.
@@ -28,7 +28,7 @@ pub enum UpdateLog {
 
 /// What was said.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Said {
+pub enum UpdateMessage {
     /// mdmclient begins to list an update; the fields that follow on the same thread are the update's.
     ItemBegan,
     /// One field of the update in hand.

@@ -2,8 +2,8 @@
 //!
 //! Read anew for each restart, which is once a day at most: evidence a minute old may miss the beginning.
 
-use crate::event::update::{Report, Said};
-use crate::event::{self, Event, What};
+use crate::event::update::{Report, UpdateMessage};
+use crate::event::{self, Event, EventKind};
 use crate::host::{Host, LogSource};
 use crate::log::{self, ReadOptions, install_log};
 use crate::vocabulary::{Span, Time};
@@ -69,21 +69,23 @@ enum Sign {
 }
 
 impl Sign {
-    fn of(said: &Said) -> Option<Self> {
+    fn of(said: &UpdateMessage) -> Option<Self> {
         match said {
-            Said::Progress(progress) if &*progress.phase == "APPLYING" => Some(Self::Installs),
-            Said::Progress(progress) if progress.report == Report::End || &*progress.phase == "COMPLETED" => {
+            UpdateMessage::Progress(progress) if &*progress.phase == "APPLYING" => Some(Self::Installs),
+            UpdateMessage::Progress(progress) if progress.report == Report::End || &*progress.phase == "COMPLETED" => {
                 Some(Self::Ended)
             }
-            Said::Progress(_) | Said::PrepareContinues | Said::BrainProgress { .. } => Some(Self::Prepares),
+            UpdateMessage::Progress(_) | UpdateMessage::PrepareContinues | UpdateMessage::BrainProgress { .. } => {
+                Some(Self::Prepares)
+            }
             // The restart into it is still to come.
-            Said::Applied => Some(Self::Installs),
+            UpdateMessage::Applied => Some(Self::Installs),
             _ => None,
         }
     }
 
     fn of_event(event: &Event) -> Option<Self> {
-        if let What::Update(update) = &event.what { Self::of(&update.said) } else { None }
+        if let EventKind::Update(update) = &event.kind { Self::of(&update.message) } else { None }
     }
 }
 
@@ -151,7 +153,7 @@ mod tests {
     fn told(lines: &[(&str, Report, &str)]) -> InstallActivity {
         let sign = |(time, report, phase): &(&str, Report, &str)| {
             let progress = Progress { portion: None, report: *report, phase: (*phase).into(), stalled: None };
-            (at(time), Sign::of(&Said::Progress(progress)).expect("a sign"))
+            (at(time), Sign::of(&UpdateMessage::Progress(progress)).expect("a sign"))
         };
         judge(lines.iter().map(sign).collect(), at("18:00:00"))
     }

@@ -1,6 +1,6 @@
 //! The lines about one MDM command made into one command.
 
-use crate::event::{Channel, Event, Message, What};
+use crate::event::{Channel, Event, EventKind, HttpMessage};
 use crate::vocabulary::Time;
 use std::collections::HashMap;
 
@@ -111,21 +111,24 @@ struct Assembly<'e> {
 
 impl<'e> Assembly<'e> {
     fn take(&mut self, event: &'e Event) {
-        match &event.what {
-            What::CommandReceived { request_type, token, power_nap } => {
+        match &event.kind {
+            EventKind::CommandReceived { request_type, token, power_nap } => {
                 self.received(event, request_type, token.as_deref(), *power_nap);
             }
-            What::NotNow { request_type, reason } => {
+            EventKind::NotNow { request_type, reason } => {
                 self.reasons.insert((worker(event), request_type), reason.clone());
             }
-            What::CommandError { request_type, token, domain, code, text } => {
+            EventKind::CommandError { request_type, token, domain, code, text } => {
                 let error = CommandError { domain: domain.clone(), code: *code, text: text.clone() };
                 self.failed(event, request_type.as_deref(), token.as_deref(), error);
             }
-            What::RequestSent { message: Message::Answer { status, request_type, token }, .. } => {
+            EventKind::RequestSent { message: HttpMessage::Answer { status, request_type, token }, .. } => {
                 self.answered(event, status, request_type, token.as_deref());
             }
-            What::ResponseReceived { status: http, message: Message::Answer { status, request_type, token } } => {
+            EventKind::ResponseReceived {
+                status: http,
+                message: HttpMessage::Answer { status, request_type, token },
+            } => {
                 self.taken(event, *http, status, request_type, token.as_deref());
             }
             _ => {}

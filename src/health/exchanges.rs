@@ -1,6 +1,6 @@
 //! HTTP requests paired with their responses.
 
-use crate::event::{Channel, Event, Message, What};
+use crate::event::{Channel, Event, EventKind, HttpMessage};
 use crate::vocabulary::Time;
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub struct Exchange {
     /// The HTTP method, where it was logged.
     pub method: Option<Box<str>>,
     /// What the request was; `None` for declarative management, which does not say.
-    pub message: Option<Message>,
+    pub message: Option<HttpMessage>,
     /// The channel it was for.
     pub channel: Option<Channel>,
     /// The process that sent it.
@@ -35,10 +35,10 @@ impl Exchange {
 /// is an exchange without a start.
 pub fn pair(events: &[&Event]) -> Vec<Exchange> {
     let mut exchanges: Vec<Exchange> = Vec::new();
-    let mut open: HashMap<(u32, u64, &Message), usize> = HashMap::new();
+    let mut open: HashMap<(u32, u64, &HttpMessage), usize> = HashMap::new();
     for event in events {
-        match &event.what {
-            What::RequestSent { method, message } => {
+        match &event.kind {
+            EventKind::RequestSent { method, message } => {
                 open.insert((event.pid, event.thread, message), exchanges.len());
                 exchanges.push(Exchange {
                     started_at: Some(event.at),
@@ -50,7 +50,7 @@ pub fn pair(events: &[&Event]) -> Vec<Exchange> {
                     pid: event.pid,
                 });
             }
-            What::ResponseReceived { status, message } => {
+            EventKind::ResponseReceived { status, message } => {
                 let request = open.remove(&(event.pid, event.thread, message));
                 if let Some(exchange) = request.and_then(|request| exchanges.get_mut(request)) {
                     exchange.finished_at = Some(event.at);
@@ -59,14 +59,14 @@ pub fn pair(events: &[&Event]) -> Vec<Exchange> {
                     exchanges.push(answer_only(event, *status, Some(message.clone())));
                 }
             }
-            What::DeclarativeResponse { status } => exchanges.push(answer_only(event, *status, None)),
+            EventKind::DeclarativeResponse { status } => exchanges.push(answer_only(event, *status, None)),
             _ => {}
         }
     }
     exchanges
 }
 
-fn answer_only(event: &Event, status: u16, message: Option<Message>) -> Exchange {
+fn answer_only(event: &Event, status: u16, message: Option<HttpMessage>) -> Exchange {
     Exchange {
         started_at: None,
         finished_at: Some(event.at),

@@ -6,7 +6,7 @@ use super::exchanges::Exchange;
 use super::identity::MdmIdentity;
 use super::updates::stuck::{Client, SoftwareUpdates};
 use super::{Evidence, Findings};
-use crate::event::{Event, IdentityTrouble, What};
+use crate::event::{Event, EventKind, IdentityTrouble};
 use crate::journal::Day;
 use crate::vocabulary::codes::{SoftwareUpdatesReason, SourceReason, WatchdogReason, WatchdogState};
 use crate::vocabulary::{Fact, Span, Time, rfc3339};
@@ -157,8 +157,8 @@ impl<'e> Case<'e> {
 
     /// Rule 3, beside what the keychain shows: mdmclient's own words, if no success came after them.
     fn identity_trouble(&self) -> Option<(WatchdogReason, String)> {
-        let last = self.events.iter().rev().find_map(|event| match event.what {
-            What::IdentityTrouble(trouble) => Some((event.at, trouble)),
+        let last = self.events.iter().rev().find_map(|event| match event.kind {
+            EventKind::IdentityTrouble(trouble) => Some((event.at, trouble)),
             _ => None,
         });
         let (at, trouble) = last.filter(|(at, _)| self.last_success.is_none_or(|success| *at > success))?;

@@ -11,7 +11,7 @@ const BUSY: Duration = Duration::from_secs(3);
 
 /// How the tables came about, a step a version: a file's `user_version` says how many of them it has been through, and
 /// a new one goes through all. Steps are added, never changed.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "CREATE TABLE events (
          at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
          success INTEGER NOT NULL, body TEXT NOT NULL,
@@ -40,6 +40,9 @@ const STEPS: [&str; 2] = [
          WHERE subject = 1 AND at >= days.day * 86400000000 AND at < (days.day + 1) * 86400000000
      );
      UPDATE days SET events = events - updates;",
+    // Who may speak, what counts as a success and how an event is written have changed, so nothing that was recognised
+    // by the old rules is kept: the log is read again, as far as it goes back.
+    "DELETE FROM events; DELETE FROM spans; DELETE FROM days;",
 ];
 
 /// Makes a new file ours, brings an older one up to date, and any file fit for several processes. `false` if a later

@@ -26,14 +26,14 @@ pub const MAX_RECORD: usize = 1 << 20;
 
 /// Who wrote a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Speaker<'a> {
+pub enum LogSender<'a> {
     /// The process's full image path, as ndjson and json carry it.
     Image(Cow<'a, str>),
     /// Only the process's name, as the text styles carry it. Any program may bear it.
     Name(Cow<'a, str>),
 }
 
-impl Speaker<'_> {
+impl LogSender<'_> {
     /// Whether this is the program with that image path, as far as the style can tell.
     pub fn is(&self, image: &str) -> bool {
         match self {
@@ -49,7 +49,7 @@ pub struct LogRecord<'a> {
     /// When it was written.
     pub at: Time,
     /// Who wrote it.
-    pub speaker: Speaker<'a>,
+    pub sender: LogSender<'a>,
     /// The writer's process id; 0 where the style has none.
     pub pid: u32,
     /// The writer's thread id; 0 where the style has none.

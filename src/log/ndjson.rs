@@ -9,7 +9,7 @@
 use super::glance::Places;
 use super::scan;
 use super::time::{self, Clock, Stamp};
-use super::{LogRecord, LogSummary, ReadOptions, Speaker, lossy};
+use super::{LogRecord, LogSender, LogSummary, ReadOptions, lossy};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -140,7 +140,7 @@ impl Reader {
         if record.event_type == "logEvent" {
             on_record(&LogRecord {
                 at: stamp.at,
-                speaker: Speaker::Image(record.process_image_path),
+                sender: LogSender::Image(record.process_image_path),
                 pid: record.process_id,
                 thread: record.thread_id,
                 subsystem: record.subsystem,

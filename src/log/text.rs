@@ -1,7 +1,7 @@
 //! The text styles of `log show` and Console: header lines recognised, further lines joined to their record.
 
 use super::time::{self, Stamp};
-use super::{LogRecord, LogSummary, MAX_RECORD, ReadOptions, Speaker, Style, lossy};
+use super::{LogRecord, LogSender, LogSummary, MAX_RECORD, ReadOptions, Style, lossy};
 use regex::{Captures, Regex};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -169,7 +169,7 @@ fn record<'t>(header: &Header, text: &'t str) -> LogRecord<'t> {
     let end = tags.as_ref().and_then(|tags| tags.get(0)).map_or(0, |tags| tags.end());
     LogRecord {
         at: header.stamp.at,
-        speaker: Speaker::Name(Cow::Borrowed(text.get(header.name.clone()).unwrap_or_default())),
+        sender: LogSender::Name(Cow::Borrowed(text.get(header.name.clone()).unwrap_or_default())),
         pid: header.pid,
         thread: header.thread,
         subsystem: Cow::Borrowed(tag("subsystem")),

@@ -2,7 +2,7 @@
 
 use super::{MdmExchangesRow, Text, text};
 use crate::event::Channel;
-use crate::event::Message;
+use crate::event::HttpMessage;
 use crate::health::Findings;
 use crate::health::exchanges::Exchange;
 use crate::vocabulary::codes::ExchangeOutcome;
@@ -15,11 +15,11 @@ pub fn rows(findings: &Findings) -> Vec<MdmExchangesRow> {
 fn row(exchange: &Exchange) -> MdmExchangesRow {
     let duration = exchange.finished_at.zip(exchange.started_at).map(|(finished, started)| finished - started);
     let (message_type, request_type, token) = match &exchange.message {
-        Some(Message::Idle) => (Some(Text::Borrowed("Idle")), None, None),
-        Some(Message::Answer { request_type, token, .. }) => {
+        Some(HttpMessage::Idle) => (Some(Text::Borrowed("Idle")), None, None),
+        Some(HttpMessage::Answer { request_type, token, .. }) => {
             (Some(Text::Borrowed("Answer")), Some(request_type), token.as_ref())
         }
-        Some(Message::CheckIn(name) | Message::Other(name)) => (text(name.to_string()), None, None),
+        Some(HttpMessage::CheckIn(name) | HttpMessage::Other(name)) => (text(name.to_string()), None, None),
         None => (Some(Text::Borrowed("DeclarativeManagement")), None, None),
     };
     MdmExchangesRow {

@@ -1,7 +1,7 @@
 //! `os_update_events`: what the logs say of OS updates, in order.
 
 use super::{OsUpdateEventsRow, Text, text};
-use crate::event::update::{Progress, Report, Said, Transition, UpdateError};
+use crate::event::update::{Progress, Report, Transition, UpdateError, UpdateMessage};
 use crate::health::Findings;
 use crate::health::updates::timeline::{Entry, Happening, Item};
 use crate::vocabulary::codes::UpdateEventKind;
@@ -13,17 +13,17 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateEventsRow> {
 
 fn row(entry: &Entry) -> OsUpdateEventsRow {
     let (progress, transition) = match &entry.what {
-        Happening::Said(Said::Progress(progress)) => (Some(progress), None),
-        Happening::Said(Said::Transition(transition)) => (None, Some(transition)),
+        Happening::Said(UpdateMessage::Progress(progress)) => (Some(progress), None),
+        Happening::Said(UpdateMessage::Transition(transition)) => (None, Some(transition)),
         _ => (None, None),
     };
     let step = |of: fn(&Transition) -> Option<&str>| owned(transition.and_then(of));
     let percent = match &entry.what {
-        Happening::Said(Said::BrainProgress { percent, .. }) => Some(*percent),
+        Happening::Said(UpdateMessage::BrainProgress { percent, .. }) => Some(*percent),
         _ => progress.and_then(percent),
     };
     let action = match &entry.what {
-        Happening::Said(Said::InstallRequested { action, .. }) => owned(Some(action)),
+        Happening::Said(UpdateMessage::InstallRequested { action, .. }) => owned(Some(action)),
         _ => step(|transition| transition.action.as_deref()),
     };
     OsUpdateEventsRow {
@@ -51,19 +51,23 @@ fn kind(what: &Happening) -> UpdateEventKind {
     match what {
         Happening::Item(_) => UpdateEventKind::Item,
         Happening::Said(said) => match said {
-            Said::ItemBegan | Said::ItemField(_) | Said::ItemEnded => UpdateEventKind::Item,
-            Said::InstallRequested { .. } => UpdateEventKind::Request,
-            Said::Progress(_) | Said::PrepareContinues | Said::Applied => UpdateEventKind::Progress,
-            Said::Transition(_) => UpdateEventKind::Transition,
-            Said::ScanStarted { .. } | Said::ScanEnded { .. } | Said::Found { .. } | Said::RecoveryQuery { .. } => {
-                UpdateEventKind::Scan
+            UpdateMessage::ItemBegan | UpdateMessage::ItemField(_) | UpdateMessage::ItemEnded => UpdateEventKind::Item,
+            UpdateMessage::InstallRequested { .. } => UpdateEventKind::Request,
+            UpdateMessage::Progress(_) | UpdateMessage::PrepareContinues | UpdateMessage::Applied => {
+                UpdateEventKind::Progress
             }
-            Said::BrainQuery { .. } | Said::BrainProgress { .. } => UpdateEventKind::Brain,
-            Said::Declared { .. } | Said::Rejected { .. } | Said::PaddedDeadline { .. } | Said::NoMatch { .. } => {
-                UpdateEventKind::Enforcement
-            }
-            Said::RunsBuild { .. } => UpdateEventKind::System,
-            Said::NotQueued { .. } | Said::ScanFailed(_) => UpdateEventKind::Error,
+            UpdateMessage::Transition(_) => UpdateEventKind::Transition,
+            UpdateMessage::ScanStarted { .. }
+            | UpdateMessage::ScanEnded { .. }
+            | UpdateMessage::Found { .. }
+            | UpdateMessage::RecoveryQuery { .. } => UpdateEventKind::Scan,
+            UpdateMessage::BrainQuery { .. } | UpdateMessage::BrainProgress { .. } => UpdateEventKind::Brain,
+            UpdateMessage::Declared { .. }
+            | UpdateMessage::Rejected { .. }
+            | UpdateMessage::PaddedDeadline { .. }
+            | UpdateMessage::NoMatch { .. } => UpdateEventKind::Enforcement,
+            UpdateMessage::RunsBuild { .. } => UpdateEventKind::System,
+            UpdateMessage::NotQueued { .. } | UpdateMessage::ScanFailed(_) => UpdateEventKind::Error,
         },
     }
 }
@@ -74,23 +78,26 @@ fn detail(what: &Happening) -> Option<String> {
         Happening::Said(said) => said,
     };
     Some(match said {
-        Said::ItemBegan | Said::ItemField(_) | Said::ItemEnded | Said::Transition(_) => return None,
-        Said::InstallRequested { product_keys, .. } => format!("asks for {}", list(product_keys)),
-        Said::NotQueued { error, .. } => format!("not queued: {error}"),
-        Said::ScanStarted { detail, .. }
-        | Said::ScanEnded { detail }
-        | Said::RecoveryQuery { detail }
-        | Said::BrainQuery { detail }
-        | Said::Rejected { detail, .. }
-        | Said::NoMatch { detail, .. } => detail.to_string(),
-        Said::ScanFailed(error) => error_detail(error),
-        Said::Found { product_keys } => format!("found {}", list(product_keys)),
-        Said::Progress(progress) => report(progress.report).to_owned(),
-        Said::PrepareContinues => "preparing goes on".to_owned(),
-        Said::BrainProgress { step, .. } => step.to_string(),
-        Said::Applied => "applied, the restart is to come".to_owned(),
-        Said::RunsBuild { version, build } => format!("runs {version} ({build})"),
-        Said::Declared { declaration, .. } => {
+        UpdateMessage::ItemBegan
+        | UpdateMessage::ItemField(_)
+        | UpdateMessage::ItemEnded
+        | UpdateMessage::Transition(_) => return None,
+        UpdateMessage::InstallRequested { product_keys, .. } => format!("asks for {}", list(product_keys)),
+        UpdateMessage::NotQueued { error, .. } => format!("not queued: {error}"),
+        UpdateMessage::ScanStarted { detail, .. }
+        | UpdateMessage::ScanEnded { detail }
+        | UpdateMessage::RecoveryQuery { detail }
+        | UpdateMessage::BrainQuery { detail }
+        | UpdateMessage::Rejected { detail, .. }
+        | UpdateMessage::NoMatch { detail, .. } => detail.to_string(),
+        UpdateMessage::ScanFailed(error) => error_detail(error),
+        UpdateMessage::Found { product_keys } => format!("found {}", list(product_keys)),
+        UpdateMessage::Progress(progress) => report(progress.report).to_owned(),
+        UpdateMessage::PrepareContinues => "preparing goes on".to_owned(),
+        UpdateMessage::BrainProgress { step, .. } => step.to_string(),
+        UpdateMessage::Applied => "applied, the restart is to come".to_owned(),
+        UpdateMessage::RunsBuild { version, build } => format!("runs {version} ({build})"),
+        UpdateMessage::Declared { declaration, .. } => {
             let part = |value: &Option<Box<str>>| value.as_deref().unwrap_or("none").to_owned();
             format!(
                 "declared: version {}, build {}, deadline {}",
@@ -99,7 +106,9 @@ fn detail(what: &Happening) -> Option<String> {
                 part(&declaration.deadline)
             )
         }
-        Said::PaddedDeadline { at } => format!("the deadline is put off to {}", crate::vocabulary::rfc3339(*at)),
+        UpdateMessage::PaddedDeadline { at } => {
+            format!("the deadline is put off to {}", crate::vocabulary::rfc3339(*at))
+        }
     })
 }
 

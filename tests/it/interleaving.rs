@@ -1,7 +1,7 @@
 //! Conversations that run side by side give the rows that they give apart.
 
 use chrono::{DateTime, TimeDelta};
-use mdm_health::event::{Channel, Event, Message, What};
+use mdm_health::event::{Channel, Event, EventKind, HttpMessage};
 use mdm_health::health::{commands, exchanges};
 use mdm_health::vocabulary::Time;
 use proptest::prelude::*;
@@ -21,20 +21,20 @@ type Step = (usize, bool, Course);
 
 const TYPES: [&str; 3] = ["ProfileList", "InstallProfile", "ScheduleOSUpdate"];
 
-fn says(conversation: usize, steps: &[Step]) -> Vec<What> {
+fn says(conversation: usize, steps: &[Step]) -> Vec<EventKind> {
     let mut said = Vec::new();
     for (number, (request_type, with_token, course)) in steps.iter().enumerate() {
         let request_type: Box<str> = TYPES[*request_type].into();
         // Each channel and each request type may begin its tokens anew.
         let token = with_token.then(|| number.to_string().into_boxed_str());
-        let answer = |status: &str| Message::Answer {
+        let answer = |status: &str| HttpMessage::Answer {
             status: status.into(),
             request_type: request_type.clone(),
             token: token.clone(),
         };
-        said.push(What::RequestSent { method: "PUT".into(), message: Message::Idle });
-        said.push(What::ResponseReceived { status: 200, message: Message::Idle });
-        said.push(What::CommandReceived {
+        said.push(EventKind::RequestSent { method: "PUT".into(), message: HttpMessage::Idle });
+        said.push(EventKind::ResponseReceived { status: 200, message: HttpMessage::Idle });
+        said.push(EventKind::CommandReceived {
             request_type: request_type.clone(),
             token: token.clone(),
             power_nap: Some(number % 2 == 0),
@@ -43,11 +43,11 @@ fn says(conversation: usize, steps: &[Step]) -> Vec<What> {
             Course::Acknowledged | Course::NoResponse => "Acknowledged",
             Course::NotNow => {
                 let reason = format!("reason of {conversation}-{number}").into();
-                said.push(What::NotNow { request_type: request_type.clone(), reason });
+                said.push(EventKind::NotNow { request_type: request_type.clone(), reason });
                 "NotNow"
             }
             Course::Failed => {
-                said.push(What::CommandError {
+                said.push(EventKind::CommandError {
                     request_type: Some(request_type.clone()),
                     token: None,
                     domain: Some(format!("domain of {conversation}-{number}").into()),
@@ -58,9 +58,9 @@ fn says(conversation: usize, steps: &[Step]) -> Vec<What> {
             }
             Course::NeverAnswered => continue,
         };
-        said.push(What::RequestSent { method: "PUT".into(), message: answer(status) });
+        said.push(EventKind::RequestSent { method: "PUT".into(), message: answer(status) });
         if !matches!(course, Course::NoResponse) {
-            said.push(What::ResponseReceived { status: 200, message: answer(status) });
+            said.push(EventKind::ResponseReceived { status: 200, message: answer(status) });
         }
     }
     said
@@ -73,7 +73,7 @@ fn events(conversation: usize, steps: &[Step], gaps: &[u16]) -> Vec<Event> {
         .map(|(what, gap)| {
             at += TimeDelta::milliseconds(i64::from(*gap) * 16 + 16 + conversation as i64 % 16);
             let (pid, thread) = (100 + conversation as u32 % 2, conversation as u64);
-            Event { at, pid, thread, channel: Some(channel(conversation)), what }
+            Event { at, pid, thread, channel: Some(channel(conversation)), kind: what }
         })
         .collect()
 }
@@ -132,7 +132,7 @@ proptest! {
             .collect();
         together.sort_by_key(|event| event.at);
         let events: Vec<&Event> = together.iter().collect();
-        let sent = events.iter().filter(|event| matches!(event.what, What::RequestSent { .. })).count();
+        let sent = events.iter().filter(|event| matches!(event.kind, EventKind::RequestSent { .. })).count();
         prop_assert_eq!(exchanges::pair(&events).len(), sent);
         let steps: usize = conversations.iter().map(|(steps, _)| steps.len()).sum();
         prop_assert_eq!(commands::assemble(&events).len(), steps);

@@ -136,18 +136,18 @@ fn first_version(mac: &FakeMac) -> rusqlite::Connection {
 }
 
 #[test]
-fn a_journal_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_events() {
-    let mac = mac("");
+fn a_journal_of_an_earlier_version_keeps_nothing_that_old_rules_recognised_and_the_log_is_read_again() {
+    let mac = mac("2026-11-23 17:05:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
     drop(first_version(&mac));
     let findings = ask(&mac, "2026-11-23T17:12:00Z");
     let journal = source(&findings, "journal");
-    assert_eq!((journal.text("detail"), journal.number("events_kept")), (None, Some(3)));
-    assert_eq!(findings.verdict.last_success_at, Some(time("2026-11-23T17:00:00Z")));
-    assert_eq!(rows(&findings, "os_update_events").len(), 1);
+    assert_eq!((journal.text("detail"), journal.number("events_kept")), (None, Some(1)));
+    assert_eq!(findings.verdict.last_success_at, Some(time("2026-11-23T17:05:00Z")));
+    assert_eq!(rows(&findings, "os_update_events").len(), 0);
     let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
     let number = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(number("PRAGMA user_version"), 2);
-    assert_eq!((number("SELECT events FROM days"), number("SELECT updates FROM days")), (2, 1));
+    assert_eq!(number("PRAGMA user_version"), 3);
+    assert_eq!((number("SELECT SUM(events) FROM days"), number("SELECT SUM(updates) FROM days")), (1, 0));
     assert!(
         !state_dir(&mac).read_dir().unwrap().any(|file| file.unwrap().path().display().to_string().contains("damaged"))
     );
@@ -156,7 +156,7 @@ fn a_journal_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_events() 
 #[test]
 fn a_journal_of_a_later_version_is_left_alone_and_memory_answers() {
     let mac = mac(SUCCESS_AT_5);
-    first_version(&mac).execute_batch("PRAGMA user_version = 3; CREATE TABLE of_the_future (x)").unwrap();
+    first_version(&mac).execute_batch("PRAGMA user_version = 99; CREATE TABLE of_the_future (x)").unwrap();
     let before = fs::read(state_dir(&mac).join("journal.db")).unwrap();
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
     assert_eq!(findings.verdict.state.word(), "ok");
@@ -194,7 +194,7 @@ fn filled(mac: &FakeMac, many: i64, until: &str) {
     ask(mac, until);
     let last = time(until).timestamp_micros();
     let journal = rusqlite::Connection::open(state_dir(mac).join("journal.db")).unwrap();
-    let body = r#"{"pid":300,"thread":7,"channel":"Device","what":{"RequestSent":{"method":"PUT","message":"Idle"}}}"#;
+    let body = r#"{"pid":300,"thread":7,"channel":"Device","kind":{"RequestSent":{"method":"PUT","message":"Idle"}}}"#;
     journal
         .execute_batch(&format!(
             "WITH RECURSIVE ago (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM ago WHERE number < {many})

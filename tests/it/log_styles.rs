@@ -12,7 +12,7 @@ fn read(text: &[u8]) -> Result<(LogSummary, Vec<Seen>), LogError> {
     let mut seen = Vec::new();
     let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600), may_matter: None };
     let summary = read_log(text, &options, |record| {
-        let who = format!("{:?}", record.speaker);
+        let who = format!("{:?}", record.sender);
         seen.push((record.at, who, record.thread, record.message.to_string()));
     })?;
     Ok((summary, seen))
@@ -176,7 +176,7 @@ fn records_of_processes_that_do_not_matter_are_counted_though_not_parsed() {
         let mut mattering = Vec::new();
         let options = ReadOptions { may_matter, ..ReadOptions::default() };
         let summary = read_log(text.as_bytes(), &options, |record| {
-            if record.speaker.is(support::MDMCLIENT) {
+            if record.sender.is(support::MDMCLIENT) {
                 mattering.push(record.thread);
             }
         });

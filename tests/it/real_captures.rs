@@ -2,7 +2,7 @@
 
 use crate::support;
 use crate::support::{Mac, capture, findings, rows, time};
-use mdm_health::event::Message;
+use mdm_health::event::HttpMessage;
 use mdm_health::facts::profiles_list::{ProfilesList, read_profiles_list};
 use mdm_health::property_list::old_style::dictionary_after;
 use mdm_health::vocabulary::Fact;
@@ -142,7 +142,7 @@ fn every_real_enrollment_status_is_read() {
 #[test]
 fn idle_requests_of_the_real_logs_are_idle() {
     let Some(log) = capture(REAL_LOGS[1]) else { return };
-    let idle = findings(&log).exchanges.iter().filter(|exchange| exchange.message == Some(Message::Idle)).count();
+    let idle = findings(&log).exchanges.iter().filter(|exchange| exchange.message == Some(HttpMessage::Idle)).count();
     assert_eq!(idle, std::fs::read_to_string(&log).unwrap().matches("Sending HTTP request (PUT) [Idle]").count());
 }
 

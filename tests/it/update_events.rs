@@ -4,11 +4,13 @@ use crate::support;
 use crate::support::fake_mac::FakeMac;
 use crate::support::time;
 use mdm_health::event::install_log;
-use mdm_health::event::update::{Declaration, ItemField, Progress, Report, Said, Standing, Transition, UpdateError};
-use mdm_health::event::{self, What};
+use mdm_health::event::update::{
+    Declaration, ItemField, Progress, Report, Standing, Transition, UpdateError, UpdateMessage,
+};
+use mdm_health::event::{self, EventKind};
 use mdm_health::host::{Host, Live};
 use mdm_health::log::install_log::InstallRecord;
-use mdm_health::log::{LogRecord, Speaker};
+use mdm_health::log::{LogRecord, LogSender};
 use mdm_health::vocabulary::Span;
 use proptest::prelude::*;
 use std::borrow::Cow;
@@ -16,10 +18,10 @@ use std::borrow::Cow;
 const SOFTWAREUPDATED: &str = "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated";
 const BRAIN: &str = "com.apple.MobileSoftwareUpdate.UpdateBrainService";
 
-fn said_by(image: &str, message: &str) -> Option<Said> {
+fn said_by(image: &str, message: &str) -> Option<UpdateMessage> {
     let record = LogRecord {
         at: time("2026-11-23T18:00:00Z"),
-        speaker: Speaker::Image(Cow::Borrowed(image)),
+        sender: LogSender::Image(Cow::Borrowed(image)),
         pid: 7,
         thread: 8,
         subsystem: Cow::Borrowed(""),
@@ -28,33 +30,33 @@ fn said_by(image: &str, message: &str) -> Option<Said> {
         boot: Cow::Borrowed(""),
         mach_time: 0,
     };
-    match event::recognise(&record)?.what {
-        What::Update(update) => Some(update.said),
+    match event::recognise(&record)?.kind {
+        EventKind::Update(update) => Some(update.message),
         other => panic!("{other:?}"),
     }
 }
 
-fn softwareupdated(message: &str) -> Option<Said> {
+fn softwareupdated(message: &str) -> Option<UpdateMessage> {
     said_by(SOFTWAREUPDATED, message)
 }
 
 /// A message of mdmclient's category OSUpdate.
-fn mdmclient(message: &str) -> Option<Said> {
+fn mdmclient(message: &str) -> Option<UpdateMessage> {
     said_by(support::MDMCLIENT, &format!("[0:MDMDaemon:OSUpdate:<0xbc25>] {message}"))
 }
 
 fn field(message: &str) -> ItemField {
     match mdmclient(message) {
-        Some(Said::ItemField(field)) => field,
+        Some(UpdateMessage::ItemField(field)) => field,
         other => panic!("{message}: {other:?}"),
     }
 }
 
-fn installed(process: &str, message: &str) -> Option<Said> {
+fn installed(process: &str, message: &str) -> Option<UpdateMessage> {
     let offset = chrono::FixedOffset::west_opt(5 * 3600).unwrap();
     let record = InstallRecord { at: time("2025-11-13T14:00:00Z"), offset, process, pid: 754, message };
-    match install_log::recognise(&record)?.what {
-        What::Update(update) => Some(update.said),
+    match install_log::recognise(&record)?.kind {
+        EventKind::Update(update) => Some(update.message),
         other => panic!("{other:?}"),
     }
 }
@@ -123,9 +125,9 @@ fn fields_that_are_not_read_or_not_understood_are_no_events() {
 
 #[test]
 fn an_item_begins_and_ends_with_a_rule() {
-    assert_eq!(mdmclient("=== OS Update Item ==="), Some(Said::ItemBegan));
-    assert_eq!(mdmclient("======================"), Some(Said::ItemEnded));
-    assert_eq!(mdmclient("=====\n```\n\nScheduleOSUpdate (logs)"), Some(Said::ItemEnded));
+    assert_eq!(mdmclient("=== OS Update Item ==="), Some(UpdateMessage::ItemBegan));
+    assert_eq!(mdmclient("======================"), Some(UpdateMessage::ItemEnded));
+    assert_eq!(mdmclient("=====\n```\n\nScheduleOSUpdate (logs)"), Some(UpdateMessage::ItemEnded));
 }
 
 #[test]
@@ -139,20 +141,20 @@ fn a_request_names_its_keys_and_its_action() {
     let keys = "(\n    \"MSU_UPDATE_22G74_patch_13.5_minor\",\n    \"032-69593\"\n)";
     assert_eq!(
         mdmclient(&format!("Requesting installUpdates: {keys}  InstallAction: InstallLater options: {{\n}}")),
-        Some(Said::InstallRequested {
+        Some(UpdateMessage::InstallRequested {
             product_keys: vec!["032-69593".into(), "MSU_UPDATE_22G74_patch_13.5_minor".into()],
             action: "InstallLater".into()
         })
     );
     assert_eq!(
         mdmclient("Requesting installUpdates (PMV): 13.5  InstallAction: Default options: (null)"),
-        Some(Said::InstallRequested { product_keys: vec![], action: "Default".into() })
+        Some(UpdateMessage::InstallRequested { product_keys: vec![], action: "Default".into() })
     );
     assert_eq!(
         mdmclient(
             "Unable to queue update: (Product: MSU_UPDATE_22G74_patch_13.5_minor  PMV: (null)) ==> Error Domain=X Code=1 \"no\""
         ),
-        Some(Said::NotQueued {
+        Some(UpdateMessage::NotQueued {
             product_key: Some("MSU_UPDATE_22G74_patch_13.5_minor".into()),
             version: None,
             error: "Error Domain=X Code=1 \"no\"".into()
@@ -166,7 +168,7 @@ fn a_request_names_its_keys_and_its_action() {
 fn a_report_of_progress_is_read_in_millionths() {
     let line = "[SUMacControllerProgressManager] Reported progress (inter): phase:PREPARED_COMMITTING_STASH stalled:NO portionComplete:0.504500 estimatedTimeRemaining:-1.000000";
     let progress = |portion, report, stalled| {
-        Some(Said::Progress(Progress { portion, report, phase: "PREPARED_COMMITTING_STASH".into(), stalled }))
+        Some(UpdateMessage::Progress(Progress { portion, report, phase: "PREPARED_COMMITTING_STASH".into(), stalled }))
     };
     assert_eq!(softwareupdated(line), progress(Some(504_500), Report::Inter, Some(false)));
     assert_eq!(softwareupdated(&line.replace("NO", "YES")), progress(Some(504_500), Report::Inter, Some(true)));
@@ -184,8 +186,8 @@ fn a_report_of_progress_is_read_in_millionths() {
     assert_eq!(softwareupdated(&line.replace("inter", "middle")), None);
 }
 
-fn transition(machine: &str, from: &str, event: &str, to: Option<&str>, action: Option<&str>) -> Option<Said> {
-    Some(Said::Transition(Transition {
+fn transition(machine: &str, from: &str, event: &str, to: Option<&str>, action: Option<&str>) -> Option<UpdateMessage> {
+    Some(UpdateMessage::Transition(Transition {
         machine: machine.into(),
         from: from.into(),
         event: event.into(),
@@ -235,7 +237,11 @@ fn state_machines_are_read_with_and_without_an_instance_a_next_state_and_a_dump(
 #[test]
 fn an_error_of_a_scan_is_the_outermost_one() {
     let failed = |domain: &str, code, text: &str| {
-        Some(Said::ScanFailed(UpdateError { domain: Some(domain.into()), code: Some(code), text: text.into() }))
+        Some(UpdateMessage::ScanFailed(UpdateError {
+            domain: Some(domain.into()),
+            code: Some(code),
+            text: text.into(),
+        }))
     };
     assert_eq!(
         softwareupdated(
@@ -255,7 +261,7 @@ fn an_error_of_a_scan_is_the_outermost_one() {
     );
     assert_eq!(
         softwareupdated("Scan finished with error: no idea"),
-        Some(Said::ScanFailed(UpdateError { domain: None, code: None, text: "no idea".into() }))
+        Some(UpdateMessage::ScanFailed(UpdateError { domain: None, code: None, text: "no idea".into() }))
     );
 }
 
@@ -265,21 +271,21 @@ fn queries_and_the_preparation_are_read() {
         softwareupdated(
             "[RecoveryQueryUpdate] Querying for available updates with targetMainOSVersion:13.5 targetMainOSBuild:22G74 options:{\n foreground = 1;\n"
         ),
-        Some(Said::RecoveryQuery {
+        Some(UpdateMessage::RecoveryQuery {
             detail: "Querying for available updates with targetMainOSVersion:13.5 targetMainOSBuild:22G74".into()
         })
     );
     assert_eq!(
         softwareupdated("[SPI] perform_prepare_command | PrepareUpdate | PROGRESS (Continue) |\nstate:<private>"),
-        Some(Said::PrepareContinues)
+        Some(UpdateMessage::PrepareContinues)
     );
     assert!(matches!(
         softwareupdated("[POLICY] MacUpdateBrain catalog downloadOptions: MADownloadOptions"),
-        Some(Said::BrainQuery { .. })
+        Some(UpdateMessage::BrainQuery { .. })
     ));
     assert_eq!(
         softwareupdated("Starting scan with options: Background=0, MDMInitiated=1, requestedPMV=27.0.1"),
-        Some(Said::ScanStarted {
+        Some(UpdateMessage::ScanStarted {
             version: Some("27.0.1".into()),
             detail: "Background=0, MDMInitiated=1, requestedPMV=27.0.1".into()
         })
@@ -296,7 +302,7 @@ fn only_the_program_at_its_place_speaks_for_softwareupdated_and_the_brain() {
     assert!(softwareupdated(line).is_some());
     assert_eq!(said_by("/tmp/softwareupdated", line), None);
     let brain = "6d41b000 : Cryptex patch progress: 17%";
-    let said = Some(Said::BrainProgress { step: "Cryptex patch".into(), percent: 17 });
+    let said = Some(UpdateMessage::BrainProgress { step: "Cryptex patch".into(), percent: 17 });
     assert_eq!(said_by(&format!("/System/Library/X.framework/Versions/A/{BRAIN}"), brain), said);
     assert_eq!(said_by(&format!("/System/Library/X/{BRAIN}"), &brain.replace("progress: ", "\nprogress: ")), said);
     for image in ["/tmp", "/Users/x/System/Library", "/System/Library/../../tmp"] {
@@ -333,7 +339,7 @@ fn a_declaration_is_read_in_each_role_and_from_both_logs() {
         ("Adding ", Standing::Added),
         ("something else: ", Standing::Mentioned),
     ] {
-        let said = Some(Said::Declared { standing, declaration: declaration() });
+        let said = Some(UpdateMessage::Declared { standing, declaration: declaration() });
         let line = format!("{before}{DECLARATION}");
         assert_eq!(softwareupdated(&line), said, "{before}");
         assert_eq!(installed("softwareupdated", &line), said, "{before}");
@@ -344,7 +350,9 @@ fn a_declaration_is_read_in_each_role_and_from_both_logs() {
 #[test]
 fn a_build_is_not_taken_for_a_version_and_the_last_field_loses_its_bracket() {
     let line = "Found DDM enforced install (DeclarationKey:k|BuildVersionString:25G229|VersionString:26.7|EnforcedInstallDate:2026-10-05T18:00:00Z)";
-    let Some(Said::Declared { standing, declaration }) = softwareupdated(line) else { panic!("no declaration") };
+    let Some(UpdateMessage::Declared { standing, declaration }) = softwareupdated(line) else {
+        panic!("no declaration")
+    };
     assert_eq!(standing, Standing::Enforced);
     assert_eq!((declaration.build.as_deref(), declaration.version.as_deref()), (Some("25G229"), Some("26.7")));
     assert_eq!(declaration.deadline.as_deref(), Some("2026-10-05T18:00:00Z"));
@@ -353,14 +361,18 @@ fn a_build_is_not_taken_for_a_version_and_the_last_field_loses_its_bracket() {
 #[test]
 fn a_refused_declaration_is_rejected_not_declared() {
     let line = format!("Failed to add declaration: {DECLARATION} Invalid declaration: no date");
-    let Some(Said::Rejected { declaration, .. }) = installed("softwareupdated", &line) else { panic!("not rejected") };
+    let Some(UpdateMessage::Rejected { declaration, .. }) = installed("softwareupdated", &line) else {
+        panic!("not rejected")
+    };
     assert_eq!(declaration.version.as_deref(), Some("26.6.2"));
 }
 
 #[test]
 fn no_match_is_told_from_any_scan_that_finds_nothing() {
     let no_match = |message| match softwareupdated(message) {
-        Some(Said::NoMatch { version, enforced, .. }) => Some((version.as_deref().map(str::to_owned), enforced)),
+        Some(UpdateMessage::NoMatch { version, enforced, .. }) => {
+            Some((version.as_deref().map(str::to_owned), enforced))
+        }
         _ => None,
     };
     assert_eq!(no_match("requestedPMV=27.0.1, pallasNoPMVMatchFound=true"), Some((Some("27.0.1".to_owned()), true)));
@@ -376,10 +388,14 @@ fn no_match_is_told_from_any_scan_that_finds_nothing() {
 fn install_log_says_what_was_found_and_what_runs() {
     let found = "MSU updates found: (\n\t    \"<SUOSUProduct: MSU_UPDATE_22G74_patch_13.5_minor>\",\n\t    \"<SUOSUProduct: MSU_UPDATE_23A344_patch_14.0_major>\"\n\t)";
     let keys = ["MSU_UPDATE_22G74_patch_13.5_minor", "MSU_UPDATE_23A344_patch_14.0_major"].map(Into::into);
-    assert_eq!(installed("softwareupdated", found), Some(Said::Found { product_keys: keys.to_vec() }));
-    assert_eq!(installed("softwareupdated", "MSU updates found: (\n\t)"), Some(Said::Found { product_keys: vec![] }));
+    assert_eq!(installed("softwareupdated", found), Some(UpdateMessage::Found { product_keys: keys.to_vec() }));
+    assert_eq!(
+        installed("softwareupdated", "MSU updates found: (\n\t)"),
+        Some(UpdateMessage::Found { product_keys: vec![] })
+    );
     assert_eq!(installed("softwareupdated", "MSU updates found: (\n\t    \"<SUOSUProduct: MSU_"), None, "cut off");
-    let runs = |version: &str, build: &str| Some(Said::RunsBuild { version: version.into(), build: build.into() });
+    let runs =
+        |version: &str, build: &str| Some(UpdateMessage::RunsBuild { version: version.into(), build: build.into() });
     assert_eq!(
         installed("softwareupdated", "softwareupdated: Starting with build 14.1 (23B74)"),
         runs("14.1", "23B74")
@@ -398,7 +414,7 @@ fn install_log_says_what_was_found_and_what_runs() {
     assert_eq!(installed("logger", "Starting with build 99.9 (99Z99)"), None);
     assert_eq!(
         installed("softwareupdated", "SUOSUPostLogoutInstallOperation: Applied MSU update"),
-        Some(Said::Applied)
+        Some(UpdateMessage::Applied)
     );
 }
 
@@ -406,7 +422,7 @@ fn install_log_says_what_was_found_and_what_runs() {
 fn the_padded_deadline_is_in_the_offset_of_its_line() {
     assert_eq!(
         installed("softwareupdated", "setPastDuePaddedEnforcementDate is set: Thu Nov 13 08:59:56 2025"),
-        Some(Said::PaddedDeadline { at: time("2025-11-13T13:59:56Z") })
+        Some(UpdateMessage::PaddedDeadline { at: time("2025-11-13T13:59:56Z") })
     );
     assert_eq!(installed("softwareupdated", "setPastDuePaddedEnforcementDate is set: soon"), None);
 }

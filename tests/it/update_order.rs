@@ -3,8 +3,8 @@
 use crate::support;
 use crate::support::{Mac, fixture, time};
 use mdm_health::collect;
-use mdm_health::event::update::{Declaration, Progress, Report, Said, Standing, UpdateEvent, UpdateLog};
-use mdm_health::event::{Event, What};
+use mdm_health::event::update::{Declaration, Progress, Report, Standing, UpdateEvent, UpdateLog, UpdateMessage};
+use mdm_health::event::{Event, EventKind};
 use mdm_health::facts::system_version;
 use mdm_health::health::{Evidence, Findings};
 use mdm_health::host::Recorded;
@@ -57,10 +57,10 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]);
     let report = proptest::sample::select(vec![Report::Start, Report::Inter, Report::End]);
     let progress = (phase, report, 0u32..1_000_000).prop_map(|(phase, report, portion)| {
-        Said::Progress(Progress { portion: Some(portion), report, phase: phase.into(), stalled: Some(false) })
+        UpdateMessage::Progress(Progress { portion: Some(portion), report, phase: phase.into(), stalled: Some(false) })
     });
     let keys = proptest::sample::subsequence(vec![MINOR, MAJOR], 0..=2);
-    let found = keys.prop_map(|keys| Said::Found { product_keys: keys.into_iter().map(Into::into).collect() });
+    let found = keys.prop_map(|keys| UpdateMessage::Found { product_keys: keys.into_iter().map(Into::into).collect() });
     let declared = (0u8..3, any::<bool>()).prop_map(|(key, rejected)| {
         let declaration = Box::new(Declaration {
             key: Some(format!("k{key}").into()),
@@ -69,21 +69,21 @@ fn any_event() -> impl Strategy<Value = Event> {
             ..Declaration::default()
         });
         if rejected {
-            Said::Rejected { declaration, detail: "no".into() }
+            UpdateMessage::Rejected { declaration, detail: "no".into() }
         } else {
-            Said::Declared { standing: Standing::Applicable, declaration }
+            UpdateMessage::Declared { standing: Standing::Applicable, declaration }
         }
     });
-    let runs = Just(Said::RunsBuild { version: "26.7".into(), build: "25G229".into() });
-    let said = prop_oneof![6 => progress, 2 => found, 2 => declared, 1 => runs, 1 => Just(Said::PrepareContinues), 1 => Just(Said::Applied)];
+    let runs = Just(UpdateMessage::RunsBuild { version: "26.7".into(), build: "25G229".into() });
+    let said = prop_oneof![6 => progress, 2 => found, 2 => declared, 1 => runs, 1 => Just(UpdateMessage::PrepareContinues), 1 => Just(UpdateMessage::Applied)];
     (0i64..20, 1u32..3, said).prop_map(|(second, pid, said)| {
-        let update = UpdateEvent { said, log: UpdateLog::Unified, process: "softwareupdated".into() };
+        let update = UpdateEvent { message: said, log: UpdateLog::Unified, process: "softwareupdated".into() };
         Event {
             at: time("2026-11-23T17:00:00Z") + chrono::TimeDelta::seconds(second),
             pid,
             thread: 1,
             channel: None,
-            what: What::Update(Box::new(update)),
+            kind: EventKind::Update(Box::new(update)),
         }
     })
 }
@@ -144,10 +144,10 @@ proptest! {
             pid: 1,
             thread: 1,
             channel: None,
-            what: What::Update(Box::new(UpdateEvent { said, log: UpdateLog::Unified, process: "softwareupdated".into() })),
+            kind: EventKind::Update(Box::new(UpdateEvent { message: said, log: UpdateLog::Unified, process: "softwareupdated".into() })),
         };
-        let report = |phase: &str, report| Said::Progress(Progress { portion: Some(1), report, phase: phase.into(), stalled: None });
-        let mut events = vec![event(0, Said::Found { product_keys: vec![MINOR.into()] })];
+        let report = |phase: &str, report| UpdateMessage::Progress(Progress { portion: Some(1), report, phase: phase.into(), stalled: None });
+        let mut events = vec![event(0, UpdateMessage::Found { product_keys: vec![MINOR.into()] })];
         let (evidence, mut before) = (blank(), (0, 0));
         for (phase, kind, accepted) in reports {
             if accepted {

@@ -2,7 +2,7 @@
 
 use crate::support::{Row, capture, findings, rows, time};
 use chrono::{Local, NaiveDateTime};
-use mdm_health::event::update::{Report, Said};
+use mdm_health::event::update::{Report, UpdateMessage};
 use mdm_health::facts::{ddm_state, software_update_preferences};
 use mdm_health::health::Findings;
 use mdm_health::health::updates::timeline::Happening;
@@ -106,7 +106,7 @@ fn both_real_progress_logs_hold_their_reports_and_no_more() {
         let Some(log) = capture(name) else { return };
         let findings = findings(&log);
         let progress = |entry: &&mdm_health::health::updates::timeline::Entry| {
-            matches!(entry.what, Happening::Said(Said::Progress(_)))
+            matches!(entry.what, Happening::Said(UpdateMessage::Progress(_)))
         };
         assert_eq!(findings.update_timeline.iter().filter(progress).count(), reports, "{name}");
         assert_eq!(findings.update_timeline.len(), reports, "{name}: the line that names the predicate is none");
@@ -147,7 +147,7 @@ fn the_reports_of_the_first_real_log_keep_their_order_and_their_kinds() {
         .collect();
     let read: Vec<(&str, &str)> = (findings.update_timeline.iter())
         .map(|entry| match &entry.what {
-            Happening::Said(Said::Progress(progress)) => {
+            Happening::Said(UpdateMessage::Progress(progress)) => {
                 let report = match progress.report {
                     Report::Start => "start",
                     Report::Inter => "inter",

@@ -3,7 +3,7 @@
 use super::source;
 use super::timeline::{Entry, Happening};
 use super::versions::{compare, compare_builds, same};
-use crate::event::update::{Declaration, Said, Standing};
+use crate::event::update::{Declaration, Standing, UpdateMessage};
 use crate::facts::ddm_state::{StoredDeclaration, declaration_id};
 use crate::facts::software_update_preferences::DdmFailure;
 use crate::facts::system_version::SystemVersion;
@@ -92,12 +92,12 @@ pub fn judge(entries: &[Entry], evidence: &UpdateEvidence, now: Time) -> Vec<Enf
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     for entry in entries {
         match &entry.what {
-            Happening::Said(Said::Declared { standing, declaration }) => {
+            Happening::Said(UpdateMessage::Declared { standing, declaration }) => {
                 let one = take(&mut known, declaration);
                 one.named = one.named.max(Some((entry.at, *standing)));
                 one.sources.insert(source(entry.log));
             }
-            Happening::Said(Said::Rejected { declaration, .. }) if declaration.key.is_some() => {
+            Happening::Said(UpdateMessage::Rejected { declaration, .. }) if declaration.key.is_some() => {
                 let one = take(&mut known, declaration);
                 one.rejected = Some(entry.at);
                 one.sources.insert(source(entry.log));
@@ -239,8 +239,9 @@ fn no_matches(all: &mut [Enforcement], entries: &[Entry], evidence: &UpdateEvide
     let mut last: BTreeMap<usize, Time> = BTreeMap::new();
     for entry in entries {
         match &entry.what {
-            Happening::Said(Said::ScanStarted { version, .. }) => asked_for = version.as_deref(),
-            Happening::Said(Said::NoMatch { version, enforced, .. }) => match version.as_deref().or(asked_for) {
+            Happening::Said(UpdateMessage::ScanStarted { version, .. }) => asked_for = version.as_deref(),
+            Happening::Said(UpdateMessage::NoMatch { version, enforced, .. }) => match version.as_deref().or(asked_for)
+            {
                 Some(version) => last.extend(
                     (all.iter().enumerate())
                         .filter(|(_, one)| one.version.as_deref().is_some_and(|wanted| same(wanted, version)))
@@ -266,7 +267,7 @@ fn offered_at(one: &Enforcement, entries: &[Entry], evidence: &UpdateEvidence) -
     };
     let logged = entries.iter().rev().find(|entry| match &entry.what {
         Happening::Item(item) => item.product_key.as_deref().is_some_and(fits),
-        Happening::Said(Said::Found { product_keys }) => product_keys.iter().any(|key| fits(key)),
+        Happening::Said(UpdateMessage::Found { product_keys }) => product_keys.iter().any(|key| fits(key)),
         Happening::Said(_) => false,
     });
     let preferences = evidence.preferences.known();
@@ -280,7 +281,7 @@ fn offered_at(one: &Enforcement, entries: &[Entry], evidence: &UpdateEvidence) -
 /// The later deadline names no declaration: it is that of the only one in force.
 fn pad(all: &mut [Enforcement], entries: &[Entry]) {
     let padded = entries.iter().rev().find_map(|entry| match entry.what {
-        Happening::Said(Said::PaddedDeadline { at }) => Some(at),
+        Happening::Said(UpdateMessage::PaddedDeadline { at }) => Some(at),
         _ => None,
     });
     let only = only_in_force(all).and_then(|index| all.get_mut(index));

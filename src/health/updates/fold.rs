@@ -6,7 +6,7 @@ use super::source;
 use super::status::{Id, Update};
 use super::timeline::{Entry, Happening, Item};
 use super::versions::key_parts;
-use crate::event::update::{Report, Said, UpdateLog};
+use crate::event::update::{Report, UpdateLog, UpdateMessage};
 use crate::facts::software_update_preferences::{DdmFailure, RecommendedUpdate};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdatePhase};
@@ -76,7 +76,9 @@ impl Fold {
         for entry in entries {
             match &entry.what {
                 Happening::Item(item) => keys.extend(item.product_key.as_deref()),
-                Happening::Said(Said::Found { product_keys } | Said::InstallRequested { product_keys, .. }) => {
+                Happening::Said(
+                    UpdateMessage::Found { product_keys } | UpdateMessage::InstallRequested { product_keys, .. },
+                ) => {
                     keys.extend(product_keys.iter().map(|key| &**key));
                 }
                 Happening::Said(_) => {}
@@ -140,18 +142,18 @@ impl Fold {
         let (at, from) = (entry.at, source(entry.log));
         match &entry.what {
             Happening::Item(item) => self.item(item, at, from),
-            Happening::Said(Said::Found { product_keys }) => self.found(product_keys, at, from),
-            Happening::Said(Said::InstallRequested { product_keys, action }) => {
+            Happening::Said(UpdateMessage::Found { product_keys }) => self.found(product_keys, at, from),
+            Happening::Said(UpdateMessage::InstallRequested { product_keys, action }) => {
                 self.install_requested(product_keys, action, at, from);
             }
-            Happening::Said(Said::NotQueued { product_key, error, .. }) => {
+            Happening::Said(UpdateMessage::NotQueued { product_key, error, .. }) => {
                 self.close(entries);
                 let id = product_key.clone().map_or(Id::Untied, Id::Key);
                 let update = self.update(&id);
                 update.heard(from, Some(at));
                 update.failed(at, Some(error.clone()));
             }
-            Happening::Said(Said::Progress(progress)) => {
+            Happening::Said(UpdateMessage::Progress(progress)) => {
                 let hand = self.hand(at);
                 let first = &*progress.phase == "ACCEPTED" && progress.report == Report::Start;
                 let operation = self.operation(entry.pid, first, entries);
@@ -160,13 +162,15 @@ impl Fold {
                     self.close(entries);
                 }
             }
-            Happening::Said(said @ (Said::PrepareContinues | Said::Applied | Said::BrainProgress { .. })) => {
+            Happening::Said(
+                said @ (UpdateMessage::PrepareContinues | UpdateMessage::Applied | UpdateMessage::BrainProgress { .. }),
+            ) => {
                 let hand = self.hand(at);
                 // The brain is another process than the one whose operations these are.
-                let pid = if matches!(said, Said::BrainProgress { .. }) { 0 } else { entry.pid };
+                let pid = if matches!(said, UpdateMessage::BrainProgress { .. }) { 0 } else { entry.pid };
                 self.operation(pid, false, entries).said(entry, index, said, hand);
             }
-            Happening::Said(Said::RunsBuild { build, .. }) => {
+            Happening::Said(UpdateMessage::RunsBuild { build, .. }) => {
                 self.close(entries);
                 self.runs(build, at, from);
             }

@@ -14,7 +14,7 @@ mod versions;
 pub use status::{Id, Update};
 
 use crate::event::update::UpdateLog;
-use crate::event::{Event, Message, What};
+use crate::event::{Event, EventKind, HttpMessage};
 use crate::health::UpdateEvidence;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdateKind, UpdatePhase};
@@ -69,9 +69,11 @@ pub fn assemble<'e>(
 
 /// ScheduleOSUpdate, from its receipt to its answer.
 fn order(event: &Event) -> Option<Step<'static>> {
-    match &event.what {
-        What::CommandReceived { request_type, .. } if &**request_type == "ScheduleOSUpdate" => Some(Step::Received),
-        What::RequestSent { message: Message::Answer { request_type, .. }, .. }
+    match &event.kind {
+        EventKind::CommandReceived { request_type, .. } if &**request_type == "ScheduleOSUpdate" => {
+            Some(Step::Received)
+        }
+        EventKind::RequestSent { message: HttpMessage::Answer { request_type, .. }, .. }
             if &**request_type == "ScheduleOSUpdate" =>
         {
             Some(Step::Answered)

@@ -4,7 +4,7 @@
 use super::status::{Reached, Update};
 use super::timeline::Entry;
 use super::{Id, source};
-use crate::event::update::{Progress, Report, Said};
+use crate::event::update::{Progress, Report, UpdateMessage};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdatePhase};
 
@@ -118,12 +118,12 @@ impl Operation {
     }
 
     /// What is said beside the reports.
-    pub fn said(&mut self, entry: &Entry, index: usize, said: &Said, hand: Hand) {
+    pub fn said(&mut self, entry: &Entry, index: usize, said: &UpdateMessage, hand: Hand) {
         self.hear(entry, index, hand);
         let stage = match said {
-            Said::PrepareContinues => UpdatePhase::Preparing,
+            UpdateMessage::PrepareContinues => UpdatePhase::Preparing,
             // The restart into it is still to come.
-            Said::Applied => UpdatePhase::Installing,
+            UpdateMessage::Applied => UpdatePhase::Installing,
             _ => return,
         };
         let begins = self.resumes();

@@ -3,7 +3,7 @@
 
 use super::enforcement::Enforcement;
 use super::timeline::{Entry, Happening};
-use crate::event::update::Said;
+use crate::event::update::UpdateMessage;
 use crate::health::Evidence;
 use crate::health::commands::Command;
 use crate::health::watchdog::{FRESHNESS, WINDOW};
@@ -131,7 +131,13 @@ impl SoftwareUpdates<'_> {
     fn last_progress(&self) -> Option<Time> {
         let moves = |entry: &&Entry| match &entry.what {
             Happening::Said(said) => {
-                matches!(said, Said::Progress(_) | Said::PrepareContinues | Said::BrainProgress { .. } | Said::Applied)
+                matches!(
+                    said,
+                    UpdateMessage::Progress(_)
+                        | UpdateMessage::PrepareContinues
+                        | UpdateMessage::BrainProgress { .. }
+                        | UpdateMessage::Applied
+                )
             }
             Happening::Item(_) => false,
         };

@@ -1,7 +1,7 @@
 //! What happened around OS updates, in one order: items put together from their fields, and all else that was said.
 
-use crate::event::update::{ItemField, Said, UpdateLog};
-use crate::event::{Event, What};
+use crate::event::update::{ItemField, UpdateLog, UpdateMessage};
+use crate::event::{Event, EventKind};
 use crate::vocabulary::Time;
 use std::collections::HashMap;
 use std::mem;
@@ -30,7 +30,7 @@ pub enum Happening {
     /// mdmclient listed an update.
     Item(Box<Item>),
     /// Something else.
-    Said(Said),
+    Said(UpdateMessage),
 }
 
 /// A version and a build, as far as the log shows them.
@@ -111,7 +111,7 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut open: HashMap<(u32, u64), Entry> = HashMap::new();
     for event in events {
-        let What::Update(update) = &event.what else { continue };
+        let EventKind::Update(update) = &event.kind else { continue };
         let entry = |what| Entry {
             at: event.at,
             what,
@@ -121,11 +121,11 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Entry> {
             product_key: None,
         };
         let worker = (event.pid, event.thread);
-        match &update.said {
-            Said::ItemBegan => {
+        match &update.message {
+            UpdateMessage::ItemBegan => {
                 entries.extend(open.insert(worker, entry(Happening::Item(Box::default()))));
             }
-            Said::ItemField(field) => {
+            UpdateMessage::ItemField(field) => {
                 // Without its head the item still is one: the log may begin in the middle of it.
                 let item = open.entry(worker).or_insert_with(|| entry(Happening::Item(Box::default())));
                 // A field for the second time is the next item's, whose head is lost.
@@ -134,7 +134,7 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Entry> {
                     take(item, again);
                 }
             }
-            Said::ItemEnded => entries.extend(open.remove(&worker)),
+            UpdateMessage::ItemEnded => entries.extend(open.remove(&worker)),
             said => {
                 let product_key = named(said);
                 entries.push(Entry { product_key, ..entry(Happening::Said(said.clone())) });
@@ -151,13 +151,15 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Entry> {
 }
 
 /// The one product that is named.
-fn named(said: &Said) -> Option<Box<str>> {
+fn named(said: &UpdateMessage) -> Option<Box<str>> {
     match said {
-        Said::NotQueued { product_key, .. } => product_key.clone(),
-        Said::Found { product_keys } | Said::InstallRequested { product_keys, .. } => match product_keys.as_slice() {
-            [one] => Some(one.clone()),
-            _ => None,
-        },
+        UpdateMessage::NotQueued { product_key, .. } => product_key.clone(),
+        UpdateMessage::Found { product_keys } | UpdateMessage::InstallRequested { product_keys, .. } => {
+            match product_keys.as_slice() {
+                [one] => Some(one.clone()),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
