@@ -1,12 +1,13 @@
-//! `--source` and what goes with it: where evidence comes from, the same for every front end.
+//! `--source`, `--root` and what goes with them: where evidence comes from, the same for every front end.
 
 use crate::collect::Collector;
+use crate::host::root_folder;
 use crate::host::{Host, HostError, Live, Recorded, STATE_DIR};
 use crate::log::ReadOptions;
 use crate::vocabulary::Time;
 use chrono::{DateTime, FixedOffset};
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -14,35 +15,32 @@ use thiserror::Error;
 #[derive(Debug, Clone, clap::Args)]
 pub struct SourceOptions {
     /// `live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`
-    #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", value_name = "live|PATH")]
+    #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", hide_env_values = true, value_name = "live|PATH")]
     pub source: Option<String>,
-    /// The folder below which the Mac lies
-    // Made absolute, since its commands are started in another folder than this one.
+    /// Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours
+    // Made absolute, because commands are started in another folder than this one.
     #[arg(long, global = true, default_value = "/", value_name = "DIR", value_parser = PathBufValueParser::new().try_map(std::path::absolute))]
     pub root: PathBuf,
-    /// The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]
+    /// Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// The moment to judge for, instead of now; for a log file now is its last record
+    /// Judge for this time instead of now; for a log file, now is the time of its last record
     #[arg(long, global = true, value_name = "RFC3339", value_parser = read_time)]
     pub now: Option<Time>,
-    /// The offset of the Mac's local time: of a compact log's times and of deadlines [default: this machine's for a compact log and a live Mac, else what the capture or the Mac's own lines carry]
+    /// UTC offset of the Mac's local time, for a compact log and for deadlines [default: this machine's for a compact log and a live Mac, else the one in the capture or in the Mac's own log lines]
     #[arg(long, global = true, allow_hyphen_values = true, value_name = "±HH:MM", value_parser = read_offset)]
     pub utc_offset: Option<FixedOffset>,
 }
 
-/// Why there is no evidence to ask for.
 #[derive(Debug, Error)]
 pub enum SourceError {
-    /// No `--source`, and no Mac.
     #[error(
-        "this is not a Mac, so there is nothing to look at by itself: pass --source with a capture folder or a log file, for example --source ./capture"
+        "this machine is not a Mac: pass --source PATH with a capture or a log file, for example --source ./mac.tar.gz"
     )]
     NotAMac,
-    /// A blank `--source`: nobody knows whether the live Mac is meant.
+    /// It is unclear whether the live Mac is meant.
     #[error("--source, or MDM_HEALTH_SOURCE, is blank: pass live for this Mac, or the path of a capture or a log file")]
     Blank,
-    /// The source cannot be opened.
     #[error(transparent)]
     Host(#[from] HostError),
 }
@@ -53,7 +51,7 @@ impl SourceOptions {
         self.open_as(|live| live)
     }
 
-    /// Opens the source to write it down.
+    /// Opens the source for a capture.
     pub fn open_for_capture(&self) -> Result<Box<dyn Host>, SourceError> {
         self.open_as(Live::for_capture)
     }
@@ -61,34 +59,35 @@ impl SourceOptions {
     fn open_as(&self, kind: impl FnOnce(Live) -> Live) -> Result<Box<dyn Host>, SourceError> {
         match self.source.as_deref() {
             None if !Live::is_a_mac(&self.root) => Err(SourceError::NotAMac),
-            None | Some("live") => Ok(Box::new(kind(Live::new(self.root.clone(), self.now)))),
+            None | Some("live") => Ok(Box::new(kind(Live::new(root_folder::check(&self.root)?, self.now)))),
             Some("") => Err(SourceError::Blank),
             Some(path) => Ok(Box::new(Recorded::open(path.as_ref(), self.now)?)),
         }
     }
 
-    /// What the source is called: a path, or `live`.
+    /// A path, or `live`.
     pub fn name(&self) -> &str {
         self.source.as_deref().unwrap_or("live")
     }
 
-    /// Keeps what that host's evidence comes to. A moment other than now leaves no trace in the journal.
+    /// Collects that host's evidence. With `--now` nothing is written to the journal.
     pub fn collector(&self, host: Box<dyn Host>) -> Arc<Collector> {
         let state_dir = self.state_dir();
         let journal_dir = self.now.is_none().then(|| state_dir.clone());
         Collector::new(host, self.read_options(), state_dir, journal_dir)
     }
 
-    /// How to read what a log leaves open.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions { utc_offset: self.utc_offset, may_matter: Some(crate::event::may_matter) }
     }
 
-    /// The folder that holds what mdm-health keeps.
+    /// The folder of the journal and the restart record.
     pub fn state_dir(&self) -> PathBuf {
         self.state_dir.clone().unwrap_or_else(|| {
             let folder = if Live::is_a_mac(&self.root) { STATE_DIR } else { "/var/lib/mdm-health" };
-            self.root.join(folder.trim_start_matches('/'))
+            // A bind mount of / has the same record as / itself.
+            let root = if root_folder::is_real(&self.root) { Path::new("/") } else { &self.root };
+            root.join(folder.trim_start_matches('/'))
         })
     }
 }

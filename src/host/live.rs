@@ -1,6 +1,7 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
 use super::process::{self, Running};
+use super::root_folder;
 use super::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, open_regular, read_bounded};
 use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
@@ -79,11 +80,6 @@ impl Live {
     pub fn is_a_mac(root: &Path) -> bool {
         below(root, MARK_OF_A_MAC).exists()
     }
-
-    /// Whether this is the machine itself, and not a folder that looks like one.
-    fn is_real(&self) -> bool {
-        fs::canonicalize(&self.root).map_or(true, |root| root == Path::new("/"))
-    }
 }
 
 impl Host for Live {
@@ -155,7 +151,7 @@ impl Host for Live {
     }
 
     fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
-        if !self.is_real() {
+        if !root_folder::is_real(&self.root) {
             return Ok(());
         }
         let user = rustix::process::geteuid();

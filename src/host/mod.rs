@@ -10,6 +10,7 @@ mod live;
 mod process;
 mod recorded;
 pub mod recording;
+pub mod root_folder;
 pub mod socket;
 pub mod state;
 
@@ -206,6 +207,16 @@ pub enum HostError {
         /// What is wrong with it.
         why: String,
     },
+    /// `--root` names a folder that somebody else owns or can change.
+    #[error(
+        "--root {root} is refused, because {path} {why}: the programs below it would run with your rights, so all of it must be yours alone (root's, if you are root)"
+    )]
+    ForeignRoot {
+        root: PathBuf,
+        /// What somebody else owns or can change: the folder, something in it, or a folder above it.
+        path: PathBuf,
+        why: String,
+    },
     /// The source is a recorded Mac, where nothing can be changed.
     #[error("this is a recorded Mac, and only a live one can be healed: leave out --source on the Mac itself")]
     NotLive,
@@ -274,7 +285,7 @@ impl HostError {
             Self::Unreadable { .. } | Self::NotRoot { .. } | Self::NotNow | Self::OtherLedger { .. } => {
                 SourceReason::Unreadable
             }
-            Self::NotTrusted { .. } => SourceReason::NotTrusted,
+            Self::NotTrusted { .. } | Self::ForeignRoot { .. } => SourceReason::NotTrusted,
             Self::NotACapture { .. }
             | Self::LogArchive { .. }
             | Self::BadArchive { .. }

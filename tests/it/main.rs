@@ -12,6 +12,7 @@ mod capture;
 mod codes;
 mod command_line;
 mod enrollment_and_identity;
+mod foreign_folders;
 mod golden;
 mod heal_actions;
 mod heal_cli;
