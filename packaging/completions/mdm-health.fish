@@ -90,10 +90,10 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l now -d 
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l root -d 'The folder below which the Mac lies' -r -F
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l state-dir -d 'The folder that holds what mdm-health keeps [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l now -d 'The moment to judge for, instead of now; for a log file now is its last record' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l utc-offset -d 'The offset of the Mac\'s local time: of a compact log\'s times and of deadlines [default: this machine\'s for a compact log and a live Mac, else what the capture or the Mac\'s own lines carry]' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
