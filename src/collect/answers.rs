@@ -103,6 +103,7 @@ impl Answers {
             identities: identities.fact,
             certificates: certificates.fact,
             awake_since,
+            still_reading: false,
             updates,
             restarts,
             stand_ins: StandIns {
@@ -147,6 +148,7 @@ pub fn nothing_yet(now: Time) -> Evidence {
         identities: unknown(),
         certificates: unknown(),
         awake_since: unknown(),
+        still_reading: true,
         updates,
         restarts: unknown(),
         stand_ins: StandIns::default(),

@@ -6,7 +6,7 @@
 
 use super::trouble::{from_the_future, log_trouble, refused};
 use crate::event;
-use crate::health::watchdog::WINDOW;
+use crate::health::window::WINDOW;
 use crate::host::state::StateFolder;
 use crate::host::{Host, HostError, LogSource};
 use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
@@ -288,10 +288,7 @@ impl LiveLog {
                 _ => span,
             });
         }
-        self.days = match self.on_disk(|store| store.days()) {
-            Some(days) => days,
-            None => crate::journal::days_of(self.kept.iter().map(|kept| kept.event.as_ref())),
-        };
+        self.days = self.on_disk(|store| store.days()).unwrap_or_default();
     }
 
     /// Writes events to the journal on disk, if there is one, and gives them back.

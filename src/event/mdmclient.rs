@@ -76,12 +76,24 @@ fn what(said: &str) -> Option<(EventKind, Option<Channel>)> {
     if let Some(rest) = said.strip_prefix("Responding 'NotNow' to server request: ") {
         return not_now(rest);
     }
-    let what = request_sent(said)
+    let what = connect(said)
+        .or_else(|| request_sent(said))
         .or_else(|| response_received(said))
         .or_else(|| error_chain(said))
         .or_else(|| pending_response(said))
         .or_else(|| identity_trouble(said))?;
     Some((what, None))
+}
+
+/// `Calling MDM_Connect (At login: no) <PushNotification> for: https://mdm.example.com/mdm` and
+/// `No commands from server: https://mdm.example.com/mdm` (from a capture of macOS 15 to 27; no version is stated).
+fn connect(said: &str) -> Option<EventKind> {
+    if said.starts_with("No commands from server: ") {
+        return Some(EventKind::NoCommands);
+    }
+    let (_at_login, rest) = said.strip_prefix("Calling MDM_Connect (")?.split_once(") <")?;
+    let (cause, _url) = rest.split_once("> for: ")?;
+    Some(EventKind::Connect { cause: bounded(cause) })
 }
 
 /// `>>>>> Sending HTTP request (PUT) [Acknowledged(ScheduleOSUpdateScan):6c7d9d3d-…] >>>>>` (13.0); a report from

@@ -1,5 +1,6 @@
 //! What was said: log records made into events. One file a speaker; a record that says nothing of MDM is no event.
 
+pub mod answer;
 mod enforcement;
 pub mod install_log;
 mod mdmclient;
@@ -12,6 +13,7 @@ mod update_brain;
 use crate::log::LogRecord;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::ChannelKind;
+use answer::Answer;
 use serde::{Deserialize, Serialize};
 use update::{UpdateEvent, UpdateLog, UpdateMessage};
 
@@ -32,19 +34,26 @@ pub struct Event {
     pub thread: u64,
     /// The channel that the process served; `None` where the log does not say.
     pub channel: Option<Channel>,
-    /// What it said.
+    /// EventKind it said.
     pub kind: EventKind,
 }
 
 impl Event {
-    /// Whether the server answered 200: the proof that the Mac and its server talk. A user's agent is a process of its
+    /// What the server's answer on the device channel says; `None` if this is none. A user's agent is a process of its
     /// own, and talks on while the daemon hangs: it proves nothing of the Mac.
-    pub fn is_success(&self) -> bool {
-        let answered = matches!(
-            self.kind,
-            EventKind::ResponseReceived { status: 200, .. } | EventKind::DeclarativeResponse { status: 200 }
-        );
-        answered && !matches!(self.channel, Some(Channel::User(_)))
+    pub fn answer(&self) -> Option<Answer> {
+        match self.kind {
+            _ if matches!(self.channel, Some(Channel::User(_))) => None,
+            EventKind::ResponseReceived { status, .. } => Some(Answer::of(status, false)),
+            EventKind::DeclarativeResponse { status } => Some(Answer::of(status, true)),
+            _ => None,
+        }
+    }
+
+    /// Whether it counts for how long a Mac is usually silent: a success in a line that macOS keeps on disk. What
+    /// remotemanagementd says is kept in memory for minutes only, so that its absence proves nothing.
+    pub fn is_kept_success(&self) -> bool {
+        matches!(self.kind, EventKind::ResponseReceived { .. }) && self.answer() == Some(Answer::Success)
     }
 
     /// Whether it is about OS updates alone. Such events are many, and are kept apart from the others.
@@ -78,14 +87,14 @@ pub enum EventKind {
     RequestSent {
         /// The HTTP method.
         method: Box<str>,
-        /// What the request was.
+        /// EventKind the request was.
         message: HttpMessage,
     },
     /// mdmclient got the answer to a request.
     ResponseReceived {
         /// The HTTP status.
         status: u16,
-        /// What the request was.
+        /// EventKind the request was.
         message: HttpMessage,
     },
     /// mdmclient began to work on a command.
@@ -117,6 +126,13 @@ pub enum EventKind {
         /// The error's text.
         text: Option<Box<str>>,
     },
+    /// mdmclient connects to the server to ask for commands.
+    Connect {
+        /// Why, in the log's own word: `PushNotification`.
+        cause: Box<str>,
+    },
+    /// The server has no commands for this Mac.
+    NoCommands,
     /// mdmclient cannot use its identity.
     IdentityTrouble(IdentityTrouble),
     /// remotemanagementd got an answer from the server.

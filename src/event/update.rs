@@ -4,6 +4,7 @@
 //! which things happen.
 
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::SourceName;
 use serde::{Deserialize, Serialize};
 
 /// Something said of OS updates.
@@ -24,6 +25,15 @@ pub enum UpdateLog {
     Unified,
     /// `/var/log/install.log`.
     Install,
+}
+
+impl UpdateLog {
+    pub fn source(self) -> SourceName {
+        match self {
+            Self::Unified => SourceName::UnifiedLog,
+            Self::Install => SourceName::InstallLog,
+        }
+    }
 }
 
 /// What was said.

@@ -1,7 +1,9 @@
 //! HTTP requests paired with their responses.
 
+use crate::event::answer::Answer;
 use crate::event::{Channel, Event, EventKind, HttpMessage};
 use crate::vocabulary::Time;
+use crate::vocabulary::codes::ExchangeOutcome;
 use std::collections::HashMap;
 
 /// One HTTP request of mdmclient, or one answer that remotemanagementd got.
@@ -15,7 +17,7 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// The HTTP method, where it was logged.
     pub method: Option<Box<str>>,
-    /// What the request was; `None` for declarative management, which does not say.
+    /// EventKind the request was; `None` for declarative management, which does not say.
     pub message: Option<HttpMessage>,
     /// The channel it was for.
     pub channel: Option<Channel>,
@@ -24,9 +26,17 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Whether the server answered with an error. Other codes than 200 below 400 prove neither health nor failure.
-    pub fn was_refused(&self) -> bool {
-        self.status.is_some_and(|status| status >= 400)
+    /// What the server's answer says; `None` without one.
+    pub fn answer(&self) -> Option<Answer> {
+        Some(Answer::of(self.status?, self.message.is_none()))
+    }
+
+    pub fn outcome(&self) -> ExchangeOutcome {
+        match self.answer() {
+            Some(Answer::Refusal) => ExchangeOutcome::HttpError,
+            Some(Answer::Success | Answer::Gone | Answer::Neutral) => ExchangeOutcome::Ok,
+            None => ExchangeOutcome::Unanswered,
+        }
     }
 }
 

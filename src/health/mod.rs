@@ -1,14 +1,18 @@
 //! What it means: pure rules over events, facts and a clock value.
 
 pub mod commands;
+pub mod contact;
 pub mod enrollment;
 pub mod exchanges;
 pub mod identity;
 mod identity_search;
 pub mod updates;
+mod usual_gap;
 pub mod watchdog;
+pub mod window;
 
 use crate::event::Event;
+use crate::event::update::UpdateLog;
 use crate::facts::certificates::Certificate;
 use crate::facts::ddm_state::DdmState;
 use crate::facts::enrollment::ProfilesStatus;
@@ -20,8 +24,9 @@ use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
 use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
 use crate::journal::Journal;
+use crate::journal::awake::AwakeSpans;
 use crate::vocabulary::codes::SourceReason;
-use crate::vocabulary::{Fact, SourceStatus, Time};
+use crate::vocabulary::{Fact, SourceStatus, Span, Time};
 use commands::Command;
 use enrollment::Enrollment;
 use exchanges::Exchange;
@@ -29,7 +34,7 @@ use identity::MdmIdentity;
 use std::sync::Arc;
 use updates::Update;
 use updates::enforcement::{self, Enforcement};
-use updates::stuck::SoftwareUpdates;
+use updates::stuck::{SoftwareUpdates, Told};
 use updates::timeline::{self, Entry};
 use watchdog::Verdict;
 
@@ -54,6 +59,8 @@ pub struct Evidence {
     pub certificates: Fact<Vec<Certificate>>,
     /// Since when the Mac has been awake.
     pub awake_since: Fact<Time>,
+    /// Whether the log of the last day is still being read.
+    pub still_reading: bool,
     /// What is known of OS updates beside the unified log.
     pub updates: UpdateEvidence,
     /// What mdm-health itself restarted.
@@ -89,6 +96,17 @@ pub struct StandIns {
 }
 
 impl Evidence {
+    /// When the Mac was awake, at least.
+    pub fn awake(&self) -> Fact<AwakeSpans> {
+        let since = self.awake_since.clone();
+        since.map(|from| AwakeSpans::new(vec![Span { from, to: self.now }]))
+    }
+
+    /// Whether the Mac is known to have no network connection now.
+    pub fn offline(&self) -> bool {
+        false
+    }
+
     /// The same with older answers where there are none now; `None` if none stands in.
     pub fn with_stand_ins(&self) -> Option<Self> {
         (self.stand_ins != StandIns::default()).then(|| {
@@ -192,7 +210,13 @@ impl Findings {
         let enforcements = enforcement::judge(&update_timeline, &evidence.updates, now);
         let log = events.iter().copied();
         let updates = updates::assemble(log, &mut update_timeline, &evidence.updates, &enforcements, now);
-        let software = SoftwareUpdates { timeline: &update_timeline, enforcements: &enforcements };
+        let trusted: Vec<Entry> =
+            update_timeline.iter().filter(|entry| entry.log == UpdateLog::Unified).cloned().collect();
+        let trusted_enforcements = enforcement::judge(&trusted, &evidence.updates, now);
+        let software = SoftwareUpdates {
+            all: Told { timeline: &update_timeline, enforcements: &enforcements },
+            trusted: Told { timeline: &trusted, enforcements: &trusted_enforcements },
+        };
         let verdict = watchdog::judge(&evidence, &enrollment, &identity, &events, &commands, &exchanges, &software);
         Self { commands, exchanges, enrollment, identity, updates, update_timeline, enforcements, verdict, evidence }
     }

@@ -22,7 +22,7 @@ pub struct Day {
 /// The days of events in the order of time.
 pub fn of<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Day> {
     let mut days: Vec<Day> = Vec::new();
-    for at in events.filter(|event| event.is_success()).map(|event| event.at.timestamp_micros()) {
+    for at in events.filter(|event| event.is_kept_success()).map(|event| event.at.timestamp_micros()) {
         match days.last_mut() {
             Some(day) if start_of_day(day.last) == start_of_day(at) => {
                 day.successes += 1;
@@ -64,7 +64,7 @@ pub fn add(connection: &Connection, event: &Event) -> Result<Option<i64>> {
              ON CONFLICT (day) DO UPDATE SET events = events + ?2, updates = updates + ?3",
         )?
         .execute([day, 1 - update, update])?;
-    if !event.is_success() {
+    if !event.is_kept_success() {
         return Ok(None);
     }
     let in_order = connection

@@ -1,5 +1,6 @@
 //! The events that were kept, in order, and the span of time for which they are all there are.
 
+pub mod awake;
 mod days;
 mod schema;
 pub mod store;
@@ -30,7 +31,8 @@ pub struct Journal {
     pub records: u64,
     /// The span that the log evidence covers without a hole; unknown if the log could not be read.
     pub covers: Fact<Span>,
-    /// The days on which the server answered, oldest first, as far back as they are kept.
+    /// The days with successes, oldest first, as far back as they are kept on disk; empty without a journal on disk, when
+    /// the events tell them.
     pub days: Vec<Day>,
 }
 
@@ -65,12 +67,11 @@ impl Journal {
         events.push_back(Arc::new(event));
     }
 
-    /// Puts the events in the order of their times, equal times in the order of the log, and counts their days.
+    /// Puts the events in the order of their times, equal times in the order of the log.
     pub fn settle(&mut self) {
         self.events.make_contiguous().sort_by_key(|event| event.at);
         self.updates.make_contiguous().sort_by_key(|event| event.at);
         self.updates_from = self.updates.front().filter(|_| self.dropped_updates > 0).map(|event| event.at);
-        self.days = days::of(self.events.iter().map(AsRef::as_ref));
     }
 
     /// The events, oldest first, without those about OS updates alone.

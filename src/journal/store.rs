@@ -270,7 +270,7 @@ fn insert(transaction: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<bool> 
         .prepare_cached(
             "INSERT OR IGNORE INTO events (subject, at, mach, key, success, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![kept.event.is_update(), at, mach, key, kept.event.is_success(), body])?;
+        .execute(params![kept.event.is_update(), at, mach, key, kept.event.is_kept_success(), body])?;
     Ok(added == 1)
 }
 

@@ -19,6 +19,7 @@ pub fn state(state: WatchdogState) -> Look {
         WatchdogState::Ok => ("OK", "good", "s-ok"),
         WatchdogState::Quiet => ("Quiet", "calm", "s-quiet"),
         WatchdogState::Stuck => ("Stuck", "bad", "s-stuck"),
+        WatchdogState::ServerError => ("Server error", "bad", "s-stuck"),
         WatchdogState::IdentityError => ("Identity error", "bad", "s-identity"),
         WatchdogState::NotEnrolled => ("Not enrolled", "doubt", "s-none"),
         WatchdogState::Unknown => ("Unknown", "doubt", "s-unknown"),

@@ -5,7 +5,6 @@ use crate::event::Channel;
 use crate::event::HttpMessage;
 use crate::health::Findings;
 use crate::health::exchanges::Exchange;
-use crate::vocabulary::codes::ExchangeOutcome;
 
 /// In the order in which the log first names the requests.
 pub fn rows(findings: &Findings) -> Vec<MdmExchangesRow> {
@@ -31,11 +30,7 @@ fn row(exchange: &Exchange) -> MdmExchangesRow {
         command_uuid: text(token.map(|token| token.to_string())),
         http_status: exchange.status.map(i32::from),
         duration_ms: duration.map(|duration| duration.num_milliseconds()),
-        outcome: Some(match exchange.status {
-            Some(..400) => ExchangeOutcome::Ok,
-            Some(_) => ExchangeOutcome::HttpError,
-            None => ExchangeOutcome::Unanswered,
-        }),
+        outcome: Some(exchange.outcome()),
         channel: exchange.channel.map(Channel::kind),
         pid: Some(i64::from(exchange.pid)).filter(|pid| *pid != 0),
     }

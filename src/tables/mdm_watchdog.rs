@@ -2,7 +2,7 @@
 
 use super::{MdmWatchdogRow, text};
 use crate::health::Findings;
-use crate::health::watchdog::WINDOW;
+use crate::health::window::WINDOW;
 
 /// Always one row.
 pub fn rows(findings: &Findings) -> Vec<MdmWatchdogRow> {
@@ -31,6 +31,7 @@ pub fn rows(findings: &Findings) -> Vec<MdmWatchdogRow> {
         window_seconds: i32::try_from(WINDOW.num_seconds()).ok(),
         usual_gap_seconds: verdict.usual_gap.map(|gap| gap.num_seconds()),
         awake_since: findings.evidence.awake_since.known().copied(),
+        awake_seconds: verdict.awake_seconds,
         log_from: covers.map(|span| span.from),
         log_to: covers.map(|span| span.to),
         checked_at: Some(findings.evidence.now),

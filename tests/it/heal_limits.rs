@@ -133,7 +133,12 @@ fn no_restart_without_proof() {
     is_refused(&mac, &restart(), "evidence_unknown", "Could not open local log store");
     mac.set("log", "works");
     mac.say(&[mdmclient("17:40:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
-    is_refused(&mac, &restart(), "not_stuck", "mdm_client_stuck is 0. The server answered 200 at 2026-11-23T17:40:00Z");
+    is_refused(
+        &mac,
+        &restart(),
+        "not_stuck",
+        "mdm_client_stuck is 0. The server accepted a request at 2026-11-23T17:40:00Z",
+    );
     let updates = [("action", text("restart_softwareupdated"))];
     is_refused(&mac, &updates, "not_stuck", "mdm_software_updates_stuck is 0");
     is_refused(&mac, &[("action", text("heal"))], "not_stuck", "mdm_software_updates_stuck is 0");

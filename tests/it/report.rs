@@ -280,7 +280,7 @@ fn updates_that_are_stuck_show_beside_a_client_that_is_not() {
 fn moments_are_in_the_macs_own_time_everywhere() {
     let page = page(&findings(&fixture("updates/macos-14-prepared-for-its-deadline")));
     assert!(page.contains(
-        "The server answered 200 at <time datetime=\"2024-12-16T16:50:00Z\">2024-12-16 10:50:00 −06:00</time>."
+        "The server accepted a request at <time datetime=\"2024-12-16T16:50:00Z\">2024-12-16 10:50:00 −06:00</time>."
     ));
     assert!(
         page.contains("the Mac’s local time (UTC−06:00)")

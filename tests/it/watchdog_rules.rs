@@ -256,7 +256,7 @@ fn a_request_sent_this_minute_may_still_be_answered() {
 }
 
 #[test]
-fn a_server_that_refuses_is_stuck() {
+fn a_server_that_refuses_is_a_server_error() {
     let row = mac()
         .said(SUCCESS_91_MINUTES_AGO)
         .said(
@@ -264,7 +264,7 @@ fn a_server_that_refuses_is_stuck() {
              2026-11-23 17:00:01 <<<<< Received HTTP response (503) [Idle] <<<<<",
         )
         .watchdog();
-    assert_eq!(verdict(&row), ("stuck", "server_errors", Some(1), None));
+    assert_eq!(verdict(&row), ("server_error", "server_refuses", Some(1), None));
     assert_eq!(row.number("last_http_status"), Some(503));
 }
 
@@ -287,10 +287,10 @@ fn what_came_before_the_covered_span_may_have_been_answered_where_nobody_looked(
 }
 
 #[test]
-fn a_status_that_is_neither_200_nor_an_error_proves_nothing() {
-    let line = "2026-11-23 17:30:00 </usr/libexec/remotemanagementd> Got back from MDM: 204";
+fn a_redirect_proves_nothing() {
+    let line = "2026-11-23 17:30:00 </usr/libexec/remotemanagementd> Got back from MDM: 302";
     let row = mac().said(SUCCESS_91_MINUTES_AGO).said(line).watchdog();
-    assert_eq!((row.text("state"), row.number("last_http_status")), (Some("quiet"), Some(204)));
+    assert_eq!((row.text("state"), row.number("last_http_status")), (Some("quiet"), Some(302)));
 }
 
 #[test]

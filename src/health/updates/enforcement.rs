@@ -1,6 +1,5 @@
 //! Updates that DDM enforces: what the Mac keeps of them, what its logs say of them, and how they stand.
 
-use super::source;
 use super::timeline::{Entry, Happening};
 use super::versions::{compare, compare_builds, same};
 use crate::event::update::{Declaration, Standing, UpdateMessage};
@@ -95,12 +94,12 @@ pub fn judge(entries: &[Entry], evidence: &UpdateEvidence, now: Time) -> Vec<Enf
             Happening::Said(UpdateMessage::Declared { standing, declaration }) => {
                 let one = take(&mut known, declaration);
                 one.named = one.named.max(Some((entry.at, *standing)));
-                one.sources.insert(source(entry.log));
+                one.sources.insert(entry.log.source());
             }
             Happening::Said(UpdateMessage::Rejected { declaration, .. }) if declaration.key.is_some() => {
                 let one = take(&mut known, declaration);
                 one.rejected = Some(entry.at);
-                one.sources.insert(source(entry.log));
+                one.sources.insert(entry.log.source());
             }
             _ => {}
         }

@@ -2,7 +2,6 @@
 
 use super::enforcement::Enforcement;
 use super::operation::{Hand, Operation};
-use super::source;
 use super::status::{Id, Update};
 use super::timeline::{Entry, Happening, Item};
 use super::versions::key_parts;
@@ -139,7 +138,7 @@ impl Fold {
     }
 
     fn entry(&mut self, index: usize, entry: &Entry, entries: &mut [Entry]) {
-        let (at, from) = (entry.at, source(entry.log));
+        let (at, from) = (entry.at, entry.log.source());
         match &entry.what {
             Happening::Item(item) => self.item(item, at, from),
             Happening::Said(UpdateMessage::Found { product_keys }) => self.found(product_keys, at, from),
@@ -306,7 +305,7 @@ impl Fold {
             Hand::None | Hand::Many => Id::Untied,
         };
         let update = self.update(&id);
-        update.heard(source(UpdateLog::Unified), Some(ordered));
+        update.heard(UpdateLog::Unified.source(), Some(ordered));
         update.ordered(ordered);
     }
 

@@ -13,23 +13,14 @@ mod versions;
 
 pub use status::{Id, Update};
 
-use crate::event::update::UpdateLog;
 use crate::event::{Event, EventKind, HttpMessage};
 use crate::health::UpdateEvidence;
 use crate::vocabulary::Time;
-use crate::vocabulary::codes::{SourceName, UpdateKind, UpdatePhase};
+use crate::vocabulary::codes::{UpdateKind, UpdatePhase};
 use enforcement::Enforcement;
 use fold::{Fold, Step};
 use std::cmp::Ordering;
 use timeline::Entry;
-
-/// The name of a log among the sources.
-pub fn source(log: UpdateLog) -> SourceName {
-    match log {
-        UpdateLog::Unified => SourceName::UnifiedLog,
-        UpdateLog::Install => SourceName::InstallLog,
-    }
-}
 
 /// Puts the updates together, and ties the entries of the timeline to them. `events` are those of the unified log.
 pub fn assemble<'e>(

@@ -1,9 +1,8 @@
 //! One operation of softwareupdated, from `ACCEPTED` to the next: what its reports say, before it is known whose they
 //! are.
 
-use super::status::{Reached, Update};
+use super::status::{Id, Reached, Update};
 use super::timeline::Entry;
-use super::{Id, source};
 use crate::event::update::{Progress, Report, UpdateMessage};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdatePhase};
@@ -138,7 +137,7 @@ impl Operation {
 
     fn hear(&mut self, entry: &Entry, index: usize, hand: Hand) {
         self.entries.push(index);
-        self.heard.push((source(entry.log), entry.at));
+        self.heard.push((entry.log.source(), entry.at));
         self.hand = match (std::mem::replace(&mut self.hand, Hand::Many), hand) {
             (Hand::Many, _) | (_, Hand::Many) => Hand::Many,
             (Hand::None, other) | (other, Hand::None) => other,

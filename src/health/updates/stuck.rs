@@ -6,7 +6,7 @@ use super::timeline::{Entry, Happening};
 use crate::event::update::UpdateMessage;
 use crate::health::Evidence;
 use crate::health::commands::Command;
-use crate::health::watchdog::{FRESHNESS, WINDOW};
+use crate::health::window::{FRESHNESS, WINDOW};
 use crate::vocabulary::codes::{SoftwareUpdatesReason, SourceReason};
 use crate::vocabulary::{Fact, Time};
 use chrono::TimeDelta;
@@ -20,9 +20,15 @@ const RECENT_FAILURE: TimeDelta = TimeDelta::hours(24);
 /// The Mac counts failures by itself. A count of one is a failure; from two on, it has risen.
 const RISEN: i64 = 2;
 
-/// What is known of OS updates.
+/// What is known of OS updates, with and without what install.log says: any user can write there.
 pub struct SoftwareUpdates<'f> {
-    /// What happened, in order.
+    pub all: Told<'f>,
+    pub trusted: Told<'f>,
+}
+
+/// What some of the logs tell of OS updates.
+pub struct Told<'f> {
+    /// In the order of time.
     pub timeline: &'f [Entry],
     /// What DDM enforces.
     pub enforcements: &'f [Enforcement],
@@ -42,9 +48,25 @@ pub struct Client<'f> {
 }
 
 impl SoftwareUpdates<'_> {
+    /// Judges. install.log may show that an update moves or was put off, and never makes it stuck.
+    pub fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> Answer {
+        let (all, trusted) = (self.all.judge(evidence, client), self.trusted.judge(evidence, client));
+        match (all.0, trusted.0) {
+            (Some(true), Some(true)) => trusted,
+            (Some(true), _) if evidence.updates.ddm_state.known().is_some() => trusted,
+            (Some(true), _) => (None, SoftwareUpdatesReason::EnforcementUnknown),
+            (_, Some(true)) => all,
+            // Where neither says that it is stuck, install.log changes nothing.
+            (_, _) if evidence.updates.ddm_state.known().is_some() => trusted,
+            (_, _) => all,
+        }
+    }
+}
+
+impl Told<'_> {
     /// Judges. What DDM says counts where it says that something is stuck, or leaves it open; on macOS 27 it is all
     /// that counts.
-    pub fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> Answer {
+    fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> Answer {
         if client.not_enrolled {
             return (Some(false), SoftwareUpdatesReason::NotEnrolled);
         }
@@ -105,7 +127,7 @@ impl SoftwareUpdates<'_> {
             return (Some(false), SoftwareUpdatesReason::UpdateInProgress);
         }
         // A Mac that slept could not install, and a log that does not reach back shows no progress.
-        let awake = evidence.awake_since.known().is_some_and(|since| *since <= now - WINDOW);
+        let awake = evidence.awake().known().is_some_and(|awake| awake.within(due, now) >= WINDOW);
         if awake && covers(evidence, now - WINDOW) {
             (Some(true), SoftwareUpdatesReason::EnforcementPastDue)
         } else {

@@ -8,7 +8,7 @@ mod scale;
 mod updates;
 
 use super::{Report, html};
-use crate::health::watchdog::WINDOW;
+use crate::health::window::WINDOW;
 use crate::tables::{
     MDM_COMMANDS_RECENT, MDM_EXCHANGES, MDM_WATCHDOG, OS_UPDATE_ENFORCEMENT, OS_UPDATE_EVENTS, OS_UPDATE_STATUS,
 };

@@ -1,7 +1,7 @@
 //! The stretch of time that the timeline shows, and its ticks.
 
 use super::super::clock::Clock;
-use crate::health::watchdog::WINDOW;
+use crate::health::window::WINDOW;
 use crate::vocabulary::Time;
 use chrono::{TimeDelta, Timelike};
 
