@@ -10,7 +10,7 @@
 --   a Mac without MDM. Fails if it is stuck, if its identity cannot be used, and if the answer is unknown.
 -- resolution: Run SELECT state, reason, detail FROM mdm_watchdog on the Mac. If state is stuck and reason is
 --   command_hung, requests_unanswered or silent_too_long, connect the Mac to the internet, then run the report
---   "Restart what is stuck". If reason is server_errors, check the MDM server. If state is identity_error, enroll the
+--   "Restart what is stuck". If state is server_error, check the MDM server. If state is identity_error, enroll the
 --   Mac again. If state is unknown, nothing is known to be broken; recently_awake goes away by itself, for other
 --   reasons see mdm_health_status.
 SELECT state, reason, last_success_at, last_command_type, last_command_at
