@@ -34,7 +34,7 @@ pub struct Event {
     pub thread: u64,
     /// The channel that the process served; `None` where the log does not say.
     pub channel: Option<Channel>,
-    /// EventKind it said.
+    /// What it said.
     pub kind: EventKind,
 }
 

@@ -3,6 +3,7 @@
 pub mod captured;
 pub mod extension;
 pub mod fake_mac;
+pub mod fleet_day;
 pub mod heal_mac;
 pub mod keychain;
 pub mod live_mac;

@@ -1,0 +1,21 @@
+//! A day of 1,000 laptops through the rules, every 5 minutes: `cargo bench --bench fleet_day`. It prints what came of it
+//! and fails if a healthy Mac was ever called stuck, a stuck one was not found within 100 minutes awake, or a policy
+//! flipped more than twice on a healthy Mac.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a bench that cannot measure may stop"
+)]
+
+#[path = "../tests/it/support/fleet_day.rs"]
+mod fleet_day;
+
+fn main() {
+    let figures = fleet_day::run(1_000);
+    println!("{figures:#?}");
+    assert!(figures.wrongly_stuck.is_empty(), "a healthy Mac was called stuck");
+    assert_eq!(figures.found, figures.to_be_found, "a stuck Mac was not found within 100 minutes awake");
+    assert!(figures.most_flips <= 2, "a policy flipped more than twice");
+}
