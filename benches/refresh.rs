@@ -5,16 +5,16 @@
 
 use chrono::{DateTime, TimeDelta};
 use mdm_health::collect::Collector;
-use mdm_health::host::{Act, Command, FileEnd, Host, HostError, LogSource, Output};
+use mdm_health::heal::Healer;
+use mdm_health::host::{Command, FileEnd, Host, HostError, LogSource, Output};
 use mdm_health::log::ReadOptions;
-use mdm_health::tables::{self, Context};
+use mdm_health::tables;
 use mdm_health::vocabulary::Span;
 use mdm_health::vocabulary::Time;
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{self, Cursor, Read};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,8 +53,8 @@ fn main() {
         );
     }
     for (events, mac) in kept.iter().zip(&macs) {
-        let context = Context { collector: mac.collector.clone(), patience: Duration::ZERO };
-        for table in tables::all(&context) {
+        let healer = Arc::new(Healer::new(mac.collector.clone(), None, Duration::ZERO));
+        for table in tables::all(healer) {
             let findings = mac.collector.findings(Duration::from_secs(5));
             let mut times: Vec<Duration> =
                 (0..ROUNDS).map(|_| timed(|| drop(black_box(table.rows(&findings))))).collect();
@@ -189,15 +189,7 @@ impl Host for InMemory {
     }
 
     fn uptime(&self) -> Result<i64, HostError> {
-        Err(HostError::NotLive)
-    }
-
-    fn may_act(&self, _: &Path) -> Result<(), HostError> {
-        Err(HostError::NotLive)
-    }
-
-    fn act(&self, _: Act) -> Result<Output, HostError> {
-        Err(HostError::NotLive)
+        Err(HostError::NotLive { missing: "running time" })
     }
 }
 

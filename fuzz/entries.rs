@@ -12,16 +12,16 @@ use mdm_health::facts::ddm_state::ddm_state;
 use mdm_health::facts::enrollment::profiles_status;
 use mdm_health::facts::identities::identities;
 use mdm_health::facts::management_status::management_status;
+use mdm_health::facts::policy::Policy;
 use mdm_health::facts::profiles_list::profiles_list;
 use mdm_health::facts::software_update_preferences::software_update_preferences;
 use mdm_health::facts::system_version::system_version;
 use mdm_health::facts::zone::Zone;
 use mdm_health::heal::actions;
 use mdm_health::heal::clock::Clock;
-use mdm_health::heal::policy::Policy;
 use mdm_health::health::Findings;
 use mdm_health::host::{
-    Act, Bookmark, Command, Daemon, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Recorded, archive,
+    Bookmark, Command, Daemon, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Recorded, archive,
 };
 use mdm_health::log::{ReadOptions, install_log, read_log};
 use mdm_health::osquery::hostile;
@@ -188,14 +188,6 @@ impl Host for SameEverywhere {
     fn is_live(&self) -> bool {
         self.install_log.is_some()
     }
-
-    fn may_act(&self, _: &Path) -> Result<(), HostError> {
-        Err(HostError::NotLive)
-    }
-
-    fn act(&self, _: Act) -> Result<Output, HostError> {
-        Err(HostError::NotLive)
-    }
 }
 
 /// An old-style property list, whole and behind a head line.
@@ -220,7 +212,7 @@ pub fn policy(data: &[u8]) {
     let safe = |error: &String| match error.split_whitespace().nth(1) {
         Some("AllowForce") => !policy.allow_force,
         Some("AllowedActions") => policy.allowed_actions.is_empty(),
-        Some("MinimumHours") => policy.minimum_hours == Policy::default().minimum_hours,
+        Some("MinimumHours") => policy.minimum_hours >= Policy::default().minimum_hours,
         Some("AutomaticHealMinutes") => policy.automatic_minutes.is_none(),
         _ => false,
     };

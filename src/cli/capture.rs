@@ -7,7 +7,7 @@ use super::progress;
 use super::signals::end_on_signals;
 use crate::collect;
 use crate::collect::source::{SourceError, SourceOptions};
-use crate::heal::status;
+use crate::facts::record;
 use crate::health::{Evidence, Findings};
 use crate::host::recording::{Recording, RecordingError, create, making};
 use crate::host::{HostError, Recorded, archive, capture::Description};
@@ -123,7 +123,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     let span = TimeDelta::hours(options.hours.into());
     let recording = Recording::new(progress::watched(host), folder.clone(), span);
     let evidence = collect::evidence(&recording, &source.read_options(), &source.state_dir());
-    let restarts = status::record(&recording, &source.state_dir()).ok();
+    let restarts = record::record(&recording, &source.state_dir()).ok();
     let restarts = restarts.and_then(|record| serde_json::to_vec_pretty(&record).ok());
     let system = evidence.updates.system_version.known();
     let description = recording.finish(

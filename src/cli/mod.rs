@@ -15,8 +15,9 @@ mod watchdog;
 
 use crate::collect::Collector;
 use crate::collect::source::SourceOptions;
+use crate::heal::Healer;
 use crate::report::file::{FileError, Target};
-use crate::tables::{self, Context};
+use crate::tables;
 use crate::vocabulary::codes::CODE_SETS;
 use crate::{host, report};
 use capture::{CaptureError, CaptureOptions};
@@ -149,7 +150,9 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
         Command::Report(target) => return report(arguments, target),
         Command::Diagnose(giving) => watchdog::diagnose(&collector(arguments)?, PATIENCE, giving),
         Command::Heal { automatic, giving } => {
-            let (printed, healed) = watchdog::heal(&collector(arguments)?, PATIENCE, *automatic, giving);
+            let collector = collector(arguments)?;
+            let healer = healer(arguments, &collector);
+            let (printed, healed) = watchdog::heal(&collector, &healer, PATIENCE, *automatic, giving);
             let shown = print(&printed);
             return healed.map_err(|refusal| (1, refusal.to_string().trim_end().to_owned())).and(shown);
         }
@@ -164,7 +167,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
                 (_, true) => Format::Csv,
                 _ => Format::Table,
             };
-            let tables = tables::all(&Context { collector: collector.clone(), patience: PATIENCE });
+            let tables = tables::all(Arc::new(healer(arguments, &collector)));
             shell::query(sql, format, tables, move || collector.findings_of_a_day(PATIENCE))
                 .map_err(|error| (1, format!("{error}.")))?
         }
@@ -178,7 +181,7 @@ fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
     target.check().map_err(refused)?;
     let collector = collector(arguments)?;
     let findings = collector.findings_of_a_day(PATIENCE);
-    let tables = tables::all(&Context { collector, patience: PATIENCE });
+    let tables = tables::all(Arc::new(healer(arguments, &collector)));
     let page = report::page(arguments.source.name(), &findings, &tables);
     if target.is_stdout() {
         return print(&page);
@@ -207,6 +210,10 @@ fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
     // Without it, what was started would only go on until it has something to print.
     let _ = end_on_signals(None);
     Ok(arguments.source.collector(progress::watched(host)))
+}
+
+fn healer(arguments: &Arguments, collector: &Arc<Collector>) -> Healer {
+    Healer::new(collector.clone(), arguments.source.actor(), PATIENCE)
 }
 
 /// mdm-watchdog's flags have one dash: `-diagnose`.

@@ -1,11 +1,10 @@
 //! A progress bar for people who wait for a long log; nothing where nobody looks.
 
-use crate::host::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output};
+use crate::host::{Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
 use std::time::Duration;
 
 /// The same host, with a progress bar on standard error if that is a terminal.
@@ -74,18 +73,6 @@ impl Host for Watched {
 
     fn uptime(&self) -> Result<i64, HostError> {
         self.0.uptime()
-    }
-
-    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
-        self.0.may_act(state_dir)
-    }
-
-    fn act(&self, act: Act) -> Result<Output, HostError> {
-        self.0.act(act)
-    }
-
-    fn pause(&self, time: Duration) {
-        self.0.pause(time);
     }
 }
 

@@ -144,9 +144,9 @@ fn not_a_formula(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::collect::Collector;
+    use crate::heal::Healer;
     use crate::host::Recorded;
     use crate::log::ReadOptions;
-    use crate::tables::Context;
     use std::fs;
     use std::path::Path;
     use std::time::Duration;
@@ -155,7 +155,7 @@ mod tests {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/quiet-healthy-day");
         let host = Box::new(Recorded::open(&fixture, None).unwrap());
         let collector = Collector::new(host, ReadOptions::default(), fixture.join("state"), None);
-        let tables = crate::tables::all(&Context { collector: collector.clone(), patience: Duration::ZERO });
+        let tables = crate::tables::all(Arc::new(Healer::new(collector.clone(), None, Duration::ZERO)));
         query(sql, Format::Csv, tables, move || collector.findings_of_a_day(Duration::from_secs(60)))
     }
 

@@ -68,13 +68,13 @@ pub fn diagnose(collector: &Arc<Collector>, patience: Duration, giving: &Giving)
 /// is stuck is no failure.
 pub fn heal(
     collector: &Arc<Collector>,
+    healer: &Healer,
     patience: Duration,
     automatic: bool,
     giving: &Giving,
 ) -> (String, Result<(), Refusal>) {
-    let healer = Healer::new(collector.clone(), patience);
     let healed = if automatic {
-        automatic::once(&healer)
+        automatic::once(healer)
     } else {
         healer.request(&Request::new(HealAction::Heal.word(), Some("mdm-health heal"))).map(|_| ())
     };

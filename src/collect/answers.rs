@@ -8,9 +8,9 @@ use crate::facts::certificates::Certificate;
 use crate::facts::enrollment::ProfilesStatus;
 use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
+use crate::facts::policy::Policy;
 use crate::facts::profiles_list::ProfilesList;
-use crate::facts::{awake, certificates, enrollment, identities, management_status, profiles_list};
-use crate::heal::{self, policy::Policy};
+use crate::facts::{awake, certificates, enrollment, identities, management_status, profiles_list, record};
 use crate::health::{Evidence, StandIns};
 use crate::host::Host;
 use crate::journal::Journal;
@@ -79,7 +79,7 @@ impl Answers {
         let certificates_status = certificates_status(&certificates);
         let (awake_since, awake_ms) = timed(|| awake::awake_since(host));
         let (updates, update_sources, old_updates) = self.updates.ask(reading, slow, summary);
-        let (restarts, restarts_ms) = timed(|| heal::status::restarts(host, reading.state_dir));
+        let (restarts, restarts_ms) = timed(|| record::restarts(host, reading.state_dir));
         sources.extend([
             profiles_status.status,
             fact_status(SourceName::Awake, &awake_since, now, awake_ms),
@@ -88,7 +88,7 @@ impl Answers {
             identities.status,
             certificates_status,
             fact_status(LEDGER, &restarts, now, restarts_ms),
-            heal::status::policy(reading.policy.as_ref(), now),
+            Policy::status(reading.policy.as_ref(), now),
         ]);
         sources.extend(update_sources);
         let oldest =

@@ -9,12 +9,13 @@ mod trouble;
 mod updates;
 
 use crate::event;
+use crate::facts::policy::Policy;
+use crate::facts::record;
 use crate::facts::restarts::Restarts;
-use crate::heal;
-use crate::heal::policy::Policy;
 use crate::health::{Evidence, Findings};
 use crate::host::{Host, LogSource};
 use crate::journal::Journal;
+use crate::journal::store::Retention;
 use crate::log::{self, LogSummary, ReadOptions};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
 use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
@@ -101,7 +102,7 @@ impl Collector {
     /// Reads anew what was restarted, and nothing else: the rest of the findings stays as old as it is.
     pub fn renew_restarts(&self) {
         let _turn = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
-        let restarts = heal::status::restarts(self.host(), &self.state_dir);
+        let restarts = record::restarts(self.host(), &self.state_dir);
         let mut state = self.lock();
         state.renewals += 1;
         if let Some((findings, _)) = &mut state.findings {
@@ -191,7 +192,7 @@ impl Collector {
         let host = self.host.as_ref();
         let moment = || host.now().unwrap_or_else(Utc::now);
         let policy = Policy::read(host);
-        let retention = policy.retention();
+        let retention = Retention::of(policy.journal_days, policy.journal_events);
         let Memory { log, answers } = memory.get_or_insert_with(|| Memory {
             log: LiveLog::new(journal_dir, retention, moment()),
             answers: Answers::default(),

@@ -2,7 +2,7 @@
 
 use crate::collect::Collector;
 use crate::host::root_folder;
-use crate::host::{Host, HostError, Live, Recorded, STATE_DIR};
+use crate::host::{Actor, Host, HostError, Live, Recorded, STATE_DIR};
 use crate::log::ReadOptions;
 use crate::vocabulary::Time;
 use chrono::{DateTime, FixedOffset};
@@ -63,6 +63,13 @@ impl SourceOptions {
             Some("") => Err(SourceError::Blank),
             Some(path) => Ok(Box::new(Recorded::open(path.as_ref(), self.now)?)),
         }
+    }
+
+    /// What can change something there: for heal, and nobody else. A recorded Mac has none.
+    pub fn actor(&self) -> Option<Actor> {
+        let live = matches!(self.source.as_deref(), None | Some("live"));
+        let root = live.then(|| root_folder::check(&self.root).ok()).flatten()?;
+        Some(Live::new(root, self.now).actor())
     }
 
     /// A path, or `live`.

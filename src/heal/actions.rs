@@ -12,7 +12,7 @@
 //! would have to go through all its other pids (it hands them out in order, up to 99998).
 
 use super::Conclusion;
-use crate::host::{Act, Command, Daemon, Host, HostError, Output};
+use crate::host::{Act, Actor, Command, Daemon, Host, HostError, Output};
 use crate::vocabulary::codes::{HealMethod, HealOutcome};
 use std::time::{Duration, Instant};
 
@@ -77,12 +77,13 @@ pub fn only(pids: &[u32]) -> Option<u32> {
 /// no further step is.
 pub fn restart<E>(
     host: &dyn Host,
+    actor: &Actor,
     daemon: Daemon,
     before: &[u32],
     mut record: impl FnMut(String) -> Result<(), E>,
 ) -> Result<Conclusion, E> {
     let mut step = |act: Act| {
-        let result = host.act(act);
+        let result = actor.act(act);
         record(sentence(act, &result)).map(|()| result)
     };
     if daemon == Daemon::Softwareupdated {
@@ -93,7 +94,7 @@ pub fn restart<E>(
     let kickstart = step(Act::Kickstart(daemon))?;
     match &kickstart {
         Ok(output) if output.code == Some(0) => {
-            let change = wait_for_change(host, daemon, before);
+            let change = wait_for_change(host, actor, daemon, before);
             Ok(conclude(daemon, before, HealMethod::Kickstart, output.code, change))
         }
         Ok(output) if is_refusal(output) => {
@@ -105,7 +106,7 @@ pub fn restart<E>(
             };
             match step(Act::Terminate(pid))? {
                 Ok(kill) if kill.code == Some(0) => {
-                    let change = wait_for_change(host, daemon, before);
+                    let change = wait_for_change(host, actor, daemon, before);
                     Ok(conclude(daemon, before, HealMethod::Signal, kill.code, change))
                 }
                 Ok(kill) => Ok(none_worked(daemon, before, kill.code, "launchctl and kill were both refused")),
@@ -167,14 +168,14 @@ fn look(host: &dyn Host, daemon: Daemon, before: &[u32]) -> Change {
 }
 
 /// Looks until there is a new process, or not for long.
-fn wait_for_change(host: &dyn Host, daemon: Daemon, before: &[u32]) -> Change {
+fn wait_for_change(host: &dyn Host, actor: &Actor, daemon: Daemon, before: &[u32]) -> Change {
     let start = Instant::now();
     let mut seen = look(host, daemon, before);
     for _ in 1..LOOKS {
         if matches!(seen, Change::New(_) | Change::Unknown(_)) || start.elapsed() > LONGEST {
             break;
         }
-        host.pause(BETWEEN_LOOKS);
+        actor.pause(BETWEEN_LOOKS);
         seen = look(host, daemon, before);
     }
     seen

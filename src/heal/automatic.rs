@@ -6,7 +6,7 @@ use crate::vocabulary::codes::{HealAction, WatchdogState};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How often to look whether the policy has changed, and to tend the record: see [`Healer::tend`].
+/// How often to look whether the policy has changed, and to look after the record: see [`Healer::housekeep`].
 const LOOK: Duration = Duration::from_secs(600);
 
 /// Runs until `wait` says that it is over: it lets the given time pass and gives `false` at the end of the program.
@@ -16,10 +16,10 @@ const LOOK: Duration = Duration::from_secs(600);
 pub fn run(healer: &Healer, mut wait: impl FnMut(Duration) -> bool) {
     let mut waited = Duration::ZERO;
     let mut chance = by_chance();
-    healer.tend();
+    healer.housekeep();
     while wait(LOOK) {
         waited += LOOK;
-        healer.tend();
+        healer.housekeep();
         let Some(minutes) = minutes(healer) else {
             waited = Duration::ZERO;
             continue;
@@ -34,7 +34,7 @@ pub fn run(healer: &Healer, mut wait: impl FnMut(Duration) -> bool) {
 
 /// Does once what the timer does each time, for whoever keeps the time.
 pub fn once(healer: &Healer) -> Result<(), Refusal> {
-    healer.tend();
+    healer.housekeep();
     minutes(healer).map_or(Ok(()), |_| heal(healer))
 }
 

@@ -56,7 +56,7 @@ impl<'h> Clock<'h> {
 
     /// What the wall clock says.
     pub fn wall(&self) -> Result<Time, HostError> {
-        self.host.now().ok_or(HostError::NotLive)
+        self.host.now().ok_or(HostError::NotLive { missing: "clock" })
     }
 }
 

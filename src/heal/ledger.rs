@@ -1,119 +1,55 @@
-//! `heal.db`: the record of every request, and what the limits rest on. It is written before anything is done, and
-//! refused as a whole when any of it is damaged.
-//!
-//! SQLite with `journal_mode = TRUNCATE` and `synchronous = FULL`: a commit is on the disk when it returns, because the
-//! journal is synced after it is cut. DELETE would need EXTRA for that. WAL too would keep a commit, but in a second
-//! file, which stays behind when only `heal.db` is moved or copied; and rows that go missing open the limit.
+//! Writing the record of restarts: each request before anything is looked at, each restart before its first step.
 
 use super::clock::{Clock, Moment, RunningTime};
 use super::{Conclusion, Request};
+use crate::facts::record::{self, NAME, RecordError, TABLES, VERSION, damaged, time};
 use crate::host::HostError;
 use crate::host::state::{StateError, StateFolder};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{HealMethod, HealOutcome, SourceReason};
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 use thiserror::Error;
 
-/// Its name in the state folder.
-const NAME: &str = "heal.db";
-
-/// The version of its tables, as `user_version`.
-const VERSION: i64 = 1;
-
-/// How many requests are kept. Beyond it the oldest go, but never one that began a restart: the limits rest on those.
+/// How many requests are kept. Beyond it the oldest are dropped, but never one that began a restart: the limits rest on
+/// those.
 const MAX_REQUESTS: i64 = 10_000;
 
-/// How long to wait for another process that writes.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// `began_*` is set when a restart is intended, before its first step. `ran` is running time (see [`super::clock`]).
-const TABLES: &str = "
-    CREATE TABLE requests (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        parent INTEGER,
-        action TEXT NOT NULL,
-        reason TEXT,
-        force INTEGER NOT NULL,
-        dry_run INTEGER NOT NULL,
-        requested_at INTEGER NOT NULL,
-        began_at INTEGER,
-        began_ran INTEGER,
-        finished_at INTEGER,
-        outcome TEXT NOT NULL,
-        method TEXT,
-        pid_before INTEGER,
-        pid_after INTEGER,
-        exit_code INTEGER,
-        detail TEXT NOT NULL DEFAULT '',
-        next_allowed_at INTEGER
-    ) STRICT;
-    CREATE TABLE clock (
-        one INTEGER PRIMARY KEY CHECK (one = 1),
-        ran INTEGER NOT NULL,
-        boot TEXT,
-        uptime INTEGER NOT NULL
-    ) STRICT;";
-
-/// Why there is no record, and so no heal.
+/// Why a request cannot be recorded, so that nothing is restarted.
 #[derive(Debug, Error)]
 pub enum LedgerError {
-    /// Its folder or file is not ours alone.
     #[error(transparent)]
-    State(#[from] StateError),
-    /// It is not what we wrote.
-    #[error(
-        "the record of restarts {path} is damaged: {why}. Nothing is restarted until somebody has looked at it: keep a copy, then move it away, and a new one begins"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A newer version wrote it.
-    #[error(
-        "the record of restarts {path} was written by a newer version of mdm-health (its version is {found}, not {VERSION}): install that one"
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: i64,
-    },
-    /// SQLite cannot read or write it.
-    #[error("the record of restarts cannot be read or written: {0}. Make sure that there is room on the disk")]
-    Sql(#[from] rusqlite::Error),
-    /// A capture does not hold it.
-    #[error(transparent)]
-    Recorded(HostError),
-    /// What a capture holds of it cannot be read.
-    #[error("restarts.json of the capture is no record of restarts: {0}. It may have been changed by hand")]
-    BadRecord(serde_json::Error),
+    Record(#[from] RecordError),
     /// Without clocks no limit can be kept.
     #[error("the clocks cannot be read: {0}")]
     Clock(#[from] HostError),
 }
 
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Record(error.into())
+    }
+}
+
+impl From<StateError> for LedgerError {
+    fn from(error: StateError) -> Self {
+        Self::Record(error.into())
+    }
+}
+
 impl LedgerError {
     pub fn reason(&self) -> SourceReason {
         match self {
-            Self::State(_) => SourceReason::LedgerNotOurs,
-            Self::Damaged { .. } => SourceReason::LedgerDamaged,
-            Self::Newer { .. } => SourceReason::LedgerNewer,
-            Self::Sql(_) => SourceReason::LedgerUnwritable,
-            Self::Recorded(error) => error.reason(),
-            Self::BadRecord(_) => SourceReason::NotUnderstood,
+            Self::Record(error) => error.reason(),
             Self::Clock(_) => SourceReason::ClockUnreadable,
         }
     }
 }
 
-/// The open record.
+/// The record, open for writing.
 pub struct Ledger {
-    pub(super) connection: Connection,
+    connection: Connection,
 }
 
 impl Ledger {
@@ -122,35 +58,12 @@ impl Ledger {
         if folder.file(NAME)?.is_none() {
             folder.publish(NAME, begin)?;
         }
-        Self::find(folder)?.ok_or_else(|| damaged(folder.place(NAME), "it went away"))
+        Self::find(folder)?.ok_or_else(|| damaged(folder.place(NAME), "it was removed meanwhile").into())
     }
 
     /// Opens the record if there is one.
     pub fn find(folder: &StateFolder) -> Result<Option<Self>, LedgerError> {
-        folder.file(NAME)?.map(|path| Self::open_file(&path)).transpose()
-    }
-
-    fn open_file(path: &Path) -> Result<Self, LedgerError> {
-        let broken = |error: rusqlite::Error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                damaged(path.to_owned(), error)
-            }
-            _ => LedgerError::Sql(error),
-        };
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(path, flags).map_err(broken)?;
-        durable(&connection).map_err(broken)?;
-        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(broken)?;
-        if found > VERSION {
-            return Err(LedgerError::Newer { path: path.to_owned(), found });
-        }
-        // An empty file is a database to SQLite, but not ours: ours is never seen before its tables are in it.
-        let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(broken)?;
-        if found != VERSION || sound != "ok" {
-            return Err(damaged(path.to_owned(), if sound == "ok" { "it holds no record" } else { &sound }));
-        }
-        Ok(Self { connection })
+        Ok(record::open(folder)?.map(|connection| Self { connection }))
     }
 
     /// Writes a new request down that is about to be worked on. Gives its number, and the moment by both clocks.
@@ -257,13 +170,6 @@ fn begin(path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// `fullfsync`: on a Mac a plain fsync does not reach the disk.
-fn durable(connection: &Connection) -> Result<(), rusqlite::Error> {
-    connection.busy_timeout(PATIENCE)?;
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;")?;
-    connection.pragma_update(None, "journal_mode", "TRUNCATE")
-}
-
 fn write(connection: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
@@ -317,16 +223,4 @@ fn last_begun(connection: &Connection, action: &str) -> Result<Option<Moment>, r
     let read = |row: &Row<'_>| Ok(time(row, "began_at")?.zip(Some(row.get("began_ran")?)));
     let last = connection.query_row(sql, [action], read).optional()?.flatten();
     Ok(last.map(|(wall, ran)| Moment { wall, ran }))
-}
-
-/// A moment of a row.
-pub(super) fn time(row: &Row<'_>, column: &str) -> Result<Option<Time>, rusqlite::Error> {
-    let Some(seconds) = row.get::<_, Option<i64>>(column)? else { return Ok(None) };
-    let time = DateTime::from_timestamp(seconds, 0);
-    // An act that cannot be dated must not go unseen.
-    time.map(Some).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, seconds))
-}
-
-fn damaged(path: PathBuf, why: impl ToString) -> LedgerError {
-    LedgerError::Damaged { path, why: why.to_string() }
 }

@@ -6,9 +6,9 @@
 use super::Request;
 use super::activity::InstallActivity;
 use super::clock::Moment;
-use super::policy::Policy;
+use crate::facts::policy::Policy;
 use crate::health::Findings;
-use crate::host::{Daemon, HostError};
+use crate::host::{ActError, Daemon, HostError};
 use crate::vocabulary::codes::{HealAction, HealOutcome, HealRefusal, SourceReason, WatchdogState};
 use crate::vocabulary::{Time, rfc3339};
 use chrono::TimeDelta;
@@ -69,15 +69,20 @@ impl Refusal {
         Self { code: code.into(), sentence: sentence.into(), next_allowed_at: None }
     }
 
-    /// The host's own words.
+    /// For a Mac that cannot be read.
     pub fn from_host(error: &HostError) -> Self {
-        let sentence = format!("Nothing was restarted: {error}.");
-        match error {
-            HostError::NotRoot { .. } => Self::new(HealRefusal::NotRoot, sentence),
-            HostError::NotNow => Self::new(HealRefusal::NotNow, sentence),
-            HostError::OtherLedger { .. } => Self::new(HealRefusal::OtherLedger, sentence),
-            _ => Self::new(error.reason(), sentence),
-        }
+        Self::new(error.reason(), format!("Nothing was restarted: {error}."))
+    }
+
+    /// For a Mac that may not be changed.
+    pub fn from_actor(error: &ActError) -> Self {
+        let code: RefusalCode = match error {
+            ActError::Recorded => SourceReason::NotCaptured.into(),
+            ActError::NotRoot { .. } => HealRefusal::NotRoot.into(),
+            ActError::NotNow => HealRefusal::NotNow.into(),
+            ActError::OtherLedger { .. } => HealRefusal::OtherLedger.into(),
+        };
+        Self::new(code, format!("Nothing was restarted: {error}."))
     }
 }
 

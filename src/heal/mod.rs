@@ -8,31 +8,28 @@ pub mod actions;
 pub mod activity;
 pub mod automatic;
 pub mod clock;
-pub mod entries;
 pub mod ledger;
 pub mod limits;
-pub mod policy;
 pub mod request;
-pub mod status;
 
 pub use limits::Refusal;
 pub use request::{Conclusion, Request};
 
 use crate::collect::Collector;
+use crate::facts::policy::Policy;
+use crate::facts::record::{self, Entry, RecordError};
 use crate::health::Findings;
 use crate::host::state::StateFolder;
-use crate::host::{Daemon, Host};
+use crate::host::{ActError, Actor, Daemon, Host};
 use crate::vocabulary::codes::{HealAction, HealOutcome, HealRefusal};
 use crate::vocabulary::{Code, Time};
 use clock::{Clock, Moment};
-use entries::Entry;
 use ledger::{Ledger, LedgerError};
-use policy::Policy;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The file in the state folder that is locked while a request is worked on.
+/// The file in the state folder that is locked while a request is carried out.
 const LOCK: &str = "heal.lock";
 
 impl From<LedgerError> for Refusal {
@@ -44,13 +41,15 @@ impl From<LedgerError> for Refusal {
 /// Carries requests out, within the limits.
 pub struct Healer {
     collector: Arc<Collector>,
-    patience: Duration,
+    /// `None` for a recorded Mac.
+    actor: Option<Actor>,
+    timeout: Duration,
 }
 
 impl Healer {
-    /// `patience` is how long to wait for evidence.
-    pub fn new(collector: Arc<Collector>, patience: Duration) -> Self {
-        Self { collector, patience }
+    /// `timeout` is how long to wait for evidence.
+    pub fn new(collector: Arc<Collector>, actor: Option<Actor>, timeout: Duration) -> Self {
+        Self { collector, actor, timeout }
     }
 
     /// Carries a request out and gives its number in the record; else says why not. A refused request is on record too,
@@ -64,14 +63,14 @@ impl Healer {
         self.answer(request, Some(objection))
     }
 
-    /// Whether there is a Mac here that could be changed, and not a recorded one.
-    pub fn is_live(&self) -> bool {
-        self.collector.host().is_live()
+    /// Whether this is a Mac that could be changed, and not a recorded one.
+    pub fn can_act(&self) -> bool {
+        self.actor.is_some()
     }
 
-    /// Every request on record.
-    pub fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
-        status::entries(self.collector.host(), self.collector.state_dir())
+    /// Every request in the record.
+    pub fn entries(&self) -> Result<Vec<Entry>, RecordError> {
+        record::entries(self.collector.host(), self.collector.state_dir())
     }
 
     /// What is allowed now.
@@ -81,20 +80,25 @@ impl Healer {
 
     /// The findings that a decision rests on: no answer is older than a minute, if the Mac gives them.
     pub fn findings(&self) -> Arc<Findings> {
-        self.collector.findings_to_act_on(self.patience)
+        self.collector.findings_to_act_on(self.timeout)
     }
 
-    /// What there is to do from time to time: closes what a crash left open, and looks at the clocks while a limit hangs
-    /// on them, so that the record knows how long the Mac has been running. A failure only makes the limit longer.
-    pub fn tend(&self) {
+    /// What to do from time to time: closes what a crash left open, and reads the clocks while a limit depends on them,
+    /// so that the record knows how long the Mac has been running. A failure only makes the limit longer.
+    pub fn housekeep(&self) {
         let (host, state_dir) = (self.collector.host(), self.collector.state_dir());
         let Ok(Some(folder)) = StateFolder::find(state_dir) else { return };
-        if let (Ok(()), Ok(Some(mut ledger)), Ok(lock)) =
-            (host.may_act(state_dir), Ledger::find(&folder), folder.lock(LOCK))
-        {
+        if let (Ok(_), Ok(Some(mut ledger)), Ok(lock)) = (self.may_act(), Ledger::find(&folder), folder.lock(LOCK)) {
             let closed = lock.map_or(Ok(()), |_lock| ledger.close_interrupted());
             let _ = closed.and_then(|()| ledger.keep_time_for(self.policy().limit(), &Clock::new(host)));
         }
+    }
+
+    /// What changes something, if it may.
+    fn may_act(&self) -> Result<&Actor, ActError> {
+        let actor = self.actor.as_ref().ok_or(ActError::Recorded)?;
+        actor.may_act(self.collector.state_dir())?;
+        Ok(actor)
     }
 
     fn answer(&self, request: &Request, objection: Option<Refusal>) -> Result<i64, Refusal> {
@@ -108,8 +112,8 @@ impl Healer {
     }
 
     fn on_record(&self, request: &Request, objection: Option<Refusal>) -> Result<(i64, Conclusion), Refusal> {
+        let actor = self.may_act().map_err(|error| Refusal::from_actor(&error))?;
         let (host, state_dir) = (self.collector.host(), self.collector.state_dir());
-        host.may_act(state_dir).map_err(|error| Refusal::from_host(&error))?;
         let folder = StateFolder::make(state_dir).map_err(LedgerError::from)?;
         let mut ledger = Ledger::open(&folder)?;
         let lock = folder.lock(LOCK).map_err(LedgerError::from)?;
@@ -125,7 +129,7 @@ impl Healer {
         // Nobody else is at work, so whatever is open was left so by a crash.
         ledger.close_interrupted()?;
         let (id, asked) = ledger.open_request(request, None, &clock)?;
-        let mut work = Work { healer: self, host, clock, ledger, policy: self.policy() };
+        let mut work = Work { healer: self, host, actor, clock, ledger, policy: self.policy() };
         let conclusion = match action {
             HealAction::Heal => work.heal(id, request)?,
             HealAction::RestartMdmclient => work.restart(id, Daemon::Mdmclient, request, asked)?,
@@ -153,6 +157,7 @@ fn understand(request: &Request, turn: bool) -> Result<HealAction, Refusal> {
 struct Work<'h> {
     healer: &'h Healer,
     host: &'h dyn Host,
+    actor: &'h Actor,
     clock: Clock<'h>,
     ledger: Ledger,
     policy: Policy,
@@ -215,13 +220,14 @@ impl Work<'_> {
             let detail = format!("{} would be restarted now; this was a dry run.", daemon.name());
             return Ok(Conclusion { pid_before, ..Conclusion::new(HealOutcome::DryRun, detail) });
         }
-        let (action, policy, host) = (HealAction::of(daemon), &self.policy, self.host);
+        let (action, policy) = (HealAction::of(daemon), &self.policy);
         let allowed = |last, now| limits::by_time(action, policy, last, now);
         let begun = match self.ledger.intend(id, action.word(), &self.clock, pid_before, allowed)? {
             Ok(begun) => begun,
             Err(refusal) => return Ok(refusal.into()),
         };
-        let mut conclusion = actions::restart(host, daemon, &before, |step| self.ledger.step(id, &step))?;
+        let mut conclusion =
+            actions::restart(self.host, self.actor, daemon, &before, |step| self.ledger.step(id, &step))?;
         conclusion.next_allowed_at = begun.wall.checked_add_signed(policy.limit());
         Ok(conclusion)
     }

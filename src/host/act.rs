@@ -1,63 +1,28 @@
-//! The commands that change something: an allow-list of its own, apart from those that only look. Only
-//! [`crate::heal`] uses them.
+//! Changing something on the Mac: an allow-list of commands apart from those that only read, and [`Actor`], the only thing
+//! that runs them. [`Live::actor`](super::Live::actor) makes one, and only heal holds it. A recorded Mac has none.
 
+use super::daemon::Daemon;
+use super::root_folder::{STATE_DIR, below, is_real};
+use super::{HostError, Output, process};
+use crate::vocabulary::Time;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
+use thiserror::Error;
 
-/// A daemon that may be restarted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Daemon {
-    /// Apple's MDM client: the daemon that serves the device channel, not the agents of the users.
-    Mdmclient,
-    /// Apple's software update daemon.
-    Softwareupdated,
-}
-
-impl Daemon {
-    /// Its name for people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mdmclient => "mdmclient",
-            Self::Softwareupdated => "softwareupdated",
-        }
-    }
-
-    /// The full path of its program.
-    pub fn image(self) -> &'static str {
-        match self {
-            Self::Mdmclient => "/usr/libexec/mdmclient",
-            Self::Softwareupdated => {
-                "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated"
-            }
-        }
-    }
-
-    /// The user it runs as, where that tells it from another process of the same program: users have an mdmclient of
-    /// their own as an agent. softwareupdated runs once, as `_softwareupdate` (200) or as root.
-    pub fn uid(self) -> Option<u32> {
-        match self {
-            Self::Mdmclient => Some(0),
-            Self::Softwareupdated => None,
-        }
-    }
-
-    fn service(self) -> &'static str {
-        match self {
-            Self::Mdmclient => "system/com.apple.mdmclient.daemon",
-            Self::Softwareupdated => "system/com.apple.softwareupdated",
-        }
-    }
-}
+/// How much a command that changes something may print, in bytes.
+const OUTPUT_CAP: usize = 64 << 10;
 
 /// A command that changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// Empties the cache of names.
     FlushNames,
-    /// Has mDNSResponder read everything anew.
+    /// Makes mDNSResponder read everything anew.
     ReloadNames,
     /// Ends the update brain; softwareupdated starts it when it needs it.
     EndUpdateBrain,
-    /// Has launchd end the daemon and start it.
+    /// Makes launchd end the daemon and start it.
     Kickstart(Daemon),
     /// Asks the process with exactly this pid to end.
     Terminate(u32),
@@ -75,7 +40,6 @@ impl Act {
         }
     }
 
-    /// The arguments, as a list.
     pub fn arguments(self) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         match self {
@@ -87,7 +51,7 @@ impl Act {
         }
     }
 
-    /// How long it may take before it is stopped. launchd gives a daemon 5 seconds to end before it kills it.
+    /// How long it may take before it is killed. launchd gives a daemon 5 seconds to end before it kills it.
     pub fn limit(self) -> Duration {
         Duration::from_secs(if matches!(self, Self::Kickstart(_)) { 10 } else { 2 })
     }
@@ -97,4 +61,62 @@ impl Act {
         let name = self.path().rsplit('/').next().unwrap_or_default();
         format!("{name} {}", self.arguments().join(" "))
     }
+}
+
+/// Changes something on the Mac below a root folder.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    root: PathBuf,
+    /// A moment that replaces the clock.
+    now: Option<Time>,
+}
+
+impl Actor {
+    pub(super) fn new(root: PathBuf, now: Option<Time>) -> Self {
+        Self { root, now }
+    }
+
+    /// Whether anything may be changed, with the record in that state folder.
+    pub fn may_act(&self, state_dir: &Path) -> Result<(), ActError> {
+        if !is_real(&self.root) {
+            return Ok(());
+        }
+        let user = rustix::process::geteuid();
+        if !user.is_root() {
+            Err(ActError::NotRoot { uid: user.as_raw() })
+        } else if self.now.is_some() {
+            Err(ActError::NotNow)
+        } else if state_dir != Path::new(STATE_DIR) {
+            Err(ActError::OtherLedger { path: state_dir.to_owned() })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs a command that changes something. A non-zero exit code is an answer, not an error.
+    pub fn act(&self, act: Act) -> Result<Output, HostError> {
+        process::run(below(&self.root, act.path()), &act.arguments(), act.limit(), OUTPUT_CAP)
+    }
+
+    /// Lets time pass between two looks.
+    pub fn pause(&self, time: Duration) {
+        thread::sleep(time);
+    }
+}
+
+/// Why nothing may be changed.
+#[derive(Debug, Error)]
+pub enum ActError {
+    #[error("this is a recorded Mac, and only a live one can be healed: leave out --source on the Mac itself")]
+    Recorded,
+    #[error(
+        "only root may restart a daemon, and mdm-health runs as uid {uid}: run it with sudo, or as an extension of osqueryd"
+    )]
+    NotRoot { uid: u32 },
+    #[error("--now cannot be used with heal: leave it out")]
+    NotNow,
+    #[error(
+        "--state-dir cannot be used with heal: restarts are limited by the one record in {STATE_DIR}, not by {path}"
+    )]
+    OtherLedger { path: PathBuf },
 }

@@ -1,8 +1,9 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
+use super::act::Actor;
 use super::process::{self, Running};
-use super::root_folder;
-use super::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, open_regular, read_bounded};
+use super::root_folder::below;
+use super::{Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, open_regular, read_bounded};
 use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
 use rustix::fs::{Mode, OFlags};
@@ -13,9 +14,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Where a Mac keeps what mdm-health knows.
-pub const STATE_DIR: &str = "/Library/Application Support/mdm-health";
 
 /// Every Mac has this file; nothing else does.
 const MARK_OF_A_MAC: &str = "/System/Library/CoreServices/SystemVersion.plist";
@@ -43,9 +41,6 @@ const LOG_PREDICATE: &str = concat!(
     r#" OR eventMessage CONTAINS "pallasNoPMVMatchFound=true" OR eventMessage CONTAINS "No updates found for DDM to enforce"))"#,
     r#" OR (process == "com.apple.MobileSoftwareUpdate.UpdateBrainService" AND eventMessage CONTAINS " progress: ")"#,
 );
-
-/// How much a command that changes something may print, in bytes.
-const ACT_OUTPUT_CAP: usize = 64 << 10;
 
 /// The largest file of settings that is read, in bytes.
 const MAX_TRUSTED: u64 = 1 << 20;
@@ -79,6 +74,11 @@ impl Live {
     /// Whether there is a Mac below that folder.
     pub fn is_a_mac(root: &Path) -> bool {
         below(root, MARK_OF_A_MAC).exists()
+    }
+
+    /// What can change something on this Mac: for heal, and nobody else.
+    pub fn actor(&self) -> Actor {
+        Actor::new(self.root.clone(), self.now)
     }
 }
 
@@ -136,10 +136,14 @@ impl Host for Live {
             Ok(file) => File::from(file),
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(Errno::LOOP) => return Err(HostError::NotTrusted { path, why: "is a symbolic link".to_owned() }),
+            // A socket or a device without a driver.
+            Err(Errno::NXIO | Errno::OPNOTSUPP) => {
+                return Err(HostError::NotTrusted { path, why: "is not a regular file".to_owned() });
+            }
             Err(why) => return Err(unreadable(why.into())),
         };
         let found = file.metadata().map_err(unreadable)?;
-        let folder = fs::metadata(path.parent().unwrap_or(&self.root)).map_err(unreadable)?;
+        let folder = fs::symlink_metadata(path.parent().unwrap_or(&self.root)).map_err(unreadable)?;
         // The owner of the root folder: root on a Mac, whoever made a fake one.
         let owner = fs::metadata(&self.root).map_err(unreadable)?.uid();
         if let Some(why) = distrust(&found, &folder, owner) {
@@ -150,26 +154,6 @@ impl Host for Live {
         Ok(Some(bytes))
     }
 
-    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
-        if !root_folder::is_real(&self.root) {
-            return Ok(());
-        }
-        let user = rustix::process::geteuid();
-        if !user.is_root() {
-            Err(HostError::NotRoot { uid: user.as_raw() })
-        } else if self.now.is_some() {
-            Err(HostError::NotNow)
-        } else if state_dir != Path::new(STATE_DIR) {
-            Err(HostError::OtherLedger { path: state_dir.to_owned() })
-        } else {
-            Ok(())
-        }
-    }
-
-    fn act(&self, act: Act) -> Result<Output, HostError> {
-        process::run(below(&self.root, act.path()), &act.arguments(), act.limit(), ACT_OUTPUT_CAP)
-    }
-
     /// CLOCK_MONOTONIC: on a Mac it runs on while the Mac sleeps and is untouched when the clock is set. (On Linux it
     /// stands still in sleep, so that there it says too little and never too much.)
     fn uptime(&self) -> Result<i64, HostError> {
@@ -177,19 +161,22 @@ impl Host for Live {
     }
 }
 
-/// Why somebody else than `owner` may have written a file.
+/// Why somebody other than `owner` may have written a file.
 fn distrust(file: &Metadata, folder: &Metadata, owner: u32) -> Option<String> {
     if !file.is_file() {
-        return Some("is not a plain file".to_owned());
+        return Some("is not a regular file".to_owned());
     }
     if file.len() > MAX_TRUSTED {
         return Some(format!("is larger than {MAX_TRUSTED} bytes"));
     }
+    if !folder.is_dir() {
+        return Some("lies in a folder that is a symbolic link".to_owned());
+    }
     [("", file), ("lies in a folder that ", folder)].into_iter().find_map(|(which, found)| {
         if found.uid() != owner {
-            Some(format!("{which}belongs to uid {}", found.uid()))
+            Some(format!("{which}is owned by uid {}", found.uid()))
         } else if found.mode() & 0o022 != 0 {
-            Some(format!("{which}can be written by others (mode {:03o})", found.mode() & 0o777))
+            Some(format!("{which}is writable by others (mode {:04o})", found.mode() & 0o7777))
         } else {
             None
         }
@@ -216,8 +203,4 @@ impl LogSource for LogShow {
     fn finish(self: Box<Self>) -> Result<(), HostError> {
         self.running.finish()
     }
-}
-
-fn below(root: &Path, absolute: &str) -> PathBuf {
-    root.join(absolute.trim_start_matches('/'))
 }

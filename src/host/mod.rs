@@ -1,10 +1,13 @@
 //! The Mac: the only room that touches processes, files and the clock. [`Live`] is the machine itself below a root
 //! folder; [`Recorded`] is a capture folder or a single log file. Everything after it is a function of its input.
+//!
+//! A [`Host`] only reads. What changes something needs an [`Actor`].
 
 mod act;
 pub mod archive;
 pub mod capture;
 mod command;
+mod daemon;
 mod growing;
 mod live;
 mod process;
@@ -14,12 +17,14 @@ pub mod root_folder;
 pub mod socket;
 pub mod state;
 
-pub use act::{Act, Daemon};
+pub use act::{Act, ActError, Actor};
 pub use command::Command;
+pub use daemon::Daemon;
 pub use growing::{Bookmark, FileLook, Growth};
-pub use live::{Live, STATE_DIR};
+pub use live::Live;
 pub use process::kill_all;
 pub use recorded::Recorded;
+pub use root_folder::STATE_DIR;
 
 use crate::vocabulary::codes::SourceReason;
 use crate::vocabulary::{Fact, Span, Time};
@@ -95,7 +100,7 @@ fn read_bounded(file: impl Read) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
 }
 
-/// Where evidence comes from.
+/// Where evidence comes from. It only reads: nothing here changes the Mac.
 pub trait Host: Send + Sync {
     /// Runs an allow-listed command to its end. A non-zero exit code is an answer, not an error.
     fn run(&self, command: Command) -> Result<Output, HostError>;
@@ -121,21 +126,13 @@ pub trait Host: Send + Sync {
     /// What a capture holds of mdm-health's own record of restarts, to be shown and nothing else. A live Mac has the
     /// record itself.
     fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {
-        Err(HostError::NotLive)
+        Err(HostError::NotLive { missing: "such record" })
     }
     /// Reads a file that nobody but root can have written; `None` if there is none. Who could write a file is not
     /// recorded, so of a recorded Mac none is trusted.
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
     /// How long the Mac has been running, asleep or awake; whole seconds that no setting of the clock changes.
     fn uptime(&self) -> Result<i64, HostError>;
-    /// Whether anything may be changed here, on the record of that state folder. A recorded Mac cannot be changed.
-    fn may_act(&self, state_dir: &Path) -> Result<(), HostError>;
-    /// Runs a command that changes something. A non-zero exit code is an answer, not an error.
-    fn act(&self, act: Act) -> Result<Output, HostError>;
-    /// Lets time pass between two looks.
-    fn pause(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
 }
 
 /// Why the Mac, live or recorded, did not give an answer.
@@ -150,7 +147,7 @@ pub enum HostError {
         why: std::io::Error,
     },
     /// The program was killed at its deadline.
-    #[error("{path} gave no end within {} s and was stopped", .limit.as_secs())]
+    #[error("{path} did not finish within {} s and was killed", .limit.as_secs())]
     TimedOut {
         /// The program's path.
         path: PathBuf,
@@ -158,7 +155,7 @@ pub enum HostError {
         limit: Duration,
     },
     /// The program printed more than its cap.
-    #[error("{path} printed more than {limit} bytes and was stopped")]
+    #[error("{path} printed more than {limit} bytes and was killed")]
     TooMuchOutput {
         /// The program's path.
         path: PathBuf,
@@ -200,7 +197,9 @@ pub enum HostError {
         why: std::io::Error,
     },
     /// A file that must be root's may have been written by somebody else.
-    #[error("{path} is ignored, because it {why}: it counts only as a plain file of root's that nobody else can write")]
+    #[error(
+        "{path} cannot be trusted, because it {why}: it must be a regular file, owned by root and writable by root only, in a folder of the same kind"
+    )]
     NotTrusted {
         /// The file.
         path: PathBuf,
@@ -217,26 +216,9 @@ pub enum HostError {
         path: PathBuf,
         why: String,
     },
-    /// The source is a recorded Mac, where nothing can be changed.
-    #[error("this is a recorded Mac, and only a live one can be healed: leave out --source on the Mac itself")]
-    NotLive,
-    /// Only root may change something.
-    #[error(
-        "only root may restart a daemon, and mdm-health runs as uid {uid}: run it with sudo, or as an extension of osqueryd"
-    )]
-    NotRoot {
-        /// Who we are.
-        uid: u32,
-    },
-    /// The clock was replaced on a real Mac.
-    #[error("nothing is restarted for another moment than now: leave out --now")]
-    NotNow,
-    /// On a real Mac there is one record of restarts.
-    #[error("nothing is restarted with a record of its own in {path}, because a Mac has one: leave out --state-dir")]
-    OtherLedger {
-        /// The other state folder.
-        path: PathBuf,
-    },
+    /// Nobody recorded it, and a recorded Mac cannot be asked any more.
+    #[error("a recorded Mac has no {missing}")]
+    NotLive { missing: &'static str },
     /// The source is a folder without `capture.json`.
     #[error("{path} is a folder but no capture: it has no capture.json. Pass a capture folder, or a log file")]
     NotACapture {
@@ -281,10 +263,8 @@ impl HostError {
             Self::TimedOut { .. } => SourceReason::TimedOut,
             Self::TooMuchOutput { .. } => SourceReason::TooMuchOutput,
             Self::Failed { .. } => SourceReason::CommandFailed,
-            Self::NotCaptured { .. } | Self::OnlyALog { .. } | Self::NotLive => SourceReason::NotCaptured,
-            Self::Unreadable { .. } | Self::NotRoot { .. } | Self::NotNow | Self::OtherLedger { .. } => {
-                SourceReason::Unreadable
-            }
+            Self::NotCaptured { .. } | Self::OnlyALog { .. } | Self::NotLive { .. } => SourceReason::NotCaptured,
+            Self::Unreadable { .. } => SourceReason::Unreadable,
             Self::NotTrusted { .. } | Self::ForeignRoot { .. } => SourceReason::NotTrusted,
             Self::NotACapture { .. }
             | Self::LogArchive { .. }

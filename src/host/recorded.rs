@@ -2,7 +2,7 @@
 
 use super::archive::Archive;
 use super::capture::{self, Description};
-use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output, open_regular, read_bounded};
+use super::{Command, FileEnd, Host, HostError, LogSource, Output, open_regular, read_bounded};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use std::fs::{self, File};
@@ -182,19 +182,11 @@ impl Host for Recorded {
     }
 
     fn read_trusted(&self, _: &str) -> Result<Option<Vec<u8>>, HostError> {
-        Err(HostError::NotLive)
+        Err(HostError::NotLive { missing: "policy" })
     }
 
     fn uptime(&self) -> Result<i64, HostError> {
-        Err(HostError::NotLive)
-    }
-
-    fn may_act(&self, _: &Path) -> Result<(), HostError> {
-        Err(HostError::NotLive)
-    }
-
-    fn act(&self, _: Act) -> Result<Output, HostError> {
-        Err(HostError::NotLive)
+        Err(HostError::NotLive { missing: "running time" })
     }
 }
 

@@ -2,7 +2,7 @@
 //! capture holds by construction what a live run sees.
 
 use super::capture::{self, Description};
-use super::{Act, Command, FileEnd, Host, HostError, LogSource, Output};
+use super::{Command, FileEnd, Host, HostError, LogSource, Output};
 use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, TimeDelta};
 use std::fs::{self, File, OpenOptions};
@@ -178,15 +178,6 @@ impl Host for Recording {
 
     fn uptime(&self) -> Result<i64, HostError> {
         self.host.uptime()
-    }
-
-    /// A capture only looks.
-    fn may_act(&self, _: &Path) -> Result<(), HostError> {
-        Err(HostError::NotLive)
-    }
-
-    fn act(&self, _: Act) -> Result<Output, HostError> {
-        Err(HostError::NotLive)
     }
 }
 

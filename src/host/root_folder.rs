@@ -7,6 +7,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// Where a Mac keeps what mdm-health knows.
+pub const STATE_DIR: &str = "/Library/Application Support/mdm-health";
+
 /// A made-up Mac holds a few dozen files. A whole disk is not meant.
 const MAX_ENTRIES: usize = 100_000;
 
@@ -14,6 +17,11 @@ const STICKY: u32 = 0o1000;
 
 /// No program lies below it, and the policies and the record of restarts are checked where they are read.
 const NOT_RUN: &str = "Library";
+
+/// Where a path of the Mac lies below that folder.
+pub fn below(root: &Path, absolute: &str) -> PathBuf {
+    root.join(absolute.trim_start_matches('/'))
+}
 
 /// Whether this is the root folder of this machine, under whatever name: a bind mount of `/` is one.
 pub fn is_real(root: &Path) -> bool {

@@ -5,11 +5,12 @@ use super::guard::Guard;
 use super::plugin::TablePlugin;
 use super::thrift::Message;
 use crate::collect::Collector;
+use crate::heal::Healer;
 use crate::health::Findings;
 use crate::host::Recorded;
 use crate::log::ReadOptions;
 use crate::tables::Ask;
-use crate::tables::{Context, Table, TableDefinition, Value, WriteError, all};
+use crate::tables::{Table, TableDefinition, Value, WriteError, all};
 use osquery_rust_ng::plugin::OsqueryPlugin;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ pub fn arguments(words: Vec<OsString>) -> Option<[Duration; 2]> {
 /// Every table, over a recorded Mac, which nothing can change.
 pub fn tables(mac: Recorded) -> Vec<Box<dyn Table>> {
     let collector = Collector::new(Box::new(mac), ReadOptions::default(), PathBuf::from("/dev/null"), None);
-    all(&Context { collector, patience: Duration::ZERO })
+    all(Arc::new(Healer::new(collector, None, Duration::ZERO)))
 }
 
 /// Asks every table with that request and gives the status codes. A recorded Mac's tables take no INSERT, so that a

@@ -29,7 +29,7 @@ use crate::collect::Collector;
 use crate::heal::{Healer, automatic};
 use crate::host;
 use crate::tables::Ask;
-use crate::tables::{self, Context, DEFINITIONS};
+use crate::tables::{self, DEFINITIONS};
 use crate::vocabulary::printable;
 use arguments::Arguments;
 pub use arguments::are_of_osquery;
@@ -142,7 +142,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(host) => arguments.source.collector(host),
         Err(error) => return fail(2, format!("{error}.")),
     };
-    let ended = serve(&arguments, collector);
+    let healer = Healer::new(collector.clone(), arguments.source.actor(), HEAL_BUDGET);
+    let ended = serve(&arguments, collector, Arc::new(healer));
     host::kill_all();
     match ended {
         Ok(Ending::Asked) => {
@@ -155,7 +156,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 }
 
 /// Waits for osquery, registers, stays as long as it is wanted, and leaves nothing behind.
-fn serve(arguments: &Arguments, collector: Arc<Collector>) -> Result<Ending, StartError> {
+fn serve(arguments: &Arguments, collector: Arc<Collector>, healer: Arc<Healer>) -> Result<Ending, StartError> {
     let (send, endings) = mpsc::channel();
     end_on_signals(send.clone())?;
     let parent = check_length(&arguments.socket)?;
@@ -163,7 +164,7 @@ fn serve(arguments: &Arguments, collector: Arc<Collector>) -> Result<Ending, Sta
         return Ok(ending);
     }
     let folder = Folder::take(parent).map_err(|why| StartError::NoFolder { parent: parent.to_owned(), why })?;
-    let server = PrivateServer::start(tables(&collector), &folder, CALL_LIMIT + GRACE)?;
+    let server = PrivateServer::start(tables(&collector, healer.clone()), &folder, CALL_LIMIT + GRACE)?;
     let manager = Manager::new(arguments.socket.clone(), MANAGER_LIMIT);
     let uuid = match register(&manager, server.registry(), arguments, &endings)? {
         Ok(uuid) => uuid,
@@ -172,7 +173,7 @@ fn serve(arguments: &Arguments, collector: Arc<Collector>) -> Result<Ending, Sta
     let mut path = arguments.socket.clone().into_os_string();
     path.push(format!(".{uuid}"));
     let registered = Registered { manager, path: path.into(), uuid };
-    let ended = stay(arguments, registered, server, collector, (send, endings));
+    let ended = stay(arguments, registered, server, (collector, healer), (send, endings));
     let _ = Manager::new(arguments.socket.clone(), FAREWELL_LIMIT).deregister(uuid);
     ended
 }
@@ -182,18 +183,15 @@ fn stay(
     arguments: &Arguments,
     registered: Registered,
     server: PrivateServer,
-    collector: Arc<Collector>,
+    (collector, healer): (Arc<Collector>, Arc<Healer>),
     (send, endings): (Sender<Ending>, Receiver<Ending>),
 ) -> Result<Ending, StartError> {
     let path = registered.path.clone();
     let relay = Relay::listen(path.clone(), registered.uuid, server, send.clone());
     let _relay = relay.map_err(|why| StartError::NoSocket { path: path.clone(), why })?;
     note(arguments, &format!("is registered at {}.", path.display()));
-    thread::Builder::new().name("refresh".to_owned()).spawn({
-        let collector = collector.clone();
-        move || refresh(&collector)
-    })?;
-    thread::Builder::new().name("heal".to_owned()).spawn(move || heal(&Healer::new(collector, HEAL_BUDGET)))?;
+    thread::Builder::new().name("refresh".to_owned()).spawn(move || refresh(&collector))?;
+    thread::Builder::new().name("heal".to_owned()).spawn(move || heal(&healer))?;
     let interval = arguments.interval;
     thread::Builder::new().name("watch".to_owned()).spawn(move || {
         // A process whose watch has failed would be one that nobody watches.
@@ -204,22 +202,21 @@ fn stay(
     Ok(endings.recv().unwrap_or(Ending::Asked))
 }
 
-fn tables(collector: &Arc<Collector>) -> Vec<TablePlugin> {
-    let context = Context { collector: collector.clone(), patience: HEAL_BUDGET };
+fn tables(collector: &Arc<Collector>, healer: Arc<Healer>) -> Vec<TablePlugin> {
     let collector = collector.clone();
     let ask: Ask = Arc::new(move || collector.findings(BUDGET));
     let plugin = |table| TablePlugin::new(table, ask.clone(), Guard::new(CALL_LIMIT));
-    tables::all(&context).into_iter().map(plugin).collect()
+    tables::all(healer).into_iter().map(plugin).collect()
 }
 
-/// Tends the record of restarts, and heals by itself where the policy says so. A recorded Mac cannot be healed.
+/// Looks after the record of restarts, and heals by itself where the policy says so. A recorded Mac cannot be healed.
 fn heal(healer: &Healer) {
     let wait = |time| {
         thread::sleep(time);
         true
     };
     // After a panic, which has said so on standard error, the timer begins anew.
-    while healer.is_live() && catch_unwind(AssertUnwindSafe(|| automatic::run(healer, wait))).is_err() {
+    while healer.can_act() && catch_unwind(AssertUnwindSafe(|| automatic::run(healer, wait))).is_err() {
         thread::sleep(REFRESH_INTERVAL);
     }
 }

@@ -1,16 +1,17 @@
 //! `mdm_heal`: the record of requests, and the way to make one.
 
 use super::{MdmHealRow, Row, Table, TableDefinition, Value, WriteError, text};
-use crate::heal::entries::Entry;
+use crate::facts::record::Entry;
 use crate::heal::{Healer, Refusal, Request};
 use crate::health::Findings;
 use crate::vocabulary::codes::{HealOutcome, HealRefusal};
+use std::sync::Arc;
 
 /// The columns that an INSERT may give, which are the first ones of the table.
 const GIVEN: usize = 4;
 
 /// The table, and who carries its requests out.
-pub struct MdmHeal(pub Healer);
+pub struct MdmHeal(pub Arc<Healer>);
 
 impl Table for MdmHeal {
     fn definition(&self) -> &'static TableDefinition {

@@ -15,13 +15,11 @@ mod value;
 
 pub use value::{Text, Value};
 
-use crate::collect::Collector;
 use crate::heal::Healer;
 use crate::health::Findings;
 use crate::vocabulary::codes::*;
 use crate::vocabulary::{Code, Time};
 use std::sync::Arc;
-use std::time::Duration;
 
 use value::{boolean, code, code_list, count, count32, joined, percent, plain, text, time};
 
@@ -144,17 +142,8 @@ impl<R: Row> Table for ReadOnly<R> {
     }
 }
 
-/// What tables need that can be written.
-pub struct Context {
-    /// The Mac and what is known of it.
-    pub collector: Arc<Collector>,
-    /// How long a request waits for evidence.
-    pub patience: Duration,
-}
-
-/// Every table, in the order of the README.
-pub fn all(context: &Context) -> Vec<Box<dyn Table>> {
-    let healer = Healer::new(context.collector.clone(), context.patience);
+/// Every table, in the order of the README. `healer` carries out what is inserted into `mdm_heal`.
+pub fn all(healer: Arc<Healer>) -> Vec<Box<dyn Table>> {
     vec![
         Box::new(ReadOnly(mdm_watchdog::rows)),
         Box::new(ReadOnly(mdm_commands_recent::rows)),

@@ -1,9 +1,9 @@
 //! Restarting a daemon on the fake Mac: what launchd may answer, and what goes on record.
 
 use crate::support::heal_mac::{HealMac, now};
-use mdm_health::heal::entries::Entry;
-use mdm_health::heal::{Healer, Refusal, Request, status};
-use mdm_health::host::{Host, Live, STATE_DIR};
+use mdm_health::facts::record::{self, Entry};
+use mdm_health::heal::{Refusal, Request};
+use mdm_health::host::{Live, STATE_DIR};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ fn restart(mac: &HealMac) -> Entry {
 
 fn ask(mac: &HealMac, action: &str) -> Vec<Entry> {
     let collector = mac.collector(Box::new(mac.live()));
-    let healer = Healer::new(collector.clone(), Duration::from_secs(60));
+    let healer = mac.healer(&collector, Duration::from_secs(60));
     let answer = healer.request(&Request::new(action, Some("INC-42")));
-    let entries = status::entries(collector.host(), collector.state_dir()).expect("a record");
+    let entries = record::entries(collector.host(), collector.state_dir()).expect("a record");
     let whole = entries.first().expect("a row");
     match answer {
         Ok(id) => assert_eq!((id, whole.outcome.word()), (1, "done")),
@@ -215,7 +215,7 @@ fn launchctl_that_hangs_is_stopped_and_nothing_more_is_done() {
     mac.set("launchctl", "hangs");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("failed", None, Some(300), Some(300), None));
-    assert!(row.detail.contains("gave no end within 10 s and was stopped"), "{}", row.detail);
+    assert!(row.detail.contains("did not finish within 10 s and was killed"), "{}", row.detail);
     assert!(row.detail.ends_with("mdmclient was not restarted: its process is still the same."), "{}", row.detail);
     assert_eq!(mac.acts(), [KICKSTART]);
 }
@@ -224,8 +224,8 @@ fn launchctl_that_hangs_is_stopped_and_nothing_more_is_done() {
 #[test]
 fn on_a_real_mac_only_root_may_act_and_only_now_and_with_its_one_record() {
     let code = |host: Live, state_dir: &str| {
-        let error = host.may_act(Path::new(state_dir)).err()?;
-        Some(Refusal::from_host(&error).code.word())
+        let error = host.actor().may_act(Path::new(state_dir)).err()?;
+        Some(Refusal::from_actor(&error).code.word())
     };
     let real = |root: &str| Live::new(root.into(), None);
     for root in ["/", "//", "/tmp/..", "/no such folder"] {

@@ -1,8 +1,8 @@
 //! Heal under fire: killed at any point, and asked by many at once.
 
 use crate::support::heal_mac::HealMac;
-use mdm_health::heal::entries::Entry;
-use mdm_health::heal::{Healer, Request, status};
+use mdm_health::facts::record::{self, Entry};
+use mdm_health::heal::Request;
 use std::collections::HashMap;
 use std::process::{Child, Output, Stdio};
 use std::sync::Barrier;
@@ -26,7 +26,7 @@ fn run(mac: &HealMac, action: &str, reason: &str) -> Output {
 }
 
 fn entries(mac: &HealMac) -> Vec<Entry> {
-    status::entries(&mac.live(), &mac.state_dir()).expect("a record that opens")
+    record::entries(&mac.live(), &mac.state_dir()).expect("a record that opens")
 }
 
 /// A Mac whose commands take a moment.
@@ -154,7 +154,7 @@ fn of_sixteen_processes_at_once_one_restarts() {
 #[test]
 fn of_sixteen_threads_at_once_one_restarts() {
     let mac = slow();
-    let healer = Healer::new(mac.collector(Box::new(mac.live())), Duration::from_secs(60));
+    let healer = mac.healer(&mac.collector(Box::new(mac.live())), Duration::from_secs(60));
     let together = Barrier::new(16);
     let ask = || {
         together.wait();

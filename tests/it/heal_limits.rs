@@ -2,26 +2,41 @@
 
 use crate::support::heal_mac::{HealMac, mdmclient, now, progress};
 use mdm_health::cli::shell::{self, Format};
+use mdm_health::collect::Collector;
+use mdm_health::facts::record::RecordError;
 use mdm_health::heal::ledger::LedgerError;
 use mdm_health::heal::{Healer, Refusal, Request};
 use mdm_health::host::state::StateFolder;
 use mdm_health::host::{Host, Recorded};
-use mdm_health::tables::{self, Context, Table, Value, WriteError};
+use mdm_health::tables::{self, Table, Value, WriteError};
 use mdm_health::vocabulary::Code;
 use mdm_health::vocabulary::codes::HealAction;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What is known of a Mac, and who heals it.
+struct Context {
+    collector: Arc<Collector>,
+    healer: Arc<Healer>,
+}
+
 fn context(mac: &HealMac, host: Box<dyn Host>) -> Context {
-    Context { collector: mac.collector(host), patience: PATIENCE }
+    let actor = host.is_live().then(|| mac.live().actor());
+    let collector = mac.collector(host);
+    let healer = Arc::new(Healer::new(collector.clone(), actor, PATIENCE));
+    Context { collector, healer }
 }
 
 fn mdm_heal(context: &Context) -> Box<dyn Table> {
-    tables::all(context).into_iter().find(|table| table.definition().name == "mdm_heal").expect("the table")
+    tables::all(context.healer.clone())
+        .into_iter()
+        .find(|table| table.definition().name == "mdm_heal")
+        .expect("the table")
 }
 
 /// The values of an INSERT, by column.
@@ -152,7 +167,7 @@ fn no_restart_without_proof() {
 fn the_automatic_heal_wants_the_state_to_be_stuck() {
     let mac = HealMac::new();
     mac.say(&[mdmclient("15:10:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
-    let healer = Healer::new(mac.collector(Box::new(mac.live())), PATIENCE);
+    let healer = mac.healer(&mac.collector(Box::new(mac.live())), PATIENCE);
     let request = Request::new("restart_mdmclient", None);
     let automatic = healer.request(&Request { automatic: true, ..request.clone() }).expect_err("refused");
     assert_eq!(automatic.code.word(), "not_proven");
@@ -303,7 +318,7 @@ fn no_restart_without_a_sound_record() {
         assert_eq!(mac.acts(), Vec::<String>::new(), "{words}");
         assert_eq!(column(table.as_ref(), &context, "outcome"), [text("unreadable")], "{words}");
         let query = "SELECT source, state, reason FROM mdm_health_status WHERE source = 'heal_ledger'";
-        let told = shell::query(query, Format::Csv, tables::all(&context), {
+        let told = shell::query(query, Format::Csv, tables::all(context.healer.clone()), {
             let collector = context.collector.clone();
             move || collector.findings(PATIENCE)
         });
@@ -313,7 +328,7 @@ fn no_restart_without_a_sound_record() {
 
 #[test]
 fn a_record_that_cannot_be_written_is_told_in_whole_sentences() {
-    let refusal = Refusal::from(LedgerError::Sql(rusqlite::Error::InvalidQuery));
+    let refusal = Refusal::from(LedgerError::from(RecordError::Sql(rusqlite::Error::InvalidQuery)));
     assert!(refusal.sentence.ends_with(". Make sure that there is room on the disk."), "{refusal}");
 }
 

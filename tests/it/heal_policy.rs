@@ -1,12 +1,14 @@
 //! The policy: each setting with right, wrong and missing values, who may have written it, and the sample profile.
 
-use crate::support::heal_mac::HealMac;
-use mdm_health::heal::policy::{DOMAIN, Policy};
+use crate::support::heal_mac::{HealMac, mdmclient};
+use mdm_health::facts::policy::{DOMAIN, Policy};
+use mdm_health::heal::Request;
 use mdm_health::host::Host;
 use mdm_health::vocabulary::codes::HealAction;
 use plist::{Dictionary, Value};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::time::Duration;
 
 const MANAGED: &str = "Library/Managed Preferences/org.mdm-health.plist";
 const LOCAL: &str = "Library/Preferences/org.mdm-health.plist";
@@ -33,7 +35,7 @@ fn setting(key: &str, value: &str) -> String {
 #[test]
 fn settings_that_are_understood() {
     type Change = fn(&mut Policy);
-    let matrix: [(&str, &str, Change); 18] = [
+    let matrix: [(&str, &str, Change); 22] = [
         ("Enabled", "<true/>", |_| {}),
         ("Enabled", "<false/>", |policy| policy.enabled = false),
         ("AllowForce", "<true/>", |policy| policy.allow_force = true),
@@ -44,6 +46,11 @@ fn settings_that_are_understood() {
         }),
         ("MinimumHours", "<integer>1</integer>", |policy| policy.minimum_hours = 1),
         ("MinimumHours", "<integer>8760</integer>", |policy| policy.minimum_hours = 8760),
+        // What `defaults write org.mdm-health MinimumHours 48` makes.
+        ("MinimumHours", "<string>48</string>", |policy| policy.minimum_hours = 48),
+        ("MinimumHours", "<string> 48 </string>", |policy| policy.minimum_hours = 48),
+        ("AutomaticHealMinutes", "<string>60</string>", |policy| policy.automatic_minutes = Some(60)),
+        ("JournalDays", "<string>7</string>", |policy| policy.journal_days = 7),
         ("AutomaticHealMinutes", "<integer>0</integer>", |_| {}),
         ("AutomaticHealMinutes", "<integer>30</integer>", |policy| policy.automatic_minutes = Some(30)),
         ("AutomaticHealMinutes", "<integer>10080</integer>", |policy| policy.automatic_minutes = Some(10080)),
@@ -64,7 +71,7 @@ fn settings_that_are_understood() {
 #[test]
 fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_value_holds() {
     type Safe = fn(&Policy) -> bool;
-    let matrix: [(&str, &[&str], Safe); 8] = [
+    let matrix: [(&str, &[&str], Safe); 11] = [
         ("Enabled", &["<string>YES</string>", "<integer>1</integer>", "<array/>"], |policy| !policy.enabled),
         ("AllowForce", &["<string>true</string>", "<integer>1</integer>"], |policy| !policy.allow_force),
         (
@@ -78,17 +85,18 @@ fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_va
             ],
             |policy| policy.allowed_actions.is_empty(),
         ),
+        ("MinimumHours", &["<integer>0</integer>", "<integer>-5</integer>", "<string>0</string>"], |policy| {
+            policy.enabled && policy.minimum_hours == 24
+        }),
         (
             "MinimumHours",
-            &[
-                "<integer>0</integer>",
-                "<integer>-5</integer>",
-                "<integer>8761</integer>",
-                "<real>1.5</real>",
-                "<string>48</string>",
-                "<true/>",
-            ],
-            |policy| policy.minimum_hours == 24,
+            &["<integer>8761</integer>", "<integer>18446744073709551615</integer>", "<string>99999</string>"],
+            |policy| policy.enabled && policy.minimum_hours == 8760,
+        ),
+        (
+            "MinimumHours",
+            &["<real>1.5</real>", "<real>48</real>", "<string>two days</string>", "<string/>", "<true/>", "<array/>"],
+            |policy| !policy.enabled,
         ),
         (
             "AutomaticHealMinutes",
@@ -97,29 +105,27 @@ fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_va
                 "<integer>29</integer>",
                 "<integer>-30</integer>",
                 "<integer>10081</integer>",
-                "<string>60</string>",
+                "<string>hourly</string>",
             ],
             |policy| policy.automatic_minutes.is_none(),
         ),
-        (
-            "JournalDays",
-            &["<integer>0</integer>", "<integer>-1</integer>", "<integer>366</integer>", "<string>30</string>"],
-            |policy| policy.journal_days == 30,
-        ),
-        (
-            "JournalEvents",
-            &["<integer>0</integer>", "<integer>19999</integer>", "<integer>1000001</integer>", "<true/>"],
-            |policy| policy.journal_events == 200_000,
-        ),
+        ("JournalDays", &["<integer>0</integer>", "<integer>-1</integer>"], |policy| {
+            policy.enabled && policy.journal_days == 30
+        }),
+        ("JournalDays", &["<integer>366</integer>"], |policy| policy.enabled && policy.journal_days == 365),
+        ("JournalEvents", &["<integer>0</integer>", "<integer>19999</integer>", "<true/>"], |policy| {
+            policy.journal_events == 200_000
+        }),
         ("Enable", &["<false/>", "<true/>"], |policy| !policy.enabled),
     ];
     for (key, values, safe) in matrix {
         for value in values {
             // An earlier or later key changes nothing.
-            for others in ["", "<key>Enabled</key><true/>", "<key>AAA</key><true/>"].iter().filter(|_| key != "Enabled")
-            {
+            for others in ["", "<key>Enabled</key><true/>"].iter().filter(|_| key != "Enabled") {
                 let policy = read(&format!("{others}{}", setting(key, value)));
                 assert!(safe(&policy), "{key} {value} {others}: {policy:?}");
+                let unknown = read(&format!("<key>AAA</key><true/>{}", setting(key, value)));
+                assert!(!unknown.enabled && unknown.errors.len() == 2, "{unknown:?}");
                 let named = policy.errors.iter().filter(|error| error.starts_with(&format!("/p: {key} is"))).count();
                 let named =
                     named + policy.errors.iter().filter(|error| error.starts_with(&format!("/p: {key} names"))).count();
@@ -136,7 +142,7 @@ fn a_bad_size_of_the_journal_leaves_heal_as_it_is() {
     let policy = read("<key>JournalDays</key><integer>0</integer><key>MinimumHours</key><integer>48</integer>");
     assert!(policy.enabled);
     assert_eq!((policy.journal_days, policy.minimum_hours), (30, 48));
-    assert_eq!(policy.errors, ["/p: JournalDays is not a whole number from 1 to 365; it stays 30."]);
+    assert_eq!(policy.errors, ["/p: JournalDays is 0, not a whole number from 1 to 365; 30 is used."]);
 }
 
 #[test]
@@ -171,56 +177,117 @@ fn a_profile_counts_before_local_settings_and_alone() {
     assert!(!Policy::read(&mac.live()).enabled, "a profile that cannot be read is none that allows");
 }
 
+/// A way to spoil a policy file, and the words that name it.
+type Spoil = (&'static str, fn(&std::path::Path));
+
+const SPOILS: [Spoil; 9] = [
+    ("is writable by others (mode 0664)", |path| set_mode(path, 0o664)),
+    ("is writable by others (mode 0646)", |path| set_mode(path, 0o646)),
+    ("lies in a folder that is writable by others (mode 0777)", |path| set_mode(path.parent().expect("one"), 0o777)),
+    ("lies in a folder that is writable by others (mode 0775)", |path| set_mode(path.parent().expect("one"), 0o775)),
+    ("is a symbolic link", |path| {
+        let elsewhere = path.with_extension("elsewhere");
+        fs::rename(path, &elsewhere).and_then(|()| symlink(elsewhere, path)).expect("a link");
+    }),
+    ("is a symbolic link", |path| {
+        fs::remove_file(path).and_then(|()| symlink("/nowhere", path)).expect("a link that leads nowhere");
+    }),
+    ("lies in a folder that is a symbolic link", |path| {
+        let folder = path.parent().expect("a folder");
+        let elsewhere = folder.with_extension("elsewhere");
+        fs::rename(folder, &elsewhere).and_then(|()| symlink(elsewhere, folder)).expect("a link");
+    }),
+    ("is not a regular file", |path| {
+        fs::remove_file(path).and_then(|()| fs::create_dir(path)).expect("a folder");
+    }),
+    ("is larger than 1048576 bytes", |path| {
+        let text = fs::read_to_string(path).expect("a policy") + &" ".repeat(1 << 20);
+        fs::write(path, text).expect("written");
+    }),
+];
+
+fn set_mode(path: &std::path::Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("permissions");
+}
+
+/// What `mdm_health_status` says of the policy: state, reason and detail.
+fn status(mac: &HealMac) -> [String; 3] {
+    let query = "SELECT state, reason, detail FROM mdm_health_status WHERE source = 'heal_policy'";
+    let told = mac.program(&["query", "--json", query]).output().expect("run").stdout;
+    let told: serde_json::Value = serde_json::from_slice(&told).expect("json");
+    ["state", "reason", "detail"].map(|column| told[0][column].as_str().expect("a text").to_owned())
+}
+
 #[test]
-fn settings_that_others_may_have_written_are_ignored_with_an_error() {
-    type Spoil = fn(&std::path::Path);
-    let spoils: [(&str, Spoil); 5] = [
-        ("can be written by others (mode 664)", |path| {
-            fs::set_permissions(path, Permissions::from_mode(0o664)).expect("permissions");
-        }),
-        ("can be written by others (mode 646)", |path| {
-            fs::set_permissions(path, Permissions::from_mode(0o646)).expect("permissions");
-        }),
-        ("lies in a folder that can be written by others (mode 777)", |path| {
-            fs::set_permissions(path.parent().expect("a folder"), Permissions::from_mode(0o777)).expect("permissions");
-        }),
-        ("is a symbolic link", |path| {
-            let elsewhere = path.with_extension("elsewhere");
-            fs::rename(path, &elsewhere).and_then(|()| symlink(elsewhere, path)).expect("a link");
-        }),
-        ("is not a plain file", |path| {
-            fs::remove_file(path).and_then(|()| fs::create_dir(path)).expect("a folder");
-        }),
-    ];
+fn a_policy_that_others_may_have_written_turns_heal_off_and_the_status_says_which_and_why() {
     for place in [MANAGED, LOCAL] {
-        for (words, spoil) in spoils {
+        for (words, spoil) in SPOILS {
             let mac = HealMac::new();
             mac.write(place, plist("<key>AllowForce</key><true/>"));
             assert!(Policy::read(&mac.live()).allow_force);
             spoil(&mac.root().join(place));
             let policy = Policy::read(&mac.live());
-            assert!(policy.enabled && !policy.allow_force, "{place}, {words}");
-            assert!(policy.errors[0].contains(words) && policy.errors[0].contains(place), "{:?}", policy.errors);
-            let table = "SELECT state, reason, detail FROM mdm_health_status WHERE source = 'heal_policy'";
-            let told = mac.program(&["query", "--json", table]).output().expect("run").stdout;
-            let told: serde_json::Value = serde_json::from_slice(&told).expect("json");
-            assert_eq!((&told[0]["state"], &told[0]["reason"]), (&"error".into(), &"bad_policy".into()));
-            assert!(told[0]["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{told}");
+            assert!(!policy.enabled && !policy.allow_force, "{place}, {words}: {policy:?}");
+            let [state, reason, detail] = status(&mac);
+            assert_eq!((&*state, &*reason), ("error", "bad_policy"));
+            assert!(
+                detail.starts_with("Heal is off: ") && detail.contains(words) && detail.contains(place),
+                "{detail}"
+            );
         }
     }
 }
 
-/// Only root can give a file away, so only root can test it.
+/// The attack that went through: the owner's profile forbids everything, but its file can be written by a group; the
+/// local policy allows force, and a healthy Mac was restarted.
 #[test]
-fn settings_of_another_owner_are_ignored_with_an_error() {
-    let mac = HealMac::new();
-    mac.write(MANAGED, plist("<key>AllowForce</key><true/>"));
-    if chown(mac.root().join(MANAGED), Some(12345), None).is_err() {
-        return;
+fn an_untrusted_managed_policy_does_not_fall_through_to_the_local_one() {
+    for (words, spoil) in SPOILS {
+        let mac = HealMac::new();
+        mac.say(&[mdmclient("17:59:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
+        mac.write(MANAGED, plist("<key>Enabled</key><false/>"));
+        mac.write(LOCAL, plist("<key>AllowForce</key><true/><key>MinimumHours</key><integer>1</integer>"));
+        spoil(&mac.root().join(MANAGED));
+        let healer = mac.healer(&mac.collector(Box::new(mac.live())), Duration::from_secs(60));
+        let request = Request { force: true, ..Request::new("restart_mdmclient", None) };
+        let refusal = healer.request(&request).expect_err("refused");
+        assert_eq!(refusal.code.word(), "switched_off", "{words}");
+        assert!(refusal.sentence.contains(MANAGED), "{refusal}");
+        assert_eq!(mac.acts(), [""; 0], "{words}");
     }
-    let policy = Policy::read(&mac.live());
-    assert!(!policy.allow_force && policy.errors[0].contains("belongs to uid 12345"), "{:?}", policy.errors);
-    assert!(mac.live().read_trusted(&format!("/{MANAGED}")).is_err());
+}
+
+/// Only root can give a file or a folder away, so only root can test it.
+#[test]
+fn a_policy_of_another_owner_turns_heal_off() {
+    for place in [MANAGED, LOCAL] {
+        for folder in [false, true] {
+            let mac = HealMac::new();
+            mac.write(place, plist("<key>AllowForce</key><true/>"));
+            let path = mac.root().join(place);
+            let given = if folder { path.parent().expect("a folder") } else { &path };
+            if chown(given, Some(12345), None).is_err() {
+                return;
+            }
+            let policy = Policy::read(&mac.live());
+            assert!(!policy.enabled && !policy.allow_force, "{policy:?}");
+            assert!(policy.errors[0].contains("is owned by uid 12345"), "{:?}", policy.errors);
+            assert!(mac.live().read_trusted(&format!("/{place}")).is_err());
+        }
+    }
+}
+
+/// A folder without a policy in it turns nothing off, whoever may write there: older versions of Mac OS X made
+/// `/Library/Preferences` writable by admins, and a Mac may have brought that along.
+#[test]
+fn a_folder_that_admins_can_write_turns_nothing_off_while_no_policy_lies_in_it() {
+    let mac = HealMac::new();
+    for place in [MANAGED, LOCAL] {
+        mac.write(place, "");
+        fs::remove_file(mac.root().join(place)).expect("removed");
+        set_mode(mac.root().join(place).parent().expect("a folder"), 0o775);
+    }
+    assert_eq!(Policy::read(&mac.live()), Policy::default());
 }
 
 #[test]

@@ -2,12 +2,11 @@
 
 use crate::support::heal_mac::{HealMac, mdmclient, now};
 use chrono::TimeDelta;
-use mdm_health::heal::entries::Entry;
-use mdm_health::heal::{Healer, Request, automatic, status};
-use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output};
+use mdm_health::facts::record::{self, Entry};
+use mdm_health::heal::{Healer, Request, automatic};
+use mdm_health::host::{Command, FileEnd, Host, HostError, Live, LogSource, Output};
 use mdm_health::vocabulary::Span;
 use mdm_health::vocabulary::Time;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,14 +57,6 @@ impl Host for Clocked {
         true
     }
 
-    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
-        self.live.may_act(state_dir)
-    }
-
-    fn act(&self, act: Act) -> Result<Output, HostError> {
-        self.live.act(act)
-    }
-
     fn uptime(&self) -> Result<i64, HostError> {
         Ok(self.clocks.lock().expect("clocks").uptime)
     }
@@ -84,7 +75,7 @@ impl Story {
         mac.write("Library/Managed Preferences/org.mdm-health.plist", plist);
         let clocks = Arc::new(Mutex::new(Clocks { wall: now(), uptime: 500_000, boot: 1 }));
         let host = Clocked { live: mac.live(), clocks: clocks.clone() };
-        let healer = Healer::new(mac.collector(Box::new(host)), Duration::from_secs(60));
+        let healer = mac.healer(&mac.collector(Box::new(host)), Duration::from_secs(60));
         Self { mac, clocks, healer }
     }
 
@@ -117,7 +108,7 @@ impl Story {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        status::entries(&self.mac.live(), &self.mac.state_dir()).expect("a record")
+        record::entries(&self.mac.live(), &self.mac.state_dir()).expect("a record")
     }
 }
 
@@ -173,7 +164,7 @@ fn the_timer_keeps_the_time() {
             for _ in 0..10 {
                 story.run(TimeDelta::hours(1));
                 if timer {
-                    story.healer.tend();
+                    story.healer.housekeep();
                 }
             }
         }

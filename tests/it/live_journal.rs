@@ -6,10 +6,9 @@ use crate::support::set_clock::{Clock, SetClock};
 use crate::support::time;
 use chrono::TimeDelta;
 use mdm_health::collect::Collector;
-use mdm_health::host::{Act, Command, FileEnd, Host, HostError, Live, LogSource, Output};
+use mdm_health::host::{Command, FileEnd, Host, HostError, Live, LogSource, Output};
 use mdm_health::log::ReadOptions;
 use mdm_health::vocabulary::Span;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -283,14 +282,6 @@ impl<F: Fn() + Send + Sync> Host for Meanwhile<F> {
 
     fn is_live(&self) -> bool {
         true
-    }
-
-    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
-        self.0.may_act(state_dir)
-    }
-
-    fn act(&self, act: Act) -> Result<Output, HostError> {
-        self.0.act(act)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::support::set_clock::{Clock, SetClock};
 use crate::support::{ENROLLED, NOT_ENROLLED, Row, rows, time};
 use chrono::TimeDelta;
 use mdm_health::collect::Collector;
-use mdm_health::heal::{Healer, Request};
+use mdm_health::heal::Request;
 use mdm_health::health::Findings;
 use mdm_health::log::ReadOptions;
 use std::sync::Arc;
@@ -161,7 +161,7 @@ fn restart_later(meanwhile: impl FnOnce(&HealMac), patience: Duration) -> String
     meanwhile(&mac);
     clock.set(heal_mac::now() + TimeDelta::minutes(4));
     let refusal =
-        Healer::new(collector, patience).request(&Request::new("restart_mdmclient", Some("test"))).unwrap_err();
+        mac.healer(&collector, patience).request(&Request::new("restart_mdmclient", Some("test"))).unwrap_err();
     assert_eq!(mac.acts(), [""; 0]);
     refusal.code.word().to_owned()
 }

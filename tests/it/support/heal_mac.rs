@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use mdm_health::collect::Collector;
+use mdm_health::heal::Healer;
 use mdm_health::host::{Host, Live};
 use mdm_health::log::ReadOptions;
 use std::fs::{self, Permissions};
@@ -9,6 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The moment that the log is written for.
@@ -141,6 +143,11 @@ impl HealMac {
     /// The Mac at `NOW`.
     pub fn live(&self) -> Live {
         Live::new(self.root().to_owned(), Some(now()))
+    }
+
+    /// Carries requests out on this Mac.
+    pub fn healer(&self, collector: &Arc<Collector>, timeout: Duration) -> Healer {
+        Healer::new(collector.clone(), Some(self.live().actor()), timeout)
     }
 
     /// What is known of a host whose records lie on this Mac.

@@ -13,13 +13,15 @@ pub mod set_clock;
 pub mod target_volume;
 
 use mdm_health::collect::{self, Collector};
+use mdm_health::heal::Healer;
 use mdm_health::health::Findings;
 use mdm_health::host::Recorded;
 use mdm_health::log::ReadOptions;
-use mdm_health::tables::{self, Context, Table, Value};
+use mdm_health::tables::{self, Table, Value};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -202,7 +204,7 @@ pub fn no_state() -> PathBuf {
 pub fn tables() -> Vec<Box<dyn Table>> {
     let host = Recorded::open(&fixture("quiet-healthy-day"), None).unwrap();
     let collector = Collector::new(Box::new(host), ReadOptions::default(), no_state(), None);
-    tables::all(&Context { collector, patience: Duration::ZERO })
+    tables::all(Arc::new(Healer::new(collector, None, Duration::ZERO)))
 }
 
 pub fn rows(findings: &Findings, table: &str) -> Vec<Row> {

@@ -1,7 +1,7 @@
 //! A live Mac below a root folder, whose clock is set by the test.
 
 use chrono::TimeDelta;
-use mdm_health::host::{Act, Bookmark, Command, FileEnd, Growth, Host, HostError, Live, LogSource, Output};
+use mdm_health::host::{Bookmark, Command, FileEnd, Growth, Host, HostError, Live, LogSource, Output};
 use mdm_health::vocabulary::Span;
 use mdm_health::vocabulary::Time;
 use std::path::{Path, PathBuf};
@@ -84,13 +84,5 @@ impl Host for SetClock {
 
     fn is_live(&self) -> bool {
         true
-    }
-
-    fn may_act(&self, state_dir: &Path) -> Result<(), HostError> {
-        self.live().may_act(state_dir)
-    }
-
-    fn act(&self, act: Act) -> Result<Output, HostError> {
-        self.live().act(act)
     }
 }
