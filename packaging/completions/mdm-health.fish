@@ -25,7 +25,7 @@ function __fish_mdm_health_using_subcommand
 end
 
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_needs_command" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
@@ -33,9 +33,9 @@ complete -c mdm-health -n "__fish_mdm_health_needs_command" -s h -l help -d 'Pri
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -s V -l version -d 'Print version'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "query" -d 'Run an SQL query over the tables, without osquery'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "diagnose" -d 'Check for known MDM problems and print mdm-watchdog\'s outputs'
-complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog\'s outputs'
-complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "report" -d 'Make a page for a browser: the verdict with its evidence, a timeline, and every table'
-complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "capture" -d 'Write down what mdm-health reads of this Mac, to look at elsewhere with --source'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck within the limits, and print mdm-watchdog\'s outputs'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "report" -d 'Write an HTML report: the verdict with its evidence, a timeline, and every table'
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "capture" -d 'Record what mdm-health reads on this Mac, to look at elsewhere with --source'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "tables" -d 'List the tables, or print one table\'s full documentation, as Markdown'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "codes" -d 'List the sets of states and reasons, or print one set: what each word means, and what to do'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "packs" -d 'Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one'
@@ -44,7 +44,7 @@ complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "man" -d 'Prin
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "version" -d 'Print the version'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
@@ -52,7 +52,7 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l json -d 
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l csv -d 'Print CSV'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
@@ -60,16 +60,16 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l json 
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l syslog -d 'Write the lines to the system\'s log as well, as one entry'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l automatic -d 'Restart only where the policy\'s AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a LaunchDaemon, with --syslog'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l automatic -d 'Restart only if the policy\'s AutomaticHealMinutes is above 0 and the state is `stuck`; for a LaunchDaemon, with --syslog'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l json -d 'Print one JSON object: true, false, RFC 3339 times, with State, Reason and Detail; null is unknown, or never'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l syslog -d 'Write the lines to the system\'s log as well, as one entry'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
@@ -77,53 +77,53 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l force -
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l hours -d 'How many hours of the log to ask for' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l redact -d 'Replace serial numbers, identifiers, names, addresses and secrets by placeholders'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l root -d 'Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours' -r -F
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "query" -d 'Run an SQL query over the tables, without osquery'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "diagnose" -d 'Check for known MDM problems and print mdm-watchdog\'s outputs'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog\'s outputs'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "report" -d 'Make a page for a browser: the verdict with its evidence, a timeline, and every table'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "capture" -d 'Write down what mdm-health reads of this Mac, to look at elsewhere with --source'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "heal" -d 'Check for known MDM problems, restart what is stuck within the limits, and print mdm-watchdog\'s outputs'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "report" -d 'Write an HTML report: the verdict with its evidence, a timeline, and every table'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "capture" -d 'Record what mdm-health reads on this Mac, to look at elsewhere with --source'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "tables" -d 'List the tables, or print one table\'s full documentation, as Markdown'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "codes" -d 'List the sets of states and reasons, or print one set: what each word means, and what to do'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand help; and not __fish_seen_subcommand_from query diagnose heal report capture tables codes packs completions man version help" -f -a "packs" -d 'Print the queries for a fleet: a list, a file for osquery, Kolide or Fleet, or the SQL of one'

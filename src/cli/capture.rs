@@ -1,7 +1,7 @@
 //! `capture`: writes down what the program reads of a Mac, for somebody else to look at with `--source`.
 //!
 //! All is first written beside the place where it is to lie, into a folder that only its owner can look into, and put
-//! in place as a whole: what is not complete never bears the capture's name.
+//! in place as a whole: an incomplete capture never has the final name.
 
 use super::progress;
 use super::signals::end_on_signals;
@@ -28,28 +28,29 @@ const MANIFEST: &str = "MANIFEST.txt";
 
 /// What a capture is, for `--help`.
 pub const HELP: &str = "\
-A capture holds what mdm-health reads and nothing else: log.ndjson (the records of mdmclient,
-remotemanagementd and softwareupdated that it asks the unified log for), what profiles, mdmclient
-DumpManagementStatus, security and sysctl printed, install.log, three property lists, and
-mdm-health's own record of restarts. MANIFEST.txt says what could not be read. No private key and
-no password is read. Only its owner can look into it; what is there already is never overwritten.
+A capture contains what mdm-health reads and nothing else: log.ndjson (the records that it asks
+the unified log for: those of mdmclient, remotemanagementd and softwareupdated), the outputs of
+profiles, mdmclient DumpManagementStatus, security and sysctl, install.log, three property
+lists, and mdm-health's own record of restarts. MANIFEST.txt lists what could not be read. No
+private key and no password is read. Only the owner of the capture can read it. Existing files
+are never overwritten.
 
 With --redact, serial numbers, device identifiers (UDID), the names of hosts, servers, users and
-organisations, e-mail addresses, push topics, tokens and passwords become placeholders, the same
-value always the same one. Certificates are replaced by others that say the same of
-placeholders.
+organizations, e-mail addresses, push topics, tokens and passwords are replaced by placeholders;
+the same value always gets the same placeholder. Certificates are replaced by new ones with
+placeholders in them.
 
-What is found: whatever stands under a key that says so, in profiles, property lists, command
-outputs and log messages (SerialNumber, ProfileOrganization, PushMagic and the like), in a
-certificate's subject or issuer, or as the host in install.log; and whatever looks like an
-e-mail address, a URL's host or login, a home folder, a push topic, a recovery key or a hardware
-address. Of profiles only what mdm-health reads is kept.
+It finds values under keys with telling names in profiles, property lists, command outputs and
+log messages (SerialNumber, ProfileOrganization, PushMagic and the like), in the subject and
+issuer of certificates, and the host name in install.log; and anything that looks like an e-mail
+address, the host or login in a URL, a home folder, a push topic, a recovery key or a hardware
+address. Of profiles, only what mdm-health reads is kept.
 
-What is not found: a name in a sentence (of the log, or the reason of a heal) that stands
-nowhere else, a name of less than four letters or a number of less than six digits in a
+It does not find a name in a sentence (in the log, or in the reason of a heal) that appears
+nowhere else, names of fewer than four letters or numbers of fewer than six digits in a
 sentence, IP addresses, and words that name nobody, such as MDM. Times, versions, command
-identifiers, the UUIDs of profiles and users and the serial numbers of certificates are kept.
-Look at a capture before you publish it.
+identifiers, the UUIDs of profiles and users, and the serial numbers of certificates are kept.
+Look through a capture before you publish it.
 
   sudo mdm-health capture mac.tar.gz
   mdm-health query \"SELECT * FROM mdm_watchdog\" --source mac.tar.gz";
@@ -57,7 +58,7 @@ Look at a capture before you publish it.
 /// What to write down, and where.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CaptureOptions {
-    /// The folder to make, or the file to make if the name ends with .tar.gz
+    /// The folder to create, or the file to create if the name ends with .tar.gz
     #[arg(value_name = "DIR|FILE.tar.gz")]
     to: PathBuf,
     /// How many hours of the log to ask for
@@ -75,13 +76,13 @@ pub enum CaptureError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The place is taken.
-    #[error("{path} is there already, and nothing is overwritten: pass another name")]
+    #[error("{path} exists already and is not overwritten: pass another name")]
     Taken {
         /// The folder or file.
         path: PathBuf,
     },
     /// It cannot be written.
-    #[error("{path} cannot be made: {why}")]
+    #[error("{path} cannot be created: {why}")]
     Unwritable {
         /// The folder or file.
         path: PathBuf,
@@ -99,7 +100,7 @@ pub enum CaptureError {
     Host(#[from] HostError),
     /// A placeholder stands where it should not.
     #[error(
-        "redacted, {what} would say something else than the Mac itself, because a name on this Mac is also a word of Apple's. Nothing was written; capture it without --redact"
+        "redacting would change {what}, because a name used on this Mac is also an Apple keyword. Nothing was written; capture it without --redact"
     )]
     Changed {
         /// The source or table.

@@ -18,8 +18,8 @@ const OSQUERY_FLAGS: [(&str, &str, &str); 4] = [
         "The socket of osquery's extension manager. With it the program is an extension, and no command is given.",
     ),
     ("--timeout", "SECONDS", "How long to wait for that socket (3)."),
-    ("--interval", "SECONDS", "How often to look whether osquery still knows the extension (3)."),
-    ("--verbose", "", "Say what is going on, on standard error."),
+    ("--interval", "SECONDS", "How often to check that osquery still has the extension registered (3)."),
+    ("--verbose", "", "Log to standard error."),
 ];
 
 /// The man page, as roff.
@@ -34,7 +34,7 @@ pub fn man_page(command: Command) -> io::Result<String> {
     man.render_options_section(&mut page)?;
     let mut rest = Roff::new();
     rest.control("SH", ["COMMANDS"]);
-    rest.text([roman("diagnose, heal, help and version are also understood as mdm-watchdog has them: -diagnose.")]);
+    rest.text([roman("diagnose, heal, help and version also work as mdm-watchdog's flags, such as -diagnose.")]);
     for command in commands.iter().filter(|command| !command.is_hide_set()) {
         describe(&mut rest, command);
     }

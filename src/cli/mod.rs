@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const USAGE: u8 = 2;
 
 /// For `--help`.
-const FLAGS: &str = "mdm-watchdog's flags -diagnose, -heal, -help and -version are understood as well.";
+const FLAGS: &str = "mdm-watchdog's flags -diagnose, -heal, -help and -version also work.";
 
 /// Tells whether a Mac's MDM is healthy, why not, and on what evidence.
 #[derive(Debug, Parser)]
@@ -74,19 +74,19 @@ enum Command {
     /// Check for known MDM problems and print mdm-watchdog's outputs
     #[command(after_long_help = watchdog::help())]
     Diagnose(Giving),
-    /// Check for known MDM problems, restart what is stuck, within the limits, and print mdm-watchdog's outputs
+    /// Check for known MDM problems, restart what is stuck within the limits, and print mdm-watchdog's outputs
     #[command(after_long_help = watchdog::help())]
     Heal {
-        /// Restart only where the policy's AutomaticHealMinutes is more than 0, and only if the state is `stuck`: for a
-        /// LaunchDaemon, with --syslog
+        /// Restart only if the policy's AutomaticHealMinutes is above 0 and the state is `stuck`; for a LaunchDaemon, with
+        /// --syslog
         #[arg(long)]
         automatic: bool,
         #[command(flatten)]
         giving: Giving,
     },
-    /// Make a page for a browser: the verdict with its evidence, a timeline, and every table
+    /// Write an HTML report: the verdict with its evidence, a timeline, and every table
     Report(Target),
-    /// Write down what mdm-health reads of this Mac, to look at elsewhere with --source
+    /// Record what mdm-health reads on this Mac, to look at elsewhere with --source
     #[command(after_long_help = capture::HELP)]
     Capture(CaptureOptions),
     /// List the tables, or print one table's full documentation, as Markdown

@@ -15,33 +15,34 @@ use std::time::Duration;
 
 /// What the outputs mean.
 const OUTPUTS: &str = "\
-Outputs of diagnose and heal, a line each. What could not be told is \"unknown\".
+Outputs of diagnose and heal, one per line; \"unknown\" if mdm-health cannot tell.
   MDMEnrolled
       Whether this Mac is enrolled in an MDM.
   MDMIdentityError
-      Whether the certificate by which the MDM knows this Mac, or its private key, is missing,
-      expired or not yet valid. No restart mends that: enroll the Mac again.
+      Whether the MDM identity (its certificate or private key) is missing, expired or not yet
+      valid. A restart does not help: enroll the Mac again.
   MDMClientStuck
-      Whether the MDM's server has not answered 200 for 90 minutes. That is also true of a Mac to
-      which its server had nothing to say: the table mdm_watchdog tells the two apart, and so does
-      State with --json.
+      Whether the MDM server has not answered 200 for 90 minutes. That is also true if the server
+      had nothing to send; the table mdm_watchdog tells the two apart, and so does State with
+      --json.
   MDMSoftwareUpdatesStuck
       Whether MDMClientStuck is true and the last command was about OS updates, or an update that
       declarative management (DDM) enforces is overdue or keeps failing.
   MDMClientRestarted, SoftwareUpdateDaemonRestarted
       Whether the last heal restarted mdmclient, or softwareupdated.
   LastMDMKickstart, LastSoftwareUpdateDaemonKickstart
-      When mdm-health last restarted it, in UTC; 0001-01-01 00:00:00 +0000 UTC is never.
+      When mdm-health last restarted it, in UTC; 0001-01-01 00:00:00 +0000 UTC means never.
 
 heal restarts each daemon at most once in 24 hours, unless a policy says otherwise.";
 
 /// What the exit code means.
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  It was answered, whatever the answer. For heal: it restarted what was stuck, or nothing was.
-  1  It could not be answered. For heal: something is or may be stuck, and a limit forbids to
-     restart it, or the restart did not work; a sentence on standard error says which.
-  2  It cannot be answered as it was asked: a wrong argument, or a source that cannot be opened.";
+  0  Success: a verdict was printed, whatever it is. For heal: what was stuck was restarted, or
+     nothing was stuck.
+  1  Failure. For heal: something is or may be stuck, and a limit forbids the restart, or the
+     restart did not work; a sentence on standard error says which.
+  2  Usage error: a wrong argument, or a source that cannot be opened.";
 
 /// What the outputs and exit codes mean, for `--help`.
 pub fn help() -> String {

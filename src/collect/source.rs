@@ -17,7 +17,7 @@ pub struct SourceOptions {
     /// `live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`
     #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", hide_env_values = true, value_name = "live|PATH")]
     pub source: Option<String>,
-    /// Root directory of the Mac to inspect. Its programs are run, so another than / must be wholly yours
+    /// Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone
     // Made absolute, because commands are started in another folder than this one.
     #[arg(long, global = true, default_value = "/", value_name = "DIR", value_parser = PathBufValueParser::new().try_map(std::path::absolute))]
     pub root: PathBuf,

@@ -68,7 +68,9 @@ impl Kept {
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// SQLite or the disk refuses.
-    #[error("the journal {path} cannot be used: {why}. Until it can, only what is in memory answers")]
+    #[error(
+        "the journal {path} cannot be used: {why}. Until then results come from memory only and are lost on restart"
+    )]
     Unusable {
         /// The file.
         path: PathBuf,

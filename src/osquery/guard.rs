@@ -16,7 +16,7 @@ const MOST_AT_ONCE: usize = 4;
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum GuardError {
     /// Too many calls are under way.
-    #[error("{table}: {MOST_AT_ONCE} queries are being answered already, ask again in a moment")]
+    #[error("{table}: {MOST_AT_ONCE} queries are running already; try again in a moment")]
     Busy {
         /// The table.
         table: &'static str,
@@ -31,7 +31,7 @@ pub enum GuardError {
     },
     /// There are more rows than anybody asked for.
     #[error(
-        "{table}: there are more than {most_rows} rows or {} MiB, which is more than osquery takes well", .most_bytes >> 20
+        "{table}: there are more than {most_rows} rows or {} MiB, above the limit for one osquery answer", .most_bytes >> 20
     )]
     TooMuch {
         /// The table.

@@ -53,10 +53,10 @@ pub enum PrivateError {
         why: ThriftError,
     },
     /// All its workers are busy.
-    #[error("all workers are busy, ask again in a moment")]
+    #[error("all workers are busy; try again in a moment")]
     Busy,
     /// A question that was asked before is not answered yet.
-    #[error("{table} is being read already and takes long, ask again in a moment")]
+    #[error("{table} is still being read; try again in a moment")]
     Slow {
         /// The table.
         table: &'static str,

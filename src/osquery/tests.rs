@@ -104,8 +104,8 @@ fn a_table_that_panics_and_one_that_gives_too_much_tell_the_client_so_and_the_ot
     let served = serve(does, Duration::from_secs(60));
     for (table, words) in [
         (0, "internal error: the ledger is torn"),
-        (1, "there are more than 100000 rows or 32 MiB, which is more than osquery takes well"),
-        (2, "there are more than 100000 rows or 32 MiB, which is more than osquery takes well"),
+        (1, "there are more than 100000 rows or 32 MiB, above the limit for one osquery answer"),
+        (2, "there are more than 100000 rows or 32 MiB, above the limit for one osquery answer"),
     ] {
         let answer = served.peer.generate(name(table), "{}");
         assert_eq!((answer.code, answer.message), (1, format!("{}: {words}", name(table))));
@@ -177,7 +177,7 @@ fn a_table_that_does_not_end_is_given_up_and_then_busy_and_the_others_answer() {
         // One answer serves for a moment.
         thread::sleep(super::answers::FRESH);
         said.push(answer.message);
-        said.last().unwrap().ends_with("4 queries are being answered already, ask again in a moment")
+        said.last().unwrap().ends_with("4 queries are running already; try again in a moment")
     });
     assert_eq!(said.len(), 5);
     assert!(said[..4].iter().all(|said| *said == format!("{}: there was no answer within 0 s", name(0))), "{said:?}");

@@ -50,7 +50,7 @@ impl<'z> Clock<'z> {
     /// Which time the page shows between two moments.
     pub fn name(&self, from: Time, to: Time) -> String {
         if *self.zone == Zone::Unknown {
-            return "UTC, as the Mac’s own zone is not known".to_owned();
+            return "UTC, because the Mac’s time zone is unknown".to_owned();
         }
         let name = |at| match self.offset(at).as_str() {
             "UTC" => "UTC".to_owned(),

@@ -10,10 +10,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum FileError {
     /// There is such a file.
-    #[error("{0} is there already: pass --force to replace it, or another name")]
+    #[error("{0} exists already: pass --force to replace it, or another name")]
     Exists(PathBuf),
     /// It is no plain file.
-    #[error("{0} is not a plain file, and only such a one is replaced: pass another name")]
+    #[error("{0} is not a regular file and is not replaced: pass another name")]
     NotAFile(PathBuf),
     /// The system says no.
     #[error("{path} cannot be written: {why}")]

@@ -63,8 +63,8 @@ pub fn page(source: &str, findings: &Findings, tables: &[Box<dyn Table>]) -> Str
         timeline::section(&report),
         tables::section(&report),
         format!(
-            "</main>\n<footer><p>mdm-health {}. This page holds no script and loads nothing. It names servers and users: \
-             pass it on with care.</p></footer>\n</body></html>\n",
+            "</main>\n<footer><p>mdm-health {}. This page contains no script and loads nothing. It names servers and users: \
+             share it with care.</p></footer>\n</body></html>\n",
             crate::VERSION
         ),
     ]
@@ -87,7 +87,7 @@ fn header(report: &Report, source: &str) -> String {
     );
     format!(
         "<header><h1>MDM health of a Mac</h1><dl><div><dt>Mac</dt><dd>{system}</dd></div>\
-         <div><dt>Judged for</dt><dd>{}</dd></div><div><dt>Log</dt><dd>{span}</dd></div>\
+         <div><dt>Verdict for</dt><dd>{}</dd></div><div><dt>Log</dt><dd>{span}</dd></div>\
          <div><dt>Source</dt><dd>{}</dd></div><div><dt>By</dt><dd>mdm-health {}</dd></div></dl>\
          <nav aria-label=\"Parts of this page\"><a href=\"#verdict\">Verdict</a> <a href=\"#evidence\">Evidence</a> \
          <a href=\"#sources\">Sources</a> <a href=\"#timeline\">Timeline</a> <a href=\"#tables\">Tables</a></nav></header>\n",

@@ -11,9 +11,8 @@ const MOST_ROWS: usize = 100;
 /// Every table, closed until somebody looks.
 pub fn section(report: &Report) -> String {
     let mut section = format!(
-        "<section id=\"tables\"><h2>Tables</h2><p class=\"note\">All that this page shows comes from these tables. \
-         Moments are in {}; in SQL they are epoch seconds. NULL means that it could not be told, or that there \
-         is none.</p>\n",
+        "<section id=\"tables\"><h2>Tables</h2><p class=\"note\">Everything on this page comes from these tables. \
+         Times are in {}; in SQL they are epoch seconds. NULL means unknown or none.</p>\n",
         report.clock.name(report.now, report.now)
     );
     for table in &report.tables {
@@ -60,7 +59,7 @@ fn grid(report: &Report, table: &Told) -> String {
     if let Some(more @ 1..) = table.rows().len().checked_sub(MOST_ROWS) {
         let _ = writeln!(
             told,
-            "<p>These are the last {MOST_ROWS} rows; {more} before them are left out. \
+            "<p>These are the last {MOST_ROWS} rows; {more} earlier ones are left out. \
              <code>mdm-health query \"SELECT * FROM {name}\"</code> prints them all.</p>"
         );
     }

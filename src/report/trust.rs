@@ -51,7 +51,7 @@ pub fn identity(report: &Report) -> String {
         let _ = write!(told, "</dl><p>{}</p>", report.clock.sentence(row.text("detail").unwrap_or_default()));
     }
     if all.is_empty() {
-        told.push_str("<p>No identity is the MDM’s.</p>");
+        told.push_str("<p>There is no MDM identity.</p>");
     }
     if let Some(more @ 1..) = all.len().checked_sub(MOST_IDENTITIES) {
         let _ = write!(told, "<p>{more} more are in the table <code>mdm_identity</code>.</p>");
@@ -81,8 +81,8 @@ pub fn sources(report: &Report) -> String {
         let names: Vec<String> = absent.iter().map(name).collect();
         let _ = write!(
             told,
-            "<p class=\"note\">Not there, which says nothing of this Mac: {}.</p><details>\
-             <summary>Why they are not there</summary><ul class=\"sources\">{}</ul></details>",
+            "<p class=\"note\">Not available here, which says nothing about this Mac: {}.</p><details>\
+             <summary>Why they are not available</summary><ul class=\"sources\">{}</ul></details>",
             names.join(", "),
             absent.iter().map(item).collect::<String>()
         );

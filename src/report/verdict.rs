@@ -69,7 +69,7 @@ pub fn outputs(report: &Report) -> String {
         let _ = writeln!(told, "<tr><th scope=\"row\">{question} <code>{column}</code></th><td>{answer}</td></tr>");
     }
     told.push_str(
-        "</tbody></table><p class=\"note\">They keep mdm-watchdog’s own rule: every silence of 90 minutes counts as stuck. \
+        "</tbody></table><p class=\"note\">They follow mdm-watchdog’s own rule: every silence of 90 minutes counts as stuck. \
          The verdict above needs more than a silence.</p></div>\n",
     );
     told

@@ -93,9 +93,9 @@ fn detail(what: &Happening) -> Option<String> {
         UpdateMessage::ScanFailed(error) => error_detail(error),
         UpdateMessage::Found { product_keys } => format!("found {}", list(product_keys)),
         UpdateMessage::Progress(progress) => report(progress.report).to_owned(),
-        UpdateMessage::PrepareContinues => "preparing goes on".to_owned(),
+        UpdateMessage::PrepareContinues => "preparation continues".to_owned(),
         UpdateMessage::BrainProgress { step, .. } => step.to_string(),
-        UpdateMessage::Applied => "applied, the restart is to come".to_owned(),
+        UpdateMessage::Applied => "applied, restart pending".to_owned(),
         UpdateMessage::RunsBuild { version, build } => format!("runs {version} ({build})"),
         UpdateMessage::Declared { declaration, .. } => {
             let part = |value: &Option<Box<str>>| value.as_deref().unwrap_or("none").to_owned();
@@ -107,7 +107,7 @@ fn detail(what: &Happening) -> Option<String> {
             )
         }
         UpdateMessage::PaddedDeadline { at } => {
-            format!("the deadline is put off to {}", crate::vocabulary::rfc3339(*at))
+            format!("the deadline was moved to {}", crate::vocabulary::rfc3339(*at))
         }
     })
 }

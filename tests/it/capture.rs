@@ -167,7 +167,7 @@ fn nothing_is_overwritten() {
         }
         let output = mac.live(&["capture", to.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(1), "{name}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("is there already"), "{name}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("exists already"), "{name}");
         assert!(!to.is_file() || fs::read_to_string(&to).unwrap() == "kept", "{name}");
     }
     assert!(!elsewhere.exists());

@@ -200,7 +200,7 @@ fn a_busy_day_stays_small() {
     assert_eq!((findings.exchanges.len(), findings.commands.len()), (488, 200));
     assert!(findings.update_timeline.len() >= 180, "{}", findings.update_timeline.len());
     assert!(page.len() < 300_000, "{} bytes", page.len());
-    assert!(page.contains("388 before them are left out"), "the cut of a table is told");
+    assert!(page.contains("388 earlier ones are left out"), "the cut of a table is told");
     assert!(page.matches("<use ").count() < 500, "{}", page.matches("<use ").count());
 }
 
@@ -303,7 +303,7 @@ fn an_unknown_verdict_explains_itself() {
 #[test]
 fn what_a_mac_slept_through_is_shaded() {
     let page = page(&Mac::at(NOW).awake_since("2026-11-23T17:30:00Z").findings());
-    assert_eq!(drawn(&parse(&page), "asleep"), ["The Mac is awake since 23 Nov 17:30."]);
+    assert_eq!(drawn(&parse(&page), "asleep"), ["The Mac has been awake since 23 Nov 17:30."]);
     assert!(page.contains("Run again when the Mac has been awake for 90 minutes."));
 }
 
@@ -406,7 +406,7 @@ fn the_file_is_its_owners_and_replaces_another_only_by_force() {
     let refused = mdm_health(&["report", file]);
     assert_eq!((refused.status.code(), fs::read_to_string(&path).unwrap().as_str()), (Some(1), "mine"));
     let sentence = String::from_utf8(refused.stderr).unwrap();
-    assert!(sentence.contains("is there already: pass --force"), "{sentence}");
+    assert!(sentence.contains("exists already: pass --force"), "{sentence}");
 
     assert_eq!(mdm_health(&["report", file, "--force"]).status.code(), Some(0));
     assert_eq!(fs::read_to_string(&path).unwrap(), first);
@@ -425,7 +425,7 @@ fn what_is_no_plain_file_is_never_replaced() {
         let refused = mdm_health(&["report", path.to_str().unwrap(), "--force"]);
         let sentence = String::from_utf8(refused.stderr).unwrap();
         assert_eq!(refused.status.code(), Some(1), "{sentence}");
-        assert!(sentence.contains("not a plain file"), "{sentence}");
+        assert!(sentence.contains("not a regular file"), "{sentence}");
     }
     assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
     let nowhere = folder.path().join("nowhere/report.html");

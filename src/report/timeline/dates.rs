@@ -93,7 +93,7 @@ pub fn restarts(report: &Report, scale: Scale) -> Lane {
     let words = if report.knows_restarts() {
         counted(&[(done, "done"), (not, "not done"), (open, "dry run or under way"), (earlier, "earlier")])
     } else {
-        "not known: the record of restarts was not read".to_owned()
+        "unknown: the record of restarts was not read".to_owned()
     };
     Lane { name: "Restarts by mdm-health".to_owned(), words, rows: vec![marks.items(gathered(report))] }
 }

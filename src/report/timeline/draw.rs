@@ -108,7 +108,7 @@ fn axis(report: &Report, scale: Scale, y: i32) -> String {
     let _ = writeln!(
         axis,
         "<line class=\"now\" x1=\"{now:.2}%\" x2=\"{now:.2}%\" y1=\"{TOP}\" y2=\"{y}\"/>\
-         <text class=\"nowlabel\" x=\"100%\" y=\"{}\">judged for {label}</text>",
+         <text class=\"nowlabel\" x=\"100%\" y=\"{}\">verdict for {label}</text>",
         TOP - 8
     );
     axis

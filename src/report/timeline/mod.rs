@@ -79,10 +79,10 @@ fn shades(report: &Report, scale: Scale) -> Vec<Shade> {
         to: report.now,
         class: "window",
         words: "the 90-minute window",
-        details: format!("The window within which a success is recent begins at {}.", clock.short(report.now - WINDOW)),
+        details: format!("A success counts as recent from {} on.", clock.short(report.now - WINDOW)),
     }];
     if let Some(awake) = row.time("awake_since").filter(|awake| *awake > scale.from) {
-        let details = format!("The Mac is awake since {}.", clock.short(awake));
+        let details = format!("The Mac has been awake since {}.", clock.short(awake));
         shades.push(Shade { from: scale.from, to: awake, class: "asleep", words: "before the Mac woke", details });
     }
     let uncovered =

@@ -166,5 +166,5 @@ pub fn said(report: &Report, scale: Scale) -> Lane {
         marks.add(scale, at, kind, format!("{} {who}, {}: {said}", report.clock.time_of_day(at), what.word()));
     }
     let words = counted(&[(others, "noted"), (errors, "failed"), (earlier, "earlier")]);
-    Lane { name: "Other news of OS updates".to_owned(), words, rows: vec![marks.items(gathered(report))] }
+    Lane { name: "Other OS update events".to_owned(), words, rows: vec![marks.items(gathered(report))] }
 }
