@@ -73,7 +73,7 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l root -d
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l force -d 'Replace the file if it is there; without this nothing is ever replaced'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l force -d 'Replace the file if it exists; without this nothing is ever replaced'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l hours -d 'How many hours of the log to ask for' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l source -d '`live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`' -r

@@ -1,7 +1,6 @@
-//! `capture`: writes down what the program reads of a Mac, for somebody else to look at with `--source`.
+//! `capture`: saves what the program reads on a Mac, for somebody else to look at with `--source`.
 //!
-//! All is first written beside the place where it is to lie, into a folder that only its owner can look into, and put
-//! in place as a whole: an incomplete capture never has the final name.
+//! Everything is written into a work folder that only its owner can enter, and put in place when it is complete.
 
 use super::progress;
 use super::signals::end_on_signals;
@@ -9,6 +8,7 @@ use crate::collect;
 use crate::collect::source::{SourceError, SourceOptions};
 use crate::facts::record;
 use crate::health::{Evidence, Findings};
+use crate::host::destination::{Destination, work_folder};
 use crate::host::recording::{Recording, RecordingError, create, making};
 use crate::host::{HostError, Recorded, archive, capture::Description};
 use crate::redact::{self, RedactError};
@@ -16,11 +16,10 @@ use crate::vocabulary::codes::{SourceName, SourceState};
 use crate::vocabulary::rfc3339;
 use chrono::TimeDelta;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 use thiserror::Error;
 
 /// The piece that says what a capture lacks.
@@ -112,10 +111,12 @@ pub enum CaptureError {
 pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<String, CaptureError> {
     let host = source.open_for_capture()?;
     let to = &options.to;
-    if fs::symlink_metadata(to).is_ok() {
+    let unwritable = |why| CaptureError::Unwritable { path: to.clone(), why };
+    // Of a recorded Mac root may read what the user who called sudo may not; it stays root's.
+    let destination = Destination::open(to, host.is_live()).map_err(unwritable)?;
+    if destination.kind().map_err(unwritable)?.is_some() {
         return Err(CaptureError::Taken { path: to.clone() });
     }
-    let unwritable = |why| CaptureError::Unwritable { path: to.clone(), why };
     let work = work_folder(to).map_err(unwritable)?;
     end_on_signals(Some(work.path().to_owned())).map_err(unwritable)?;
     let folder = work.path().join("capture");
@@ -151,7 +152,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
         ready = redacted;
     }
     create(&ready.join(MANIFEST)).and_then(|mut file| file.write_all(manifest.as_bytes())).map_err(unwritable)?;
-    publish(&ready, to)?;
+    publish(&ready, to, &destination)?;
     Ok(format!("{} was written.\n\n{manifest}", to.display()))
 }
 
@@ -181,40 +182,28 @@ fn same(whole: &Path, redacted: &Path, source: &SourceOptions) -> Result<(), Cap
     }
 }
 
-/// A folder of our own beside the place where the capture is to lie. It goes away with the value.
-fn work_folder(to: &Path) -> io::Result<TempDir> {
-    let beside = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".mdm-health-capture-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(beside)
-}
-
 fn make_folder(path: &Path) -> io::Result<()> {
     let _making = making();
     DirBuilder::new().mode(0o700).create(path)
 }
 
-/// Puts a capture in its place. Nothing that came there meanwhile is overwritten: making the folder or file fails then.
-fn publish(folder: &Path, to: &Path) -> Result<(), CaptureError> {
-    let failed = |why: io::Error| match why.kind() {
+/// Puts a capture in its place, and overwrites nothing that came there meanwhile.
+fn publish(folder: &Path, to: &Path, destination: &Destination) -> Result<(), CaptureError> {
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let put = match name.strip_suffix(".tar.gz").filter(|name| !name.is_empty()) {
+        None => destination.put_folder(folder),
+        Some(name) => {
+            let packed = folder.with_extension("tar.gz");
+            create(&packed)
+                .and_then(|file| archive::pack(folder, Path::new(name), file))
+                .and_then(|()| File::open(&packed))
+                .and_then(|mut packed| destination.put_file(false, |file| io::copy(&mut packed, file).map(drop)))
+        }
+    };
+    put.map_err(|why| match why.kind() {
         io::ErrorKind::AlreadyExists => CaptureError::Taken { path: to.to_owned() },
         _ => CaptureError::Unwritable { path: to.to_owned(), why },
-    };
-    let name = to.file_name().unwrap_or_default().to_string_lossy();
-    let packed = name.strip_suffix(".tar.gz").filter(|name| !name.is_empty());
-    let file = folder.with_extension("tar.gz");
-    if let Some(name) = packed {
-        create(&file).and_then(|file| archive::pack(folder, Path::new(name), file)).map_err(failed)?;
-    }
-    let _making = making();
-    let (ready, claimed) = match packed {
-        None => (folder, fs::create_dir(to)),
-        Some(_) => (file.as_path(), File::create_new(to).map(drop)),
-    };
-    claimed.map_err(failed)?;
-    // What was just made is empty, and makes way.
-    fs::rename(ready, to).map_err(failed)
+    })
 }
 
 /// What a capture holds, and what could not be read, in sentences.

@@ -175,18 +175,19 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
     print(&printed)
 }
 
-/// The page for a browser. That a file is in its place is said before anything is read.
+/// The page for a browser. A file that exists is refused before anything is read.
 fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
     let refused = |error: FileError| (1, format!("{error}."));
-    target.check().map_err(refused)?;
+    // Of a recorded Mac root may read what the user who called sudo may not; its page stays root's.
+    let destination = target.open(arguments.source.is_live()).map_err(refused)?;
     let collector = collector(arguments)?;
     let findings = collector.findings_of_a_day(PATIENCE);
     let tables = tables::all(Arc::new(healer(arguments, &collector)));
     let page = report::page(arguments.source.name(), &findings, &tables);
-    if target.is_stdout() {
-        return print(&page);
+    match destination {
+        None => print(&page),
+        Some(destination) => target.write(&destination, &page).map_err(refused),
     }
-    target.write(&page).map_err(refused)
 }
 
 /// Why a text could not be made.

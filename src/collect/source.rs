@@ -67,9 +67,12 @@ impl SourceOptions {
 
     /// What can change something there: for heal, and nobody else. A recorded Mac has none.
     pub fn actor(&self) -> Option<Actor> {
-        let live = matches!(self.source.as_deref(), None | Some("live"));
-        let root = live.then(|| root_folder::check(&self.root).ok()).flatten()?;
+        let root = self.is_live().then(|| root_folder::check(&self.root).ok()).flatten()?;
         Some(Live::new(root, self.now).actor())
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.source.as_deref().is_none_or(|source| source == "live")
     }
 
     /// A path, or `live`.

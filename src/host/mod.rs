@@ -8,6 +8,7 @@ pub mod archive;
 pub mod capture;
 mod command;
 mod daemon;
+pub mod destination;
 mod growing;
 mod live;
 mod process;

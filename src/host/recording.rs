@@ -1,5 +1,5 @@
-//! A host that writes down what another one gives, while the program collects its evidence in the ordinary way: a
-//! capture holds by construction what a live run sees.
+//! Records a capture: a host that saves what another host answers while the program collects its evidence in the ordinary
+//! way. So a capture holds exactly what a live run sees.
 
 use super::capture::{self, Description};
 use super::{Command, FileEnd, Host, HostError, LogSource, Output};
@@ -12,21 +12,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
-/// Why nothing can be written down.
 #[derive(Debug, Error)]
 #[error("{path} cannot be written: {why}. Make room on the disk, and run mdm-health as root")]
 pub struct RecordingError {
-    /// The file.
     pub path: PathBuf,
-    /// The system's words.
     pub why: io::Error,
 }
 
-/// Another host, and the folder in which it is written down.
 pub struct Recording {
     host: Box<dyn Host>,
     folder: PathBuf,
-    /// How much of the log is asked for.
+    /// How much of the log to request.
     span: TimeDelta,
     now: Option<Time>,
     notes: Arc<Mutex<Notes>>,
@@ -38,19 +34,19 @@ struct Notes {
     log: Option<Span>,
     left_out: Vec<(String, u64)>,
     absent: Vec<String>,
-    /// The first piece that could not be written.
+    /// The first error.
     trouble: Option<RecordingError>,
 }
 
 impl Recording {
-    /// Writes into a folder that is there and empty. All is judged for one moment, a whole second, at which the log ends.
+    /// `folder` exists and is empty. The whole capture is for one time, a whole second, at which the log ends.
     pub fn new(host: Box<dyn Host>, folder: PathBuf, span: TimeDelta) -> Self {
         let now = host.now().map(|now| now - TimeDelta::nanoseconds(now.timestamp_subsec_nanos().into()));
         Self { host, folder, span, now, notes: Arc::default() }
     }
 
-    /// Adds mdm-health's own record, and describes the whole: what was seen while recording is added to `description`,
-    /// whose moment serves where the host has none of its own.
+    /// Adds mdm-health's own record and `capture.json`. What was seen while recording is added to `description`, whose
+    /// time is used where the host has none of its own.
     pub fn finish(self, restarts: Option<&[u8]>, description: Description) -> Result<Description, RecordingError> {
         if let Some(restarts) = restarts {
             self.write(capture::RESTARTS, restarts);
@@ -66,7 +62,7 @@ impl Recording {
             ..description
         };
         drop(notes);
-        // Last, so that a folder in which something is missing is no capture.
+        // Written last, so that an incomplete folder is not a capture.
         let text = serde_json::to_string_pretty(&description).unwrap_or_default() + "\n";
         self.write(capture::DESCRIPTION, text.as_bytes());
         self.notes().trouble.take().map_or(Ok(description), Err)
@@ -76,7 +72,7 @@ impl Recording {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a piece down. One that is asked for again is there already.
+    /// Saves a piece. A piece that is read twice is saved once.
     fn write(&self, within: &str, bytes: &[u8]) {
         let path = self.folder.join(within);
         match create(&path).and_then(|mut file| file.write_all(bytes)) {
@@ -97,13 +93,13 @@ impl Recording {
     }
 }
 
-/// Held while a file of a capture comes into being, and for good by whoever wipes the capture away.
+/// Held while a file of a capture is made. The signal handler takes it for good before it removes the work folder.
 pub fn making() -> MutexGuard<'static, ()> {
     static MAKING: Mutex<()> = Mutex::new(());
     MAKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a file that only its owner can read, in folders of the same kind.
+/// Makes a file that only its owner can read, and its folders likewise.
 pub fn create(path: &Path) -> io::Result<File> {
     let _making = making();
     let folder = path.parent().unwrap_or(path);
@@ -171,7 +167,7 @@ impl Host for Recording {
         self.host.recorded_restarts()
     }
 
-    /// Who could write a file is not recorded.
+    /// Ownership is not recorded, so these files are not saved.
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         self.host.read_trusted(path)
     }
@@ -181,10 +177,10 @@ impl Host for Recording {
     }
 }
 
-/// The log, written down as it streams by.
+/// The log, saved while it is read.
 struct RecordedLog {
     source: Box<dyn LogSource>,
-    /// `None` before the first byte: a log that could not be read is no empty one.
+    /// `None` before the first byte: an unreadable log must not look like an empty one.
     file: Option<BufWriter<File>>,
     path: PathBuf,
     notes: Arc<Mutex<Notes>>,
@@ -199,7 +195,7 @@ impl RecordedLog {
         file.write_all(bytes)
     }
 
-    /// Reading goes on whatever cannot be written; the first trouble ends the capture.
+    /// Reading goes on after a write error; the first error ends the capture.
     fn note(&self, written: io::Result<()>) {
         if let Err(why) = written {
             let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);

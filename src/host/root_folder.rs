@@ -41,15 +41,9 @@ pub fn check(root: &Path) -> Result<PathBuf, HostError> {
     let own = rustix::process::geteuid().as_raw();
     let root = fs::canonicalize(root).map_err(unreadable(root))?;
     let refused = |path: &Path, why: String| HostError::ForeignRoot { root: root.clone(), path: path.to_owned(), why };
-    for above in root.ancestors().skip(1) {
-        let found = fs::symlink_metadata(above).map_err(unreadable(above))?;
-        if ![0, own].contains(&found.uid()) {
-            return Err(refused(above, belongs_to(&found)));
-        }
-        // In a sticky folder such as /tmp only its owner can rename what is ours.
-        if found.mode() & 0o022 != 0 && found.mode() & STICKY == 0 {
-            return Err(refused(above, writable(&found)));
-        }
+    let above = root.parent().unwrap_or(&root);
+    if let Some((path, why)) = who_else_can_change(above).map_err(unreadable(above))? {
+        return Err(refused(&path, why));
     }
     let mut waiting = vec![(root.clone(), false)];
     let mut seen = 0;
@@ -86,6 +80,23 @@ pub fn check(root: &Path) -> Result<PathBuf, HostError> {
         }
     }
     Ok(root)
+}
+
+/// Who else than root and we ourselves can rename or replace what lies in a folder: the folder, or one above it, and why.
+/// The path is absolute and without links.
+pub fn who_else_can_change(folder: &Path) -> io::Result<Option<(PathBuf, String)>> {
+    let own = rustix::process::geteuid().as_raw();
+    for folder in folder.ancestors() {
+        let found = fs::symlink_metadata(folder)?;
+        if ![0, own].contains(&found.uid()) {
+            return Ok(Some((folder.to_owned(), belongs_to(&found))));
+        }
+        // In a sticky folder such as /tmp others cannot rename what is ours.
+        if found.mode() & 0o022 != 0 && found.mode() & STICKY == 0 {
+            return Ok(Some((folder.to_owned(), writable(&found))));
+        }
+    }
+    Ok(None)
 }
 
 fn belongs_to(found: &Metadata) -> String {
