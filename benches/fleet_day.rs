@@ -14,7 +14,7 @@ mod fleet_day;
 
 fn main() {
     let figures = fleet_day::run(1_000);
-    println!("{figures:#?}");
+    println!("A day of {} laptops: {figures:#?}", figures.macs);
     assert!(figures.wrongly_stuck.is_empty(), "a healthy Mac was called stuck");
     assert_eq!(figures.found, figures.to_be_found, "a stuck Mac was not found within 100 minutes awake");
     assert!(figures.most_flips <= 2, "a policy flipped more than twice");

@@ -3,11 +3,11 @@
 -- platform: darwin
 -- interval: 3600
 -- report: MDM commands that were never answered
--- description: A row for each MDM command that this Mac received more than 90 minutes ago and never answered, and one
---   with the state unknown if the log does not show it. A Mac without MDM has no row.
+-- description: A row for each MDM command that this Mac received and did not answer although it was awake for 90 minutes
+--   since, and one with the state unknown if the log does not show it. A Mac without MDM has no row.
 -- policy: macOS - MDM commands are answered
--- passes: Passes if this Mac answered every MDM command that it received more than 90 minutes ago (NotNow is an
---   answer), and on a Mac without MDM. Fails if one was never answered, and if the log does not show it.
+-- passes: Passes if this Mac answered every MDM command within 90 minutes in which it was awake (NotNow is an answer),
+--   if the log does not show it, and on a Mac without MDM. Fails if one was never answered.
 -- resolution: Run the report "What happened on this Mac" to see what the MDM client did with the command. If
 --   mdm_watchdog calls it stuck too, run the report "Restart what is stuck"; otherwise send the command again. If
 --   state is unknown, nothing is known to be broken; see mdm_health_status.
@@ -16,7 +16,8 @@ FROM mdm_watchdog w CROSS JOIN mdm_commands_recent c
 WHERE w.state <> 'not_enrolled'
   AND c.status = 'pending'
   AND c.responded_at IS NULL
-  AND c.received_at BETWEEN w.log_from AND w.checked_at - w.window_seconds
+  AND c.received_at >= w.log_from
+  AND c.awake_seconds >= w.window_seconds
 UNION ALL
 SELECT 'unknown', 'log_incomplete', NULL, NULL, NULL, NULL
 FROM mdm_watchdog

@@ -6,8 +6,8 @@
 -- description: A row if the Mac is not enrolled, was enrolled by hand and never approved, if its own sources disagree
 --   on its enrollment, or if the answer is unknown; reason and detail say which.
 -- policy: macOS - Enrolled in MDM and approved
--- passes: Passes if this Mac is enrolled in an MDM by Automated Device Enrollment or with a user's approval, and its
---   sources agree on that. Fails otherwise, and if the answer is unknown.
+-- passes: Passes if this Mac is enrolled in an MDM by Automated Device Enrollment or with a user's approval, and
+--   its sources agree on that. Fails otherwise. If the answer is unknown it passes, and the report says why.
 -- resolution: If state is not_enrolled, enroll the Mac. If reason is not_user_approved, have the user approve the
 --   profile in System Settings, under Device Management. If the sources disagree, detail says on what; enroll the Mac
 --   again. If state is unknown, nothing is known to be broken; see mdm_health_status.

@@ -7,8 +7,9 @@
 --   several could be the MDM identity, a row for each that is not valid for more than 30 days; state says which. A
 --   Mac without MDM has no row.
 -- policy: macOS - MDM identity is valid for 30 days
--- passes: Passes if the identity with which this Mac talks to its MDM is valid for more than the next 30 days, or, if
---   several could be it, all of them are, and on a Mac without MDM. Fails otherwise, and if the answer is unknown.
+-- passes: Passes if the identity with which this Mac talks to its MDM is valid for more than the next 30 days, or,
+--   if several could be it, all of them are, and on a Mac without MDM. Fails otherwise. If the answer is unknown it
+--   passes, and the report says why.
 -- resolution: If state is expiring, have the MDM server renew the identity by sending its enrollment profile again.
 --   If it is expired, missing or no_private_key, enroll the Mac again. If state is unknown or ambiguous, nothing is
 --   known to be broken; detail says why. An identity in the Secure Enclave (hardware_bound) cannot be read, so

@@ -7,8 +7,8 @@
 --   offered by Apple, or was rejected by the Mac without a later declaration; and one with the state unknown if the
 --   answer is unknown. Declarations that only old logs name are left out.
 -- policy: macOS - Enforced OS updates are on time
--- passes: Passes if no OS update that DDM enforces on this Mac is past due or failing, and if none is enforced. Fails
---   if one is, if Apple does not offer it, and if the answer is unknown.
+-- passes: Passes if no OS update that DDM enforces on this Mac is past due or failing, and if none is enforced.
+--   Fails if one is, if Apple does not offer it. If the answer is unknown it passes, and the report says why.
 -- resolution: If state is past_due, have the user save their work and restart; if the update does not begin, run the
 --   report "Restart what is stuck". If reason is failing, failure_reason says why. If state is no_match or rejected,
 --   correct the version or build in the declaration on the MDM server. If state is unknown, nothing is known to be

@@ -9,7 +9,8 @@
 --   left out.
 -- policy: macOS - OS updates make progress
 -- passes: Passes if no update of macOS failed, is stalled, or has been under way for a day without a sign of
---   progress. Fails if one has, and if the answer is unknown. It does not check whether an update is due.
+--   progress. Fails if one has. If the answer is unknown it passes, and the report says why. It does not check whether
+--   an update is due.
 -- resolution: If reason is failed, error says why; check free disk space and power, then let the Mac try again. If it
 --   makes no progress, restart the Mac; if that does not help, run the report "Restart what is stuck". If state is
 --   unknown, nothing is known to be broken; see mdm_health_status.

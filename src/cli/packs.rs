@@ -56,10 +56,13 @@ impl Query {
         self.sql.lines().map(str::trim).collect::<Vec<_>>().join(" ")
     }
 
-    /// The SQL turned around: one row if it gives none.
+    /// The SQL turned around: one row if it gives none that somebody can act on. What is unknown stays in the report.
     pub fn turned(&self) -> String {
-        let lines = self.sql.trim_end_matches(';').lines().map(|line| format!("  {line}\n"));
-        format!("SELECT 1 WHERE NOT EXISTS (\n{});", lines.collect::<String>())
+        let lines = self.sql.trim_end_matches(';').lines().map(|line| format!("    {line}\n"));
+        format!(
+            "SELECT 1 WHERE NOT EXISTS (\n  SELECT 1 FROM (\n{}  ) WHERE state <> 'unknown'\n);",
+            lines.collect::<String>()
+        )
     }
 }
 
@@ -226,7 +229,10 @@ fn fleet_head(form: Form) -> String {
     let (key, notes) = match form {
         Form::FleetPolicies => (
             "policies",
-            [GATE, "# A policy passes only on evidence: if the answer is unknown it fails, and its report says why.\n"],
+            [
+                GATE,
+                "# A policy fails only for what somebody can act on: if the answer is unknown it passes, and its report says why.\n",
+            ],
         ),
         Form::FleetLabels => (
             "labels",

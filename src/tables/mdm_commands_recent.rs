@@ -4,14 +4,18 @@ use super::{MdmCommandsRecentRow, Text, text};
 use crate::event::Channel;
 use crate::health::Findings;
 use crate::health::commands::Command;
+use crate::vocabulary::Time;
 use crate::vocabulary::codes::CommandStatus;
 
 /// In the order in which the log first names the commands.
 pub fn rows(findings: &Findings) -> Vec<MdmCommandsRecentRow> {
-    findings.commands.iter().map(row).collect()
+    let (awake, now) = (findings.evidence.awake(), findings.evidence.now);
+    let awake_since = |at: Time| awake.known().map(|awake| awake.within(at, now).num_seconds());
+    let pending = |command: &Command| command.last_received_at.filter(|_| command.is_pending());
+    findings.commands.iter().map(|command| row(command, pending(command).and_then(awake_since))).collect()
 }
 
-fn row(command: &Command) -> MdmCommandsRecentRow {
+fn row(command: &Command, awake_seconds: Option<i64>) -> MdmCommandsRecentRow {
     let error = command.error.as_ref();
     let duration = command.responded_at.zip(command.last_received_at).map(|(answer, receipt)| answer - receipt);
     MdmCommandsRecentRow {
@@ -27,6 +31,7 @@ fn row(command: &Command) -> MdmCommandsRecentRow {
         status: owned(&command.status).or(Some(CommandStatus::Pending.word().into())),
         reason: owned(&command.not_now_reason),
         attempts: Some(command.attempts()),
+        awake_seconds,
         http_status: command.http_status.map(i32::from),
         duration_ms: duration.map(|duration| duration.num_milliseconds()).filter(|duration| *duration >= 0),
         error_domain: error.and_then(|error| owned(&error.domain)),

@@ -46,6 +46,7 @@ mod real_captures;
 mod redaction;
 mod remembered_answers;
 mod report;
+mod rooms;
 mod root_safety;
 mod seeds;
 mod soak;
