@@ -182,10 +182,8 @@ impl Mac {
         let hung = hung.filter(|minute| sent.iter().all(|sent| sent <= minute));
         let followed = |push: i64| {
             self.happened.iter().any(|(minute, what)| {
-                let follows = match what {
-                    Request { user: false, .. } | Command { user: false, answer: Some(_) } | NoCommands => true,
-                    _ => false,
-                };
+                let follows =
+                    matches!(what, Request { user: false, .. } | Command { user: false, answer: Some(_) } | NoCommands);
                 let passed = match self.awake_minutes(push, *minute) {
                     0 => minute - push,
                     awake => awake,
