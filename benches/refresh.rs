@@ -161,7 +161,7 @@ impl Host for InMemory {
         Ok(Output { code: Some(0), stdout: stdout.into(), stderr: String::new() })
     }
 
-    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
+    fn open_log(&self, span: Span, _: &str) -> Result<Box<dyn LogSource>, HostError> {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A look back finds nothing.
         let text = if span.to < log.now { "{\"count\":0,\"finished\":1}\n".to_owned() } else { log.text.clone() };

@@ -154,7 +154,7 @@ impl Host for SameEverywhere {
         Ok(Output { code: Some(0), stdout: self.bytes.clone(), stderr: String::new() })
     }
 
-    fn open_log(&self, _: Span) -> Result<Box<dyn LogSource>, HostError> {
+    fn open_log(&self, _: Span, _: &str) -> Result<Box<dyn LogSource>, HostError> {
         Err(HostError::NotCaptured { capture: "it".into(), missing: "log".to_owned() })
     }
 
@@ -285,9 +285,10 @@ fn pieces(packed: &[u8]) -> Vec<Vec<u8>> {
     let whole = FILES.iter().map(|(_, file)| mac.read_file(&path(file)));
     let ends = FILES.iter().map(|(_, file)| mac.read_file_end(&path(file), 100).map(|end| end.bytes));
     let mut pieces: Vec<_> = outputs.chain(whole).chain(ends).chain([mac.recorded_restarts()]).flatten().collect();
-    if let Ok(mut log) = mac
-        .open_log(Span { from: mdm_health::vocabulary::Time::UNIX_EPOCH, to: mdm_health::vocabulary::Time::UNIX_EPOCH })
-    {
+    if let Ok(mut log) = mac.open_log(
+        Span { from: mdm_health::vocabulary::Time::UNIX_EPOCH, to: mdm_health::vocabulary::Time::UNIX_EPOCH },
+        "",
+    ) {
         let mut text = Vec::new();
         assert!(log.read_to_end(&mut text).is_err() || log.size() >= Some(text.len() as u64));
         pieces.push(text);

@@ -26,8 +26,8 @@ impl Host for Watched {
         self.0.run(command)
     }
 
-    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
-        let source = self.0.open_log(span)?;
+    fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError> {
+        let source = self.0.open_log(span, predicate)?;
         let (bar, template) = match source.size() {
             Some(size) => {
                 (ProgressBar::new(size), "reading the log {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")

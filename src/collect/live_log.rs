@@ -236,7 +236,7 @@ impl LiveLog {
 
     fn read(&mut self, host: &dyn Host, options: &ReadOptions, span: Span, now: Time) {
         let start = Instant::now();
-        let mut source = match host.open_log(span) {
+        let mut source = match host.open_log(span, &event::predicate()) {
             Ok(source) => source,
             Err(error) => return self.note(None, Some(refused(&error)), now, start),
         };

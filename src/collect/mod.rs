@@ -274,7 +274,7 @@ fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Opt
         let covers = Fact::unknown(reason, why.clone());
         (Journal::empty(covers), None, Some((state, reason, why)))
     };
-    let mut source = match host.open_log(span) {
+    let mut source = match host.open_log(span, &event::predicate()) {
         Ok(source) => source,
         Err(error) => return nothing(refused(&error)),
     };

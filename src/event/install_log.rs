@@ -16,7 +16,15 @@ pub fn recognise(record: &InstallRecord<'_>) -> Option<Event> {
         _ => installed(record.message),
     }?;
     let update = UpdateEvent { message: said, log: UpdateLog::Install, process: bounded(record.process) };
-    Some(Event { at: record.at, pid: record.pid, thread: 0, channel: None, kind: EventKind::Update(Box::new(update)) })
+    Some(Event {
+        at: record.at,
+        pid: record.pid,
+        thread: 0,
+        channel: None,
+        attributed: false,
+        level: None,
+        kind: EventKind::Update(Box::new(update)),
+    })
 }
 
 fn softwareupdated(record: &InstallRecord<'_>) -> Option<UpdateMessage> {

@@ -1,17 +1,23 @@
-//! What mdmclient says. Its text is the same from macOS 11 to 27; each pattern quotes a line it was made from.
+//! What mdmclient says. The text has been the same since macOS 12.3; each pattern quotes the line it was made from.
 
+use super::program::{Image, Program, Users, Wanted};
 use super::{Channel, Event, EventKind, HttpMessage, IdentityTrouble, bounded, in_unified_log, os_update_item};
 use crate::log::LogRecord;
 use crate::property_list::old_style;
 use plist::Value;
 
-/// The only program that speaks for the MDM client.
-pub const IMAGE: &str = "/usr/libexec/mdmclient";
-/// Its name.
 pub const NAME: &str = "mdmclient";
 
-/// The event of a record of mdmclient.
-pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
+/// One daemon runs as root and serves the device channel; an agent for each user runs as that user.
+pub static PROGRAM: Program = Program {
+    name: NAME,
+    image: Image::At("/usr/libexec/mdmclient"),
+    users: Users::All,
+    wanted: Wanted::ALL,
+    recognise,
+};
+
+fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     let (prefix, said) = Prefix::split(&record.message);
     let (kind, target) = if prefix.os_update {
         (os_update_item::recognise(said).map(|said| in_unified_log(said, NAME))?, None)
@@ -19,17 +25,20 @@ pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
         // In the text styles a line of another program may hang behind the first.
         what(said).or_else(|| what(said.split_once('\n')?.0))?
     };
-    // What a user's agent lacks is not the Mac's identity.
-    if matches!((&kind, prefix.channel), (EventKind::IdentityTrouble(_), Some(Channel::User(_)))) {
+    let channel = match record.uid {
+        // What root's daemon says is about the Mac unless it says otherwise.
+        Some(0) => Some(target.or(prefix.channel).unwrap_or(Channel::Device)),
+        // Whatever channel the text claims: a user's process speaks for that user alone.
+        Some(uid) => Some(Channel::User(uid)),
+        None => target.or(prefix.channel),
+    };
+    // What a user's agent lacks is not the Mac's identity, and no user decides about the Mac's updates.
+    let about_the_mac = matches!(kind, EventKind::IdentityTrouble(_) | EventKind::Update(_));
+    if about_the_mac && matches!(channel, Some(Channel::User(_))) {
         return None;
     }
-    Some(Event {
-        at: record.at,
-        pid: record.pid,
-        thread: if record.thread == 0 { prefix.thread.unwrap_or(0) } else { record.thread },
-        channel: target.or(prefix.channel),
-        kind,
-    })
+    let thread = if record.thread == 0 { prefix.thread.unwrap_or(0) } else { record.thread };
+    Some(Event { thread, channel, ..Event::new(record, kind) })
 }
 
 /// The tags before a message: `[0:MDMDaemon:HTTPUtil:<0x6c0d>] ` (12.3), `[*] [0:MDMDaemon:<0x4d0d>] ` (15),
@@ -264,7 +273,9 @@ mod tests {
     fn event(message: &str) -> Option<Event> {
         recognise(&LogRecord {
             at: chrono::DateTime::UNIX_EPOCH,
-            sender: LogSender::Image(IMAGE.into()),
+            sender: LogSender::Image("/usr/libexec/mdmclient".into()),
+            uid: None,
+            level: None,
             pid: 300,
             thread: 0,
             subsystem: Cow::Borrowed("com.apple.ManagedClient"),

@@ -1,24 +1,34 @@
-//! What was said: log records made into events. One file a speaker; a record that says nothing of MDM is no event.
+//! What the log says: records made into events. Each program that is listened to has a file with its patterns and with
+//! what is asked of the log for them. A record that says nothing of MDM is no event.
 
 pub mod answer;
 mod enforcement;
 pub mod install_log;
 mod mdmclient;
 mod os_update_item;
+mod program;
 mod remotemanagementd;
 mod softwareupdated;
 pub mod update;
 mod update_brain;
 
-use crate::log::LogRecord;
+pub use program::{Program, Wanted};
+
+use crate::log::{Level, LogRecord};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::ChannelKind;
 use answer::Answer;
 use serde::{Deserialize, Serialize};
 use update::{UpdateEvent, UpdateLog, UpdateMessage};
 
-/// The names of the programs that are listened to.
-const NAMES: [&str; 4] = [mdmclient::NAME, remotemanagementd::NAME, softwareupdated::NAME, update_brain::NAME];
+/// The programs that are listened to.
+static PROGRAMS: [&Program; 5] = [
+    &mdmclient::PROGRAM,
+    &remotemanagementd::PROGRAM,
+    &softwareupdated::PROGRAM,
+    &update_brain::PROGRAM,
+    &update_brain::RECOVERY_PROGRAM,
+];
 
 /// The longest text of an event, in bytes; a longer one is cut.
 const MAX_TEXT: usize = 512;
@@ -34,13 +44,30 @@ pub struct Event {
     pub thread: u64,
     /// The channel that the process served; `None` where the log does not say.
     pub channel: Option<Channel>,
+    /// Whether the record named the user that wrote it, so that no other user can have written it. Text styles and
+    /// install.log name none: what they say may be shown, and nothing may be restarted for it.
+    pub attributed: bool,
+    /// `None` where the log does not say.
+    pub level: Option<Level>,
     /// What it said.
     pub kind: EventKind,
 }
 
 impl Event {
+    fn new(record: &LogRecord<'_>, kind: EventKind) -> Self {
+        Self {
+            at: record.at,
+            pid: record.pid,
+            thread: record.thread,
+            channel: None,
+            attributed: record.uid.is_some(),
+            level: record.level,
+            kind,
+        }
+    }
+
     /// What the server's answer on the device channel says; `None` if this is none. A user's agent is a process of its
-    /// own, and talks on while the daemon hangs: it proves nothing of the Mac.
+    /// own and keeps talking while the daemon hangs, so it proves nothing about the Mac.
     pub fn answer(&self) -> Option<Answer> {
         match self.kind {
             _ if matches!(self.channel, Some(Channel::User(_))) => None,
@@ -50,10 +77,12 @@ impl Event {
         }
     }
 
-    /// Whether it counts for how long a Mac is usually silent: a success in a line that macOS keeps on disk. What
-    /// remotemanagementd says is kept in memory for minutes only, so that its absence proves nothing.
+    /// Whether it counts for how long a Mac is usually silent: a success in a line that macOS keeps on disk. Info and
+    /// Debug lines are kept in memory for minutes only, so that their absence proves nothing; all that remotemanagementd
+    /// says of answers is Info, also where the style does not tell.
     pub fn is_kept_success(&self) -> bool {
-        matches!(self.kind, EventKind::ResponseReceived { .. }) && self.answer() == Some(Answer::Success)
+        let in_memory = matches!(self.level, Some(Level::Info | Level::Debug));
+        matches!(self.kind, EventKind::ResponseReceived { .. }) && !in_memory && self.answer() == Some(Answer::Success)
     }
 
     /// Whether it is about OS updates alone. Such events are many, and are kept apart from the others.
@@ -87,14 +116,14 @@ pub enum EventKind {
     RequestSent {
         /// The HTTP method.
         method: Box<str>,
-        /// EventKind the request was.
+        /// What the request was.
         message: HttpMessage,
     },
     /// mdmclient got the answer to a request.
     ResponseReceived {
         /// The HTTP status.
         status: u16,
-        /// EventKind the request was.
+        /// What the request was.
         message: HttpMessage,
     },
     /// mdmclient began to work on a command.
@@ -173,34 +202,37 @@ pub enum HttpMessage {
     Other(Box<str>),
 }
 
-/// The events of a record: none for most.
+/// The event of a record; `None` for most.
 pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
-    if record.sender.is(mdmclient::IMAGE) {
-        mdmclient::recognise(record)
-    } else if record.sender.is(remotemanagementd::IMAGE) {
-        remotemanagementd::recognise(record)
-    } else if record.sender.is(softwareupdated::IMAGE) {
-        softwareupdated::recognise(&record.message).map(|said| update_event(record, said, softwareupdated::NAME))
-    } else if update_brain::is_sender(&record.sender) {
-        update_brain::recognise(&record.message).map(|said| update_event(record, said, update_brain::NAME))
-    } else {
-        None
-    }
+    PROGRAMS.iter().find(|program| program.wrote(record)).and_then(|program| (program.recognise)(record))
 }
 
-/// Whether the process with that image path may be one that is listened to. Only the name is looked at, whatever way the
-/// slashes before it are written.
+/// The programs that are listened to, and what is wanted of each.
+pub fn programs() -> &'static [&'static Program] {
+    &PROGRAMS
+}
+
+/// The predicate with which `log show` fetches everything that is recognised here.
+pub fn predicate() -> String {
+    PROGRAMS.map(Program::predicate).join(" OR ")
+}
+
+/// Whether the process with that image path may be one that is listened to. Only the file name is compared, so that it
+/// does not matter whether the slashes before it are escaped.
 pub fn may_matter(image: &[u8]) -> bool {
-    NAMES.iter().any(|name| image.ends_with(name.as_bytes()))
+    PROGRAMS.iter().any(|program| {
+        image.strip_suffix(program.name.as_bytes()).is_some_and(|folder| folder.is_empty() || folder.ends_with(b"/"))
+    })
 }
 
-fn update_event(record: &LogRecord<'_>, said: UpdateMessage, process: &str) -> Event {
-    Event { at: record.at, pid: record.pid, thread: record.thread, channel: None, kind: in_unified_log(said, process) }
+/// The event of a record that says something of OS updates.
+fn update_event(record: &LogRecord<'_>, message: UpdateMessage, process: &str) -> Event {
+    Event::new(record, in_unified_log(message, process))
 }
 
 /// Something of OS updates, said by that process in the unified log.
-fn in_unified_log(said: UpdateMessage, process: &str) -> EventKind {
-    EventKind::Update(Box::new(UpdateEvent { message: said, log: UpdateLog::Unified, process: process.into() }))
+fn in_unified_log(message: UpdateMessage, process: &str) -> EventKind {
+    EventKind::Update(Box::new(UpdateEvent { message, log: UpdateLog::Unified, process: process.into() }))
 }
 
 /// A text of bounded length.
@@ -218,10 +250,10 @@ mod tests {
 
     #[test]
     fn every_program_that_is_listened_to_may_matter() {
-        for image in [mdmclient::IMAGE, remotemanagementd::IMAGE, softwareupdated::IMAGE] {
-            assert!(may_matter(image.as_bytes()) && may_matter(image.replace('/', "\\/").as_bytes()), "{image}");
+        for program in programs() {
+            let escaped = format!("\\/usr\\/libexec\\/{}", program.name);
+            assert!(may_matter(program.name.as_bytes()) && may_matter(escaped.as_bytes()), "{}", program.name);
         }
-        assert!(may_matter(update_brain::NAME.as_bytes()));
-        assert!(!may_matter(b"\\/usr\\/libexec\\/apsd"));
+        assert!(!may_matter(b"\\/usr\\/libexec\\/configd") && !may_matter(b"/tmp/notmdmclient"));
     }
 }

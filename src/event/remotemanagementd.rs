@@ -1,22 +1,25 @@
 //! What remotemanagementd, the client of declarative management, says.
 
+use super::program::{Image, Program, Users, Wanted};
 use super::{Channel, Event, EventKind};
 use crate::log::LogRecord;
 
-/// The only program that speaks for it.
-pub const IMAGE: &str = "/usr/libexec/remotemanagementd";
-/// Its name.
-pub const NAME: &str = "remotemanagementd";
+/// Its agent for a user, RemoteManagementAgent, lies in the same folder, writes in the same subsystem and does not count.
+pub static PROGRAM: Program = Program {
+    name: "remotemanagementd",
+    image: Image::At("/System/Library/PrivateFrameworks/RemoteManagement.framework/remotemanagementd"),
+    users: Users::System,
+    wanted: Wanted {
+        subsystem: "com.apple.remotemanagementd",
+        category: "mdmConduit",
+        messages: &["Got back from MDM: "],
+    },
+    recognise,
+};
 
-/// `[com.apple.remotemanagementd:mdmConduit] Got back from MDM: 200` (macOS 15, Info level): a second, independent
-/// proof that the server answers.
-pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
+/// `Got back from MDM: 200` (macOS 15, Info level): a second, independent proof that the server answers. 204 is an answer
+/// without a body, and 404 to a fetch says that the object is gone.
+fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     let status = record.message.strip_prefix("Got back from MDM: ")?.trim().parse().ok()?;
-    Some(Event {
-        at: record.at,
-        pid: record.pid,
-        thread: record.thread,
-        channel: Some(Channel::Device),
-        kind: EventKind::DeclarativeResponse { status },
-    })
+    Some(Event { channel: Some(Channel::Device), ..Event::new(record, EventKind::DeclarativeResponse { status }) })
 }

@@ -1,16 +1,43 @@
-//! What softwareupdated says in the unified log. It is chatty: only the messages that are read become events.
+//! What softwareupdated says in the unified log. It writes tens of thousands of lines an hour, so only the messages that
+//! are read are asked for.
 
-use super::bounded;
-use super::enforcement;
+use super::program::{Image, Program, Users, Wanted};
 use super::update::{Progress, Report, Transition, UpdateError, UpdateMessage, squeezed};
+use super::{bounded, enforcement, update_event};
+use crate::log::LogRecord;
 
-/// The only program that speaks for it in the unified log.
-pub const IMAGE: &str = "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated";
-/// Its name.
 pub const NAME: &str = "softwareupdated";
 
-/// What a message says. Its live predicate is in `host::live`: what is read here must be asked for there.
-pub fn recognise(message: &str) -> Option<UpdateMessage> {
+/// Another program of that name, in MobileSoftwareUpdate.framework, does not count.
+pub static PROGRAM: Program = Program {
+    name: NAME,
+    image: Image::At("/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated"),
+    users: Users::System,
+    wanted: Wanted {
+        messages: &[
+            "] Reported progress (",
+            "[FSM(",
+            "] perform_prepare_command | PrepareUpdate | PROGRESS",
+            "] Querying for available updates with ",
+            "] QueryNeRDUpdate completed ",
+            "] MacUpdateBrain catalog ",
+            "Starting scan with options: ",
+            "Scan finished with error: ",
+            "EnforcedInstallDate:",
+            "SUCoreDDMDeclaration (",
+            "Found DDM enforced install (",
+            "Failed to add declaration: ",
+            "MADownloadNoMatchFound",
+            "pallasNoPMVMatchFound=true",
+            "No updates found for DDM to enforce",
+        ],
+        ..Wanted::ALL
+    },
+    recognise: |record: &LogRecord<'_>| Some(update_event(record, recognise(&record.message)?, NAME)),
+};
+
+/// What a message says.
+fn recognise(message: &str) -> Option<UpdateMessage> {
     if let Some(rest) = message.strip_prefix("[FSM(") {
         return transition(rest).map(UpdateMessage::Transition);
     }

@@ -90,7 +90,7 @@ impl Sign {
 }
 
 fn unified_log(host: &dyn Host, span: Span) -> Result<Signs, String> {
-    let mut source = host.open_log(span).map_err(|error| format!("{error}."))?;
+    let mut source = host.open_log(span, &event::predicate()).map_err(|error| format!("{error}."))?;
     let mut signs = Signs::new();
     let options = ReadOptions { may_matter: Some(event::may_matter), ..ReadOptions::default() };
     let read = log::read_log(&mut source, &options, |record| {

@@ -27,21 +27,6 @@ const CAPTURE_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// A reading that ends so long ago is given an end; one up to now is not, so that nothing of the last second is lost.
 const LONG_AGO: TimeDelta = TimeDelta::minutes(1);
 
-/// The processes and messages that are read. Their image paths are checked afterwards. softwareupdated writes tens of
-/// thousands of lines an hour, so of its messages, and of the update brain's, only those are asked for that are read.
-const LOG_PREDICATE: &str = concat!(
-    r#"process == "mdmclient" OR (subsystem == "com.apple.remotemanagementd" AND category == "mdmConduit")"#,
-    r#" OR (process == "softwareupdated" AND (eventMessage CONTAINS "] Reported progress (""#,
-    r#" OR eventMessage CONTAINS "[FSM(" OR eventMessage CONTAINS "] perform_prepare_command | PrepareUpdate | PROGRESS""#,
-    r#" OR eventMessage CONTAINS "] Querying for available updates with " OR eventMessage CONTAINS "] QueryNeRDUpdate completed ""#,
-    r#" OR eventMessage CONTAINS "] MacUpdateBrain catalog " OR eventMessage CONTAINS "Starting scan with options: ""#,
-    r#" OR eventMessage CONTAINS "Scan finished with error: " OR eventMessage CONTAINS "EnforcedInstallDate:""#,
-    r#" OR eventMessage CONTAINS "SUCoreDDMDeclaration (" OR eventMessage CONTAINS "Found DDM enforced install (""#,
-    r#" OR eventMessage CONTAINS "Failed to add declaration: " OR eventMessage CONTAINS "MADownloadNoMatchFound""#,
-    r#" OR eventMessage CONTAINS "pallasNoPMVMatchFound=true" OR eventMessage CONTAINS "No updates found for DDM to enforce"))"#,
-    r#" OR (process == "com.apple.MobileSoftwareUpdate.UpdateBrainService" AND eventMessage CONTAINS " progress: ")"#,
-);
-
 /// The largest file of settings that is read, in bytes.
 const MAX_TRUSTED: u64 = 1 << 20;
 
@@ -87,14 +72,14 @@ impl Host for Live {
         process::run(below(&self.root, command.path()), command.arguments(), command.limit(), command.output_cap())
     }
 
-    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
+    fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError> {
         let moment = |at: Time| at.format("%Y-%m-%d %H:%M:%S+0000").to_string();
         let (start, end) = (moment(span.from), moment(span.to));
         let mut arguments = vec!["show", "--style", "ndjson", "--info", "--debug", "--start", &start];
         if self.exact || span.to < self.now.unwrap_or_else(Utc::now) - LONG_AGO {
             arguments.extend(["--end", &end]);
         }
-        arguments.extend(["--predicate", LOG_PREDICATE]);
+        arguments.extend(["--predicate", predicate]);
         let running = process::start(below(&self.root, "/usr/bin/log"), &arguments, self.log_limit)?;
         Ok(Box::new(LogShow { running, span }))
     }

@@ -105,8 +105,9 @@ fn read_bounded(file: impl Read) -> io::Result<Vec<u8>> {
 pub trait Host: Send + Sync {
     /// Runs an allow-listed command to its end. A non-zero exit code is an answer, not an error.
     fn run(&self, command: Command) -> Result<Output, HostError>;
-    /// Opens the unified log for the given span; a recorded host gives what it has.
-    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError>;
+    /// Opens the unified log for the given span and, of a live Mac, for the records that the predicate of `log show`
+    /// selects; a recorded host gives what it has.
+    fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError>;
     /// Reads a file by its absolute path on the Mac.
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
     /// Reads at most the last `limit` bytes of a file that may be large, by its absolute path on the Mac.

@@ -133,7 +133,7 @@ impl Host for Recorded {
         })
     }
 
-    fn open_log(&self, _: Span) -> Result<Box<dyn LogSource>, HostError> {
+    fn open_log(&self, _: Span, _: &str) -> Result<Box<dyn LogSource>, HostError> {
         let Form::Capture(_, description) = &self.form else {
             let unreadable = |why| HostError::Unreadable { path: self.path.clone(), why };
             let file = File::open(&self.path).map_err(unreadable)?;

@@ -123,8 +123,8 @@ impl Host for Recording {
         answer
     }
 
-    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
-        let source = self.host.open_log(Span { from: span.to - self.span, ..span })?;
+    fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError> {
+        let source = self.host.open_log(Span { from: span.to - self.span, ..span }, predicate)?;
         self.notes().log = source.span();
         let path = self.folder.join(capture::LOG);
         Ok(Box::new(RecordedLog { source, file: None, path, notes: self.notes.clone() }))

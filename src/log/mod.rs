@@ -16,6 +16,7 @@ mod time;
 use crate::vocabulary::Time;
 use chrono::FixedOffset;
 use lines::{Line, Lines};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::Read;
 use thiserror::Error;
@@ -43,6 +44,34 @@ impl LogSender<'_> {
     }
 }
 
+/// How important its writer calls a record. Info and Debug records are kept in memory for minutes only, unless a profile
+/// says otherwise; the others are written to disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Level {
+    Debug,
+    Info,
+    Default,
+    Error,
+    Fault,
+}
+
+impl Level {
+    pub const ALL: [Self; 5] = [Self::Debug, Self::Info, Self::Default, Self::Error, Self::Fault];
+
+    /// The level as a style spells it: `Default` in ndjson and the default style, `Df` in the compact one, `default` in
+    /// Console. Of the compact style only `Df` was ever seen.
+    fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "Default" | "default" | "Df" => Self::Default,
+            "Info" | "info" | "I" => Self::Info,
+            "Debug" | "debug" | "Db" => Self::Debug,
+            "Error" | "error" | "E" => Self::Error,
+            "Fault" | "fault" | "F" => Self::Fault,
+            _ => return None,
+        })
+    }
+}
+
 /// One log record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord<'a> {
@@ -50,6 +79,10 @@ pub struct LogRecord<'a> {
     pub at: Time,
     /// Who wrote it.
     pub sender: LogSender<'a>,
+    /// The user that the writer ran as. ndjson and json have it; the text styles do not.
+    pub uid: Option<u32>,
+    /// `None` where the style has none, or where the record is no message.
+    pub level: Option<Level>,
     /// The writer's process id; 0 where the style has none.
     pub pid: u32,
     /// The writer's thread id; 0 where the style has none.

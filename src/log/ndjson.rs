@@ -9,7 +9,7 @@
 use super::glance::Places;
 use super::scan;
 use super::time::{self, Clock, Stamp};
-use super::{LogRecord, LogSender, LogSummary, ReadOptions, lossy};
+use super::{Level, LogRecord, LogSender, LogSummary, ReadOptions, lossy};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -22,6 +22,9 @@ pub struct JsonRecord<'a> {
     /// When, local, with its offset.
     #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub timestamp: Cow<'a, str>,
+    /// The level, such as `Default`.
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    pub message_type: Cow<'a, str>,
     /// `logEvent`, or another kind that is no message.
     #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub event_type: Cow<'a, str>,
@@ -40,6 +43,9 @@ pub struct JsonRecord<'a> {
     /// The boot.
     #[serde(borrow, default, rename = "bootUUID", deserialize_with = "text_or_null")]
     pub boot_uuid: Cow<'a, str>,
+    /// The user that the writer ran as.
+    #[serde(default, rename = "userID")]
+    pub user_id: Option<i64>,
     /// The writer's process id.
     #[serde(default, rename = "processID")]
     pub process_id: u32,
@@ -141,6 +147,9 @@ impl Reader {
             on_record(&LogRecord {
                 at: stamp.at,
                 sender: LogSender::Image(record.process_image_path),
+                // A number that no user has is nobody's, and not as good as none.
+                uid: record.user_id.map(|id| u32::try_from(id).unwrap_or(u32::MAX)),
+                level: Level::from_word(&record.message_type),
                 pid: record.process_id,
                 thread: record.thread_id,
                 subsystem: record.subsystem,

@@ -14,11 +14,11 @@ type Read = for<'l> fn(&'l str, &mut JsonRecord<'l>) -> Option<&'l str>;
 /// The fields of a record of macOS 26, in their order.
 const FIELDS: [Read; 23] = [
     |rest, _| past(rest.strip_prefix("\"timezoneName\":")?, DEPTH),
-    |rest, _| past(rest.strip_prefix("\"messageType\":")?, DEPTH),
+    |rest, record| text(rest.strip_prefix("\"messageType\":")?, &mut record.message_type),
     |rest, record| text(rest.strip_prefix("\"eventType\":")?, &mut record.event_type),
     |rest, _| past(rest.strip_prefix("\"source\":")?, DEPTH),
     |rest, _| past(rest.strip_prefix("\"formatString\":")?, DEPTH),
-    |rest, _| past(rest.strip_prefix("\"userID\":")?, DEPTH),
+    |rest, record| number(rest.strip_prefix("\"userID\":")?, record.user_id.insert(0)),
     |rest, _| past(rest.strip_prefix("\"activityIdentifier\":")?, DEPTH),
     |rest, record| text(rest.strip_prefix("\"subsystem\":")?, &mut record.subsystem),
     |rest, record| text(rest.strip_prefix("\"category\":")?, &mut record.category),
@@ -190,6 +190,7 @@ mod tests {
         assert_eq!(record, serde_json::from_str(LINE).unwrap());
         assert_eq!(record.event_message, "é:\n\t\"said\" \\");
         assert_eq!(record.process_image_path, "/usr/libexec/mdmclient");
+        assert_eq!((&*record.message_type, record.user_id), ("Default", Some(501)));
         assert!(matches!(record.subsystem, Cow::Borrowed("com.apple.ManagedClient")));
     }
 
@@ -235,7 +236,7 @@ mod tests {
             fields in prop::collection::vec((
                 select(vec![
                     "timestamp", "eventType", "processImagePath", "subsystem", "category", "eventMessage", "bootUUID",
-                    "processID", "threadID", "machTimestamp", "backtrace", "source", "traceID", "other", "cate\\u0067ory",
+                    "processID", "threadID", "machTimestamp", "userID", "messageType", "backtrace", "source", "traceID", "other", "cate\\u0067ory",
                 ]),
                 prop_oneof![
                     select(vec![

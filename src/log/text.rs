@@ -1,7 +1,7 @@
 //! The text styles of `log show` and Console: header lines recognised, further lines joined to their record.
 
 use super::time::{self, Stamp};
-use super::{LogRecord, LogSender, LogSummary, MAX_RECORD, ReadOptions, Style, lossy};
+use super::{Level, LogRecord, LogSender, LogSummary, MAX_RECORD, ReadOptions, Style, lossy};
 use regex::{Captures, Regex};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,12 +18,14 @@ macro_rules! pattern {
 }
 
 /// Behind the time, macOS 13: ` Df mdmclient[13645:73a2] [com.apple.ManagedClient:HTTPUtil] [0:MDMDaemon:…`
-static COMPACT: LazyLock<Regex> = pattern!(r"^ ([A-Z][a-z]?)\s+(?<name>\S.*?)\[(?<pid>\d+):(?<thread>[0-9a-f]+)\] ");
+static COMPACT: LazyLock<Regex> =
+    pattern!(r"^ (?<level>[A-Z][a-z]?)\s+(?<name>\S.*?)\[(?<pid>\d+):(?<thread>[0-9a-f]+)\] ");
 
 /// Behind the time, macOS 12:
 /// ` 0x137ae    Debug       0x0                  2183   0    mdmclient: [com.apple.ManagedClient:MDMAgent] [501:…`
-static DEFAULT: LazyLock<Regex> =
-    pattern!(r"^\s+0x(?<thread>[0-9a-f]+)\s+[A-Z][a-z]+\s+0x[0-9a-f]+\s+(?<pid>\d+)\s+\d+\s+(?<name>\S.*?): ");
+static DEFAULT: LazyLock<Regex> = pattern!(
+    r"^\s+0x(?<thread>[0-9a-f]+)\s+(?<level>[A-Z][a-z]+)\s+0x[0-9a-f]+\s+(?<pid>\d+)\s+\d+\s+(?<name>\S.*?): "
+);
 
 /// Behind the time, 10.12: `  localhost logger[1496]: msg`
 static SYSLOG: LazyLock<Regex> = pattern!(r"^\s+\S+ (?<name>\S.*?)\[(?<pid>\d+)\]: ");
@@ -57,6 +59,7 @@ static OTHER_TIME: LazyLock<Regex> = pattern!(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d
 /// A header line, taken apart.
 struct Header {
     stamp: Stamp,
+    level: Option<Level>,
     name: Range<usize>,
     pid: u32,
     thread: u64,
@@ -99,8 +102,13 @@ fn header(style: Style, line: &str, options: &ReadOptions) -> Option<Header> {
     let found = pattern.captures(rest)?;
     let behind = line.len() - rest.len();
     let name = found.name("name")?;
+    let level = match style {
+        Style::Console => line.get(..before).map(str::trim_end),
+        _ => found.name("level").map(|level| level.as_str()),
+    };
     Some(Header {
         stamp,
+        level: level.and_then(Level::from_word),
         name: behind + name.start()..behind + name.end(),
         pid: number(&found, "pid", 10).and_then(|pid| pid.try_into().ok()).unwrap_or(0),
         thread: number(&found, "thread", 16).unwrap_or(0),
@@ -170,6 +178,8 @@ fn record<'t>(header: &Header, text: &'t str) -> LogRecord<'t> {
     LogRecord {
         at: header.stamp.at,
         sender: LogSender::Name(Cow::Borrowed(text.get(header.name.clone()).unwrap_or_default())),
+        uid: None,
+        level: header.level,
         pid: header.pid,
         thread: header.thread,
         subsystem: Cow::Borrowed(tag("subsystem")),

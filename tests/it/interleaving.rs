@@ -73,7 +73,8 @@ fn events(conversation: usize, steps: &[Step], gaps: &[u16]) -> Vec<Event> {
         .map(|(what, gap)| {
             at += TimeDelta::milliseconds(i64::from(*gap) * 16 + 16 + conversation as i64 % 16);
             let (pid, thread) = (100 + conversation as u32 % 2, conversation as u64);
-            Event { at, pid, thread, channel: Some(channel(conversation)), kind: what }
+            let channel = Some(channel(conversation));
+            Event { at, pid, thread, channel, attributed: true, level: None, kind: what }
         })
         .collect()
 }

@@ -106,7 +106,7 @@ fn what_is_no_plain_file_is_not_read_as_one() {
 fn the_log_is_asked_narrowly_and_streamed() {
     let mac = FakeMac::new();
     mac.command(LOG, "{\"count\":0,\"finished\":1}\n");
-    let mut log = live(&mac).open_log(span()).unwrap();
+    let mut log = live(&mac).open_log(span(), &mdm_health::event::predicate()).unwrap();
     let mut text = String::new();
     log.read_to_string(&mut text).unwrap();
     assert_eq!(log.span(), Some(span()));

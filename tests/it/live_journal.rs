@@ -255,9 +255,9 @@ impl<F: Fn() + Send + Sync> Host for Meanwhile<F> {
         self.0.run(command)
     }
 
-    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
+    fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError> {
         (self.1)();
-        self.0.open_log(span)
+        self.0.open_log(span, predicate)
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {

@@ -22,6 +22,8 @@ fn said_by(image: &str, message: &str) -> Option<UpdateMessage> {
     let record = LogRecord {
         at: time("2026-11-23T18:00:00Z"),
         sender: LogSender::Image(Cow::Borrowed(image)),
+        uid: Some(0),
+        level: None,
         pid: 7,
         thread: 8,
         subsystem: Cow::Borrowed(""),
@@ -447,7 +449,11 @@ fn what_is_read_of_softwareupdated_and_the_brain_is_asked_of_the_live_log() {
     let mac = FakeMac::new();
     mac.command("/usr/bin/log", "");
     let now = time("2026-11-23T18:00:00Z");
-    drop(Live::new(mac.root().to_owned(), Some(now)).open_log(Span { from: now, to: now }).map(|log| log.finish()));
+    drop(
+        Live::new(mac.root().to_owned(), Some(now))
+            .open_log(Span { from: now, to: now }, &event::predicate())
+            .map(|log| log.finish()),
+    );
     let call = mac.calls("/usr/bin/log").remove(0);
     let (_, predicate) = call.split_once("--predicate ").unwrap();
     assert!(

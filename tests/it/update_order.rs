@@ -83,6 +83,8 @@ fn any_event() -> impl Strategy<Value = Event> {
             pid,
             thread: 1,
             channel: None,
+            attributed: true,
+            level: None,
             kind: EventKind::Update(Box::new(update)),
         }
     })
@@ -144,6 +146,8 @@ proptest! {
             pid: 1,
             thread: 1,
             channel: None,
+            attributed: true,
+            level: None,
             kind: EventKind::Update(Box::new(UpdateEvent { message: said, log: UpdateLog::Unified, process: "softwareupdated".into() })),
         };
         let report = |phase: &str, report| UpdateMessage::Progress(Progress { portion: Some(1), report, phase: phase.into(), stalled: None });

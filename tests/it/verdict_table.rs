@@ -297,7 +297,7 @@ fn at(minute: i64) -> Time {
 }
 
 fn event(at: Time, pid: u32, channel: Channel, kind: EventKind) -> Event {
-    Event { at, pid, thread: 1, channel: Some(channel), kind }
+    Event { at, pid, thread: 1, channel: Some(channel), attributed: true, level: None, kind }
 }
 
 #[test]

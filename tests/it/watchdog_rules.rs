@@ -97,7 +97,7 @@ fn any_bracket_is_a_success() {
 
 #[test]
 fn an_answer_to_remotemanagementd_is_a_success() {
-    let line = "2026-11-23 17:30:00 </usr/libexec/remotemanagementd> Got back from MDM: 200";
+    let line = "2026-11-23 17:30:00 </System/Library/PrivateFrameworks/RemoteManagement.framework/remotemanagementd 277> Got back from MDM: 200";
     assert_eq!(mac().said(line).watchdog().text("state"), Some("ok"));
 }
 
@@ -287,10 +287,14 @@ fn what_came_before_the_covered_span_may_have_been_answered_where_nobody_looked(
 }
 
 #[test]
-fn a_redirect_proves_nothing() {
-    let line = "2026-11-23 17:30:00 </usr/libexec/remotemanagementd> Got back from MDM: 302";
-    let row = mac().said(SUCCESS_91_MINUTES_AGO).said(line).watchdog();
-    assert_eq!((row.text("state"), row.number("last_http_status")), (Some("quiet"), Some(302)));
+fn a_204_is_an_answer_without_a_body_and_a_302_proves_nothing() {
+    for (status, state) in [(204, "ok"), (302, "quiet")] {
+        let line = format!(
+            "2026-11-23 17:30:00 </System/Library/PrivateFrameworks/RemoteManagement.framework/remotemanagementd 277> Got back from MDM: {status}"
+        );
+        let row = mac().said(SUCCESS_91_MINUTES_AGO).said(&line).watchdog();
+        assert_eq!((row.text("state"), row.number("last_http_status")), (Some(state), Some(status)));
+    }
 }
 
 #[test]

@@ -50,8 +50,9 @@ struct Scan<'f> {
     found: Vec<Constant>,
 }
 
-/// Functions and macros that take a sentence for people, or a word of our own, and no text of macOS.
-const FOR_PEOPLE: [&str; 13] = [
+/// Functions and macros that take a sentence for people, a word of our own or what stands between others, and no text of
+/// macOS.
+const FOR_PEOPLE: [&str; 14] = [
     "format",
     "write",
     "writeln",
@@ -63,6 +64,7 @@ const FOR_PEOPLE: [&str; 13] = [
     "expect",
     "env",
     "push",
+    "join",
     "println",
     "eprintln",
 ];
@@ -148,7 +150,8 @@ impl Scan<'_> {
             .iter()
             .any(|word| text.contains(&format!("{word} \"")))
         {
-            for quoted in text.split('"').skip(1).step_by(2) {
+            // What a template leaves open is no text of macOS.
+            for quoted in text.split('"').skip(1).step_by(2).filter(|quoted| !quoted.contains('{')) {
                 self.push(quoted.trim(), if is_label(quoted) { Kind::Label } else { Kind::Pattern }, place);
             }
             return;

@@ -181,7 +181,15 @@ struct Talk {
 impl Talk {
     fn say(&mut self, minute: usize, seconds: i64, kind: EventKind) {
         let at = at(minute) + TimeDelta::seconds(seconds);
-        self.events.push(Event { at, pid: 300, thread: 1, channel: Some(Channel::Device), kind });
+        self.events.push(Event {
+            at,
+            pid: 300,
+            thread: 1,
+            channel: Some(Channel::Device),
+            attributed: true,
+            level: None,
+            kind,
+        });
     }
 
     fn push(&mut self, minute: usize) {

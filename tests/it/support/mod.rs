@@ -58,7 +58,8 @@ impl Mac {
     }
 
     /// What mdmclient said, a line each: `2026-11-23 17:00:00 >>>>> Sending …`, in UTC or with an offset behind the
-    /// time. A path in angle brackets before the message names another process.
+    /// time. A path in angle brackets before the message names another process, and a number behind the path its user,
+    /// who else is root: `</usr/libexec/mdmclient 501> …`.
     pub fn said(self, lines: &str) -> Self {
         let log = ndjson(lines) + &self.log.clone().unwrap_or_default();
         self.log_text(&log)
@@ -229,17 +230,23 @@ pub fn ndjson(lines: &str) -> String {
             Some((image, message)) => (format!("/{image}"), message),
             None => (MDMCLIENT.to_owned(), rest),
         };
-        text += &record(&image, &at, 300, 0x6c0d, message);
+        let by_user = || image.rsplit_once(' ').and_then(|(image, uid)| Some((image, uid.parse().ok()?)));
+        let (image, uid) = by_user().unwrap_or((&image, 0));
+        text += &record_by(uid, image, &at, 300, 0x6c0d, message);
         text.push('\n');
     }
     text
 }
 
-/// One ndjson record in the shape seen on macOS 26.
+/// One ndjson record of root's in the shape seen on macOS 26.
 pub fn record(image: &str, at: &str, pid: u32, thread: u64, message: &str) -> String {
+    record_by(0, image, at, pid, thread, message)
+}
+
+fn record_by(uid: i64, image: &str, at: &str, pid: u32, thread: u64, message: &str) -> String {
     let quoted = |text: &str| serde_json::to_string(text).unwrap().replace('/', "\\/");
     format!(
-        "{{\"timezoneName\":\"\",\"messageType\":\"Default\",\"eventType\":\"logEvent\",\"source\":null,\"userID\":0,\
+        "{{\"timezoneName\":\"\",\"messageType\":\"Default\",\"eventType\":\"logEvent\",\"source\":null,\"userID\":{uid},\
          \"subsystem\":\"com.apple.ManagedClient\",\"category\":\"HTTPUtil\",\"threadID\":{thread},\"bootUUID\":\"B\",\
          \"processImagePath\":{},\"timestamp\":\"{at}\",\"machTimestamp\":1,\"eventMessage\":{},\"processID\":{pid}}}",
         quoted(image),

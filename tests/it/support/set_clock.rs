@@ -54,8 +54,8 @@ impl Host for SetClock {
         self.live().run(command)
     }
 
-    fn open_log(&self, span: Span) -> Result<Box<dyn LogSource>, HostError> {
-        self.live().open_log(span)
+    fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError> {
+        self.live().open_log(span, predicate)
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
