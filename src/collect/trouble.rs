@@ -72,11 +72,12 @@ pub fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journ
 pub fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
     if journal.dropped > 0 {
         let dropped = journal.dropped;
-        let detail = format!("{dropped} old events were let go; the log counts from the oldest that was kept.");
+        let detail = format!("{dropped} old events were dropped (limit); coverage starts at the oldest one kept.");
         Some((SourceState::Partial, SourceReason::TooManyEvents, detail))
     } else if journal.dropped_updates > 0 {
         let dropped = journal.dropped_updates;
-        let detail = format!("{dropped} old events about OS updates were let go; what was before them is not known.");
+        let detail =
+            format!("{dropped} old events about OS updates were dropped (limit); what came before them is unknown.");
         Some((SourceState::Partial, SourceReason::TooManyUpdateEvents, detail))
     } else {
         from_the_future(journal.events().chain(journal.updates()).filter(|event| event.at > now).count())

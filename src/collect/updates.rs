@@ -92,7 +92,7 @@ fn install_log_status(answer: &Answer<InstallLog>) -> SourceStatus {
         (left_out, 0) => {
             Some((SourceReason::EndOnly, format!("Only the end was read; {left_out} bytes before it were left out.")))
         }
-        (_, dropped) => Some((SourceReason::TooManyEvents, format!("{dropped} old events were let go."))),
+        (_, dropped) => Some((SourceReason::TooManyEvents, format!("{dropped} old events were dropped (limit)."))),
     };
     // That it could not be read now matters more.
     let partial = partial.filter(|_| status.state == SourceState::Ok);

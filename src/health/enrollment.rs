@@ -80,7 +80,7 @@ pub fn decide(evidence: &Evidence) -> Enrollment {
         (Some(true), _) => how(enrolled_via_dep, user_approved),
         (Some(false), _) => (EnrollmentReason::NotEnrolled, "This Mac is not enrolled in an MDM.".to_owned()),
         (None, Fact::Unknown { why, .. }) if !is_disputed => {
-            (EnrollmentReason::EnrollmentUnknown, format!("Whether this Mac is enrolled could not be told: {why}"))
+            (EnrollmentReason::EnrollmentUnknown, format!("Whether this Mac is enrolled is unknown: {why}"))
         }
         (None, _) => {
             (EnrollmentReason::SourcesDisagree, "The sources do not agree on whether this Mac is enrolled.".to_owned())

@@ -368,7 +368,7 @@ fn any_one_source_is_enough_for_a_yes() {
     let none = mac(&valid()).without("profiles-status").without("management-status").without("profiles-list");
     assert_snapshot!(enrollment(&none), @r"
     enrolled=- state=unknown reason=enrollment_unknown enrolled_via_dep=- user_approved=- supervised=- sources_agree=-
-    Whether this Mac is enrolled could not be told: the capture has no commands/profiles-status.out: it was not recorded.
+    Whether this Mac is enrolled is unknown: the capture has no commands/profiles-status.out: it was not recorded.
     state=unknown reason=enrollment_unknown mdm_enrolled=- mdm_client_stuck=-
     ");
     let list = mac(&valid()).without("profiles-status").without("management-status");
@@ -391,7 +391,7 @@ fn a_list_without_the_mdms_profile_is_no_proof_by_itself_but_speaks_against_a_ye
     let alone = mac(&valid()).command("profiles-list", &list).without("profiles-status").without("management-status");
     assert_snapshot!(enrollment(&alone), @r"
     enrolled=- state=unknown reason=enrollment_unknown enrolled_via_dep=- user_approved=- supervised=- sources_agree=-
-    Whether this Mac is enrolled could not be told: the capture has no commands/profiles-status.out: it was not recorded.
+    Whether this Mac is enrolled is unknown: the capture has no commands/profiles-status.out: it was not recorded.
     state=unknown reason=enrollment_unknown mdm_enrolled=- mdm_client_stuck=-
     ");
     assert_snapshot!(enrollment(&mac(&valid()).command("profiles-list", &list)), @r"

@@ -158,8 +158,8 @@ fn no_restart_without_proof() {
     is_refused(&mac, &updates, "not_stuck", "mdm_software_updates_stuck is 0");
     is_refused(&mac, &[("action", text("heal"))], "not_stuck", "mdm_software_updates_stuck is 0");
     mac.set("profiles", "gibberish");
-    is_refused(&mac, &restart(), "evidence_unknown", "Whether this Mac is enrolled could not be told");
-    is_refused(&mac, &[("action", text("heal"))], "evidence_unknown", "Whether this Mac is enrolled could not be told");
+    is_refused(&mac, &restart(), "evidence_unknown", "Whether this Mac is enrolled is unknown");
+    is_refused(&mac, &[("action", text("heal"))], "evidence_unknown", "Whether this Mac is enrolled is unknown");
 }
 
 /// Silence is stuck by mdm-watchdog's rule; the timer wants more.
