@@ -6,20 +6,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use mdm_health::collect::{self, Collector};
 use mdm_health::event;
-use mdm_health::facts::awake::awake_since;
-use mdm_health::facts::certificates::{self, read_certificates};
-use mdm_health::facts::ddm_state::ddm_state;
-use mdm_health::facts::enrollment::profiles_status;
-use mdm_health::facts::identities::identities;
-use mdm_health::facts::management_status::management_status;
+use mdm_health::facts::certificates::read_certificates;
 use mdm_health::facts::policy::Policy;
-use mdm_health::facts::profiles_list::profiles_list;
-use mdm_health::facts::software_update_preferences::software_update_preferences;
-use mdm_health::facts::system_version::system_version;
 use mdm_health::facts::zone::Zone;
 use mdm_health::heal::actions;
 use mdm_health::heal::clock::Clock;
-use mdm_health::health::Findings;
+use mdm_health::health::{Evidence, Findings};
 use mdm_health::host::{
     Bookmark, Command, Daemon, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Recorded, archive,
 };
@@ -27,8 +19,8 @@ use mdm_health::log::{ReadOptions, install_log, read_log};
 use mdm_health::osquery::hostile;
 use mdm_health::property_list::old_style;
 use mdm_health::redact::redact;
-use mdm_health::vocabulary::Span;
-use mdm_health::vocabulary::codes::SourceName;
+use mdm_health::vocabulary::codes::SourceReason;
+use mdm_health::vocabulary::{Limits, Span};
 use memchr::memmem;
 use std::ffi::OsString;
 use std::fs;
@@ -116,31 +108,36 @@ pub fn install_log_growth(data: &[u8]) {
     let told = |collector: &Arc<Collector>| {
         collector.refresh();
         let evidence = &collector.findings(Duration::ZERO).evidence;
-        let status = evidence.sources.iter().find(|source| source.source == SourceName::InstallLog);
-        let status = status.map(|status| (status.state, status.reason, status.detail.clone(), status.counts));
-        format!("{status:?} {:?} {:?}", evidence.updates.install_log, evidence.updates.zone)
+        let status = &evidence.install_log.status;
+        let status = (status.state, status.reason, status.detail.clone(), status.counts);
+        format!("{status:?} {:?} {:?}", evidence.install_log.now, evidence.zone)
     };
     assert_eq!(told(&follower), told(&collector()));
 }
 
 /// A file that softwareupdated keeps: a property list in any of its forms.
 pub fn property_list(data: &[u8]) {
-    let host = SameEverywhere { bytes: data.to_vec(), install_log: None };
-    let _ = software_update_preferences(&host);
-    let _ = ddm_state(&host);
-    let _ = system_version(&host);
+    ask_every_source(&SameEverywhere { bytes: data.to_vec(), install_log: None });
 }
 
-/// What a command printed, whichever: each reading of an output. No signal goes to launchd or to a whole group.
+/// What any command printed: each reading of an output. No signal goes to launchd or to a whole group.
 pub fn commands(data: &[u8]) {
     let mac = SameEverywhere { bytes: data.to_vec(), install_log: None };
-    let _ = (profiles_status(&mac), profiles_list(&mac), management_status(&mac));
-    let _ = (identities(&mac), certificates::certificates(&mac), awake_since(&mac));
+    ask_every_source(&mac);
     let told = Clock::new(&mac).look().is_ok_and(|clocks| clocks.boot.is_some());
     assert!(!told || String::from_utf8_lossy(data).trim().len() == 36, "that is no boot");
     for daemon in [Daemon::Mdmclient, Daemon::Softwareupdated] {
         assert!(actions::pids(&mac, daemon).unwrap_or_default().iter().all(|pid| *pid > 1));
     }
+}
+
+fn ask_every_source(host: &dyn Host) {
+    let now = mdm_health::vocabulary::Time::UNIX_EPOCH;
+    let mut evidence = Evidence::unread(now);
+    for source in evidence.asked() {
+        source.ask(host, Limits::SLOW.fresh, now);
+    }
+    assert!(evidence.asked().iter_mut().all(|source| source.status_mut().reason != Some(SourceReason::Collecting)));
 }
 
 /// A Mac all of whose files are the same, and all of whose commands print that too. A live one has an install.log.

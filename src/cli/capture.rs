@@ -127,7 +127,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     let evidence = collect::evidence(&recording, &source.read_options(), &source.state_dir());
     let restarts = record::record(&recording, &source.state_dir()).ok();
     let restarts = restarts.and_then(|record| serde_json::to_vec_pretty(&record).ok());
-    let system = evidence.updates.system_version.known();
+    let system = evidence.system_version.known();
     let description = recording.finish(
         restarts.as_deref(),
         Description {
@@ -168,7 +168,7 @@ fn same(whole: &Path, redacted: &Path, source: &SourceOptions) -> Result<(), Cap
         let flags = [verdict.enrolled, verdict.identity_error, verdict.client_stuck, verdict.software_updates_stuck];
         (verdict.state, verdict.reason, flags)
     };
-    let (one, other) = (&whole.evidence.sources, &redacted.evidence.sources);
+    let (one, other) = (whole.evidence.sources(), redacted.evidence.sources());
     let differs = one
         .iter()
         .zip(other)
@@ -217,8 +217,8 @@ fn manifest(description: &Description, evidence: &Evidence) -> String {
     };
     // The policy may be read of a live Mac only, and is none of a capture's pieces.
     let failed = evidence
-        .sources
-        .iter()
+        .sources()
+        .into_iter()
         .filter(|source| source.state != SourceState::Ok && source.source != SourceName::HealPolicy);
     let sentences: Vec<String> = failed
         .map(|source| {

@@ -4,7 +4,7 @@
 //! what lies before it and was not read yet, up to a day, is read afterwards. What was read before `log show` died or
 //! was stopped counts; the rest is not covered.
 
-use super::trouble::{from_the_future, log_trouble, refused};
+use super::log_errors::{LogError, from_the_future, log_error, refused};
 use crate::event;
 use crate::health::window::WINDOW;
 use crate::host::state::StateFolder;
@@ -71,7 +71,7 @@ impl LiveLog {
     /// serves.
     pub fn new(folder: &Path, retention: Retention, now: Time) -> Self {
         let unread: Fact<()> = Fact::unknown(SourceReason::NotRead, "the log was not read yet.");
-        let status = super::fact_status(SourceName::UnifiedLog, &unread, now, 0);
+        let status = SourceStatus::of(SourceName::UnifiedLog, &unread, now);
         Self {
             folder: folder.to_owned(),
             store: None,
@@ -89,7 +89,7 @@ impl LiveLog {
 
     /// Takes over what other processes have kept. Their readings end before the moment for which the next one is made,
     /// if that is taken afterwards.
-    pub fn take_over(&mut self, retention: Retention, now: Time) {
+    pub fn sync_from_disk(&mut self, retention: Retention, now: Time) {
         self.retention = retention;
         // A file that was removed or set aside by somebody else is nobody's journal any more.
         self.store.take_if(|store| !store.is_in_place());
@@ -127,7 +127,7 @@ impl LiveLog {
 
     /// Reads what lies before the covered span, up to a day or to what was read before, if that was not done yet. Says
     /// whether it read anything.
-    pub fn look_back(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) -> bool {
+    pub fn backfill(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) -> bool {
         let Some(span) = self.span.filter(|span| span.from > now - BACK) else { return false };
         if self.no_look_back_before.is_some_and(|at| Instant::now() < at) {
             return false;
@@ -261,7 +261,7 @@ impl LiveLog {
         self.keep(chunk, covered, now);
         self.load_changes();
         self.heard = self.heard.max(read.as_ref().ok().and_then(|summary| summary.last));
-        let trouble = log_trouble(read.as_ref(), ended.as_ref().err());
+        let trouble = log_error(read.as_ref(), ended.as_ref().err());
         // They are in order, so those of the future are the last.
         let future = |kept: &VecDeque<Kept>| kept.iter().rev().take_while(|kept| kept.event.at > now).count();
         let trouble = trouble.or_else(|| from_the_future(future(&self.kept) + future(&self.updates)));
@@ -313,13 +313,7 @@ impl LiveLog {
         }
     }
 
-    fn note(
-        &mut self,
-        summary: Option<LogSummary>,
-        trouble: Option<(SourceState, SourceReason, String)>,
-        now: Time,
-        start: Instant,
-    ) {
+    fn note(&mut self, summary: Option<LogSummary>, trouble: Option<LogError>, now: Time, start: Instant) {
         let state = trouble.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
         let events_kept = u64::try_from(self.kept.len() + self.updates.len()).unwrap_or(u64::MAX);
         self.status = SourceStatus {

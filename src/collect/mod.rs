@@ -1,48 +1,42 @@
-//! The way of the data, walked once: from a host to evidence, from evidence to findings, kept as long as they are fresh.
+//! Reads the evidence, from which the rules make findings, and keeps the findings as long as they are fresh.
 
-mod answers;
 mod install_log;
 mod live_log;
-mod remembered;
+mod log_errors;
 pub mod source;
-mod trouble;
-mod updates;
+mod sources;
+mod whole_log;
 
-use crate::event;
 use crate::facts::policy::Policy;
 use crate::facts::record;
-use crate::facts::restarts::Restarts;
 use crate::health::{Evidence, Findings};
-use crate::host::{Host, LogSource};
+use crate::host::Host;
 use crate::journal::Journal;
 use crate::journal::store::Retention;
-use crate::log::{self, LogSummary, ReadOptions};
-use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
-use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
-use answers::{Answers, Reading, nothing_yet};
+use crate::log::ReadOptions;
+use crate::vocabulary::{Limits, SourceStatus, Span};
 use chrono::{TimeDelta, Utc};
+use install_log::Follower;
 use live_log::LiveLog;
+use sources::{Asking, milliseconds};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use trouble::{Trouble, covers, journal_trouble, log_trouble, refused};
+use whole_log::WholeLog;
 
-/// How far back a log is read by a program that keeps no journal of it: as far as a capture goes.
+/// How far back a log is read by a program that keeps no journal: as far as a capture goes.
 const SPAN: TimeDelta = TimeDelta::hours(24);
 
 /// How long findings of a live host are served before it is read again.
 const MAX_AGE: Duration = Duration::from_secs(60);
-
-/// The record of restarts, as a source.
-const LEDGER: SourceName = SourceName::HealLedger;
 
 /// Keeps findings fresh for any number of callers; one of them reads, the others wait.
 pub struct Collector {
     host: Box<dyn Host>,
     options: ReadOptions,
     state_dir: PathBuf,
-    /// Where the journal lies; without one all is read anew each time.
+    /// Where the journal lies; without one everything is read anew each time.
     journal_dir: Option<PathBuf>,
     memory: Mutex<Option<Memory>>,
     renewal: Mutex<()>,
@@ -50,23 +44,24 @@ pub struct Collector {
     changed: Condvar,
 }
 
-/// What is remembered of a live Mac from one reading to the next.
+/// What is kept of a live Mac from one reading to the next.
 struct Memory {
     log: LiveLog,
-    answers: Answers,
+    install_log: Follower,
+    evidence: Evidence,
 }
 
 #[derive(Default)]
 struct State {
     findings: Option<(Arc<Findings>, Instant)>,
     reading: bool,
-    /// Whether what was not read yet of the day before is being read.
-    looking_back: bool,
-    /// How often what was restarted was read anew by itself.
+    /// Whether older log, of the last day, is being read.
+    backfilling: bool,
+    /// How often the record of restarts was read by itself.
     renewals: u64,
 }
 
-/// A mark of the state, taken away whatever happens, so that the next caller may read and nobody waits in vain.
+/// Clears a mark of the state whatever happens, so that the next caller may read and nobody waits in vain.
 struct Mark<'c>(&'c Collector, fn(&mut State) -> &mut bool);
 
 impl Drop for Mark<'_> {
@@ -77,8 +72,8 @@ impl Drop for Mark<'_> {
 }
 
 impl Collector {
-    /// Nothing is read before it is asked for. `state_dir` holds what mdm-health keeps; `journal_dir` is where the journal
-    /// lies; without one all is read anew each time, as of a recorded host.
+    /// Nothing is read before it is asked for. `state_dir` is the folder of the record of restarts, `journal_dir` that of
+    /// the journal; without a journal everything is read anew each time, as of a recorded host.
     pub fn new(
         host: Box<dyn Host>,
         options: ReadOptions,
@@ -89,66 +84,66 @@ impl Collector {
         Arc::new(Self { host, options, state_dir, journal_dir, memory, renewal, state, changed })
     }
 
-    /// The host that is read.
     pub fn host(&self) -> &dyn Host {
         self.host.as_ref()
     }
 
-    /// The folder that holds what mdm-health keeps.
+    /// The folder of the record of restarts.
     pub fn state_dir(&self) -> &Path {
         &self.state_dir
     }
 
-    /// Reads anew what was restarted, and nothing else: the rest of the findings stays as old as it is.
-    pub fn renew_restarts(&self) {
+    /// Reads the record of restarts, and nothing else: the rest of the findings stays as old as it is.
+    pub fn refresh_restarts(&self) {
         let _turn = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
         let restarts = record::restarts(self.host(), &self.state_dir);
         let mut state = self.lock();
         state.renewals += 1;
         if let Some((findings, _)) = &mut state.findings {
-            take_restarts(&mut Arc::make_mut(findings).evidence, &restarts);
+            let evidence = &mut Arc::make_mut(findings).evidence;
+            evidence.restarts.renew(Limits::VOLATILE, evidence.now, || restarts.into());
         }
     }
 
-    /// The findings, at most a minute old. When reading takes longer than `patience`, the older ones are given; before
+    /// The findings, at most a minute old. When reading takes longer than `timeout`, the older ones are given; before
     /// there are any, findings that say so.
-    pub fn findings(self: &Arc<Self>, patience: Duration) -> Arc<Findings> {
-        self.wait_for(patience, false)
+    pub fn findings(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
+        self.wait_for(timeout, false)
     }
 
-    /// The same for whoever is about to act on them: no answer that they rest on may be older than a minute either,
-    /// where [`Self::findings`] takes a command's answer of some minutes ago.
-    pub fn findings_to_act_on(self: &Arc<Self>, patience: Duration) -> Arc<Findings> {
-        self.wait_for(patience, true)
+    /// The same for whoever is about to act on them: nothing that they rest on may be older than a minute, where
+    /// [`Self::findings`] takes values that are some minutes old from sources that change seldom.
+    pub fn findings_to_act_on(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
+        self.wait_for(timeout, true)
     }
 
-    /// The findings for a program that asks once and ends: a reading of the whole day is waited for, as far as patience goes.
-    pub fn findings_of_a_day(self: &Arc<Self>, patience: Duration) -> Arc<Findings> {
+    /// The findings for a program that asks once and ends: it waits until the whole last day is read, or for `timeout`.
+    pub fn findings_of_a_day(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
         let start = Instant::now();
-        let findings = self.findings(patience);
-        let left = patience.saturating_sub(start.elapsed());
-        let waited = self.changed.wait_timeout_while(self.lock(), left, |state| state.reading || state.looking_back);
+        let findings = self.findings(timeout);
+        let left = timeout.saturating_sub(start.elapsed());
+        let waited = self.changed.wait_timeout_while(self.lock(), left, |state| state.reading || state.backfilling);
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         let newest = state.findings.as_ref().map(|(newest, _)| newest.clone());
         newest.filter(|newest| newest.evidence.now >= findings.evidence.now).unwrap_or(findings)
     }
 
-    fn wait_for(self: &Arc<Self>, patience: Duration, to_act: bool) -> Arc<Findings> {
+    fn wait_for(self: &Arc<Self>, timeout: Duration, to_act: bool) -> Arc<Findings> {
         let (start, mut asked) = (Instant::now(), false);
         let mut state = self.lock();
         loop {
             if let Some(findings) = self.fresh(&state, to_act) {
                 return findings;
             }
-            // A reading that was under way already may have been content with older answers.
+            // A reading that was under way already may have used older values.
             if !state.reading && !asked {
                 asked = true;
                 let reader = self.clone();
-                // Without a thread to be had, what is there serves until the next call.
+                // If no thread can be started, what is there serves until the next call.
                 let begun = thread::Builder::new().name("reading".to_owned()).spawn(move || reader.read(to_act));
                 state.reading = begun.is_ok();
             }
-            let left = patience.saturating_sub(start.elapsed());
+            let left = timeout.saturating_sub(start.elapsed());
             if !state.reading || left.is_zero() {
                 break;
             }
@@ -157,20 +152,20 @@ impl Collector {
         }
         let now = self.host.now().unwrap_or_else(Utc::now);
         Arc::new(Findings::new(match &state.findings {
-            // Older ones are judged for this moment, so that what they no longer cover is unknown.
+            // Older evidence is judged for this moment, so that what it no longer covers is unknown.
             Some((findings, _)) => Evidence { now: now.max(findings.evidence.now), ..findings.evidence.clone() },
-            None => nothing_yet(now),
+            None => Evidence::unread(now),
         }))
     }
 
-    /// The findings, if they are fresh by the clock that stands still while a Mac sleeps and by the one that does not.
+    /// The findings, if they are fresh by `Instant` (which pauses in sleep) and by the wall clock.
     fn fresh(&self, state: &State, to_act: bool) -> Option<Arc<Findings>> {
         let (findings, at) = state.findings.as_ref()?;
         let most = TimeDelta::from_std(MAX_AGE).ok()?;
-        let Evidence { now, read_at, .. } = findings.evidence;
+        let now = findings.evidence.now;
         let by_the_clock = || Some((self.host.now()? - now).abs() < most);
         let fresh = !self.host.is_live() || (at.elapsed() < MAX_AGE && by_the_clock().unwrap_or(true));
-        (fresh && (!to_act || now - read_at < most)).then(|| findings.clone())
+        (fresh && (!to_act || now - findings.evidence.read_at() < most)).then(|| findings.clone())
     }
 
     /// Reads what is new now, however fresh the findings are, unless a reading is under way.
@@ -187,46 +182,50 @@ impl Collector {
             let evidence = evidence(self.host.as_ref(), &self.options, &self.state_dir);
             return self.publish(evidence, renewals, Instant::now());
         };
-        // A look back may still hold the log: the moment that counts is the one at which it is read.
+        // Older log may still be being read: the moment that counts is the one at which it is this reading's turn.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let host = self.host.as_ref();
         let moment = || host.now().unwrap_or_else(Utc::now);
         let policy = Policy::read(host);
         let retention = Retention::of(policy.journal_days, policy.journal_events);
-        let Memory { log, answers } = memory.get_or_insert_with(|| Memory {
+        let Memory { log, install_log, evidence } = memory.get_or_insert_with(|| Memory {
             log: LiveLog::new(journal_dir, retention, moment()),
-            answers: Answers::default(),
+            install_log: Follower::default(),
+            evidence: Evidence::unread(moment()),
         });
-        log.take_over(retention, moment());
+        log.sync_from_disk(retention, moment());
         let now = moment();
         log.refresh(host, &self.options, now);
+        evidence.journal = log.journal();
+        log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
         let (options, state_dir) = (&self.options, self.state_dir.as_path());
-        let reading = Reading { host, options, state_dir, policy: Some(policy), now, to_act };
+        let oldest = if to_act { TimeDelta::from_std(MAX_AGE).unwrap_or_default() } else { TimeDelta::MAX };
         let renewals = self.lock().renewals;
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
-        let evidence = answers.evidence(&reading, None, log.journal(), log.statuses(now).into());
-        self.publish(evidence, renewals, Instant::now());
-        // From here on only who asked for the whole day waits for this reading, and another may be asked for.
-        self.lock().looking_back = true;
-        let _looking_back = Mark(self, |state| &mut state.looking_back);
+        let asking = Asking { host, options, state_dir, policy: Some(policy), now, oldest };
+        asking.read(evidence, install_log, None);
+        self.publish(evidence.clone(), renewals, Instant::now());
+        // From here on only those who asked for the whole day wait for this reading, and another may be asked for.
+        self.lock().backfilling = true;
+        let _backfilling = Mark(self, |state| &mut state.backfilling);
         drop(mark);
-        if log.look_back(host, &self.options, now) {
+        if log.backfill(host, &self.options, now) {
             self.publish_log(log.journal(), log.statuses(now));
         }
     }
 
-    /// Lets the callers have what was found at that moment. `renewals` is the count before it was read.
+    /// Publishes what was read at that moment. `renewals` is the count before it was read.
     fn publish(&self, evidence: Evidence, renewals: u64, at: Instant) {
         let mut findings = Findings::new(evidence);
         let mut state = self.lock();
         // What was restarted meanwhile is not forgotten again.
         if let Some((newer, _)) = state.findings.as_ref().filter(|_| state.renewals != renewals) {
-            take_restarts(&mut findings.evidence, &newer.evidence.restarts);
+            findings.evidence.restarts = newer.evidence.restarts.clone();
         }
         state.findings = Some((Arc::new(findings), at));
     }
 
-    /// Lets the callers have more of the log. All else is as it was found before, and as old.
+    /// Publishes more of the log. Everything else stays as it is, and as old.
     fn publish_log(&self, journal: Journal, statuses: [SourceStatus; 2]) {
         let (renewals, published) = {
             let state = self.lock();
@@ -234,13 +233,7 @@ impl Collector {
         };
         if let Some((findings, at)) = published {
             let mut evidence = Evidence { journal, ..findings.evidence.clone() };
-            for status in statuses {
-                evidence
-                    .sources
-                    .iter_mut()
-                    .filter(|old| old.source == status.source)
-                    .for_each(|old| *old = status.clone());
-            }
+            statuses.into_iter().for_each(|status| evidence.set_other_source(status));
             self.publish(evidence, renewals, at);
         }
     }
@@ -250,117 +243,20 @@ impl Collector {
     }
 }
 
-/// Reads everything once, the whole log that a recorded host has or the last hours of a live one. `state_dir` holds what
-/// mdm-health keeps.
+/// Reads everything once: the whole log that a recorded host has, or the last hours of a live one. `state_dir` is the
+/// folder of the record of restarts.
 pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evidence {
     let asked_at = host.now();
     let asked_to = asked_at.unwrap_or_else(Utc::now);
     let start = Instant::now();
-    let (mut journal, summary, trouble) = read_log(host, options, Span { from: asked_to - SPAN, to: asked_to });
-    let now = asked_at.or(summary.as_ref().and_then(|summary| summary.last)).unwrap_or(asked_to);
-    // Records that lie in the future say nothing of the time before now.
-    if summary.as_ref().and_then(|summary| summary.first).is_some_and(|first| first > now) {
-        journal.records = 0;
-    }
-    let trouble = trouble.or_else(|| journal_trouble(&journal, now));
-    let status = log_status(&journal, summary.as_ref(), trouble, now, milliseconds(start));
+    let mut log = WholeLog::read(host, options, Span { from: asked_to - SPAN, to: asked_to });
+    let now = asked_at.or(log.summary.as_ref().and_then(|summary| summary.last)).unwrap_or(asked_to);
+    log.judge_at(now);
+    let mut evidence = Evidence::unread(now);
+    evidence.set_other_source(log.status(now, milliseconds(start)));
+    evidence.journal = log.journal;
     let policy = host.is_live().then(|| Policy::read(host));
-    let reading = Reading { host, options, state_dir, policy, now, to_act: false };
-    Answers::default().evidence(&reading, summary.as_ref(), journal, vec![status])
-}
-
-fn read_log(host: &dyn Host, options: &ReadOptions, span: Span) -> (Journal, Option<LogSummary>, Option<Trouble>) {
-    let nothing = |(state, reason, why): Trouble| {
-        let covers = Fact::unknown(reason, why.clone());
-        (Journal::empty(covers), None, Some((state, reason, why)))
-    };
-    let mut source = match host.open_log(span, &event::predicate()) {
-        Ok(source) => source,
-        Err(error) => return nothing(refused(&error)),
-    };
-    let asked = source.span();
-    let mut journal = Journal::empty(Fact::unknown(SourceReason::NotRead, "the log was not read."));
-    let read = log::read_log(&mut source, options, |record| {
-        if let Some(event) = event::recognise(record) {
-            journal.push(event);
-        }
-    });
-    let ended = LogSource::finish(source);
-    let trouble = log_trouble(read.as_ref(), ended.as_ref().err());
-    match (read, trouble) {
-        (Ok(summary), trouble) => {
-            journal.settle();
-            journal.records = summary.records;
-            journal.covers = covers(&summary, asked, ended.is_ok(), &journal);
-            (journal, Some(summary), trouble)
-        }
-        (Err(_), Some(trouble)) => nothing(trouble),
-        (Err(error), None) => nothing((SourceState::Error, SourceReason::NotALog, format!("{error}."))),
-    }
-}
-
-fn log_status(
-    journal: &Journal,
-    summary: Option<&LogSummary>,
-    trouble: Option<Trouble>,
-    now: Time,
-    duration_ms: u64,
-) -> SourceStatus {
-    let state = trouble.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
-    SourceStatus {
-        source: SourceName::UnifiedLog,
-        state,
-        reason: trouble.as_ref().map(|(_, reason, _)| *reason),
-        detail: trouble.map(|(.., detail)| detail),
-        last_ok_at: (state == SourceState::Ok).then_some(now),
-        last_error_at: (state != SourceState::Ok).then_some(now),
-        covers: journal.covers.known().copied(),
-        counts: summary.map(|summary| LogCounts {
-            records_read: summary.records,
-            events_kept: u64::try_from(journal.events().len() + journal.updates().len()).unwrap_or(u64::MAX),
-            lines_skipped: summary.lines_skipped,
-            lines_not_understood: summary.lines_not_understood,
-        }),
-        duration_ms: Some(duration_ms),
-    }
-}
-
-fn fact_status<T>(source: SourceName, fact: &Fact<T>, now: Time, duration_ms: u64) -> SourceStatus {
-    let (state, reason, detail) = match fact {
-        Fact::Known(_) => (SourceState::Ok, None, None),
-        Fact::Unknown { reason, why } if *reason == SourceReason::NotCaptured => {
-            (SourceState::Unavailable, Some(*reason), Some(why.clone()))
-        }
-        Fact::Unknown { reason, why } => (SourceState::Error, Some(*reason), Some(why.clone())),
-    };
-    SourceStatus {
-        source,
-        state,
-        reason,
-        detail,
-        last_ok_at: (state == SourceState::Ok).then_some(now),
-        last_error_at: (state == SourceState::Error).then_some(now),
-        covers: None,
-        counts: None,
-        duration_ms: Some(duration_ms),
-    }
-}
-
-/// Puts in what was restarted, and how reading that went.
-fn take_restarts(evidence: &mut Evidence, restarts: &Fact<Restarts>) {
-    let now = evidence.now;
-    for status in evidence.sources.iter_mut().filter(|status| status.source == LEDGER) {
-        *status = fact_status(LEDGER, restarts, now, 0);
-    }
-    evidence.restarts = restarts.clone();
-}
-
-fn timed<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let start = Instant::now();
-    let result = work();
-    (result, milliseconds(start))
-}
-
-fn milliseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    let asking = Asking { host, options, state_dir, policy, now, oldest: TimeDelta::MAX };
+    asking.read(&mut evidence, &mut Follower::default(), log.summary.as_ref());
+    evidence
 }

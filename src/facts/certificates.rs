@@ -1,9 +1,9 @@
 //! The certificates of the System keychain, as `security find-certificate -a -p` prints them.
 
-use super::from_command;
+use super::{Source, from_command};
 use crate::host::{Command, Host};
-use crate::vocabulary::codes::SourceReason;
-use crate::vocabulary::{Fact, Time};
+use crate::vocabulary::codes::{SourceName, SourceReason};
+use crate::vocabulary::{Fact, Flaw, Limits, Reading, Time};
 use chrono::DateTime;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -81,9 +81,23 @@ impl Name {
     }
 }
 
-/// Asks the Mac.
-pub fn certificates(host: &dyn Host) -> Fact<Vec<Certificate>> {
-    from_command(host, Command::Certificates, read_certificates)
+impl Source for Vec<Certificate> {
+    const NAME: SourceName = SourceName::Certificates;
+    const LIMITS: Limits = Limits::SLOW;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        let value = from_command(host, Command::Certificates, read_certificates);
+        let flaw = value.known().and_then(|all| unreadable(all));
+        Reading { flaw, ..value.into() }
+    }
+}
+
+/// Certificates that are listed and cannot be read make the source `partial`.
+fn unreadable(all: &[Certificate]) -> Option<Flaw> {
+    let mut errors = all.iter().filter_map(|certificate| certificate.content.as_ref().err());
+    let first = errors.next()?;
+    let why = format!("{} of {} certificates cannot be read, the first: {first}.", errors.count() + 1, all.len());
+    Some(Flaw { reason: SourceReason::NotUnderstood, why })
 }
 
 /// Reads certificates in PEM, one behind the other. One that is no X.509 keeps its digests.

@@ -1,10 +1,11 @@
 //! What softwareupdated keeps of declarative management, in `SoftwareUpdateDDMStatePersistence.plist`: the updates that
 //! are enforced, and the settings.
 
-use super::from_bytes;
+use super::{Source, from_bytes};
 use crate::host::{Host, HostError};
 use crate::property_list::{dictionary, get, list, moment, number, text};
-use crate::vocabulary::Fact;
+use crate::vocabulary::codes::SourceName;
+use crate::vocabulary::{Fact, Limits, Reading};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::SecondsFormat;
@@ -60,14 +61,20 @@ pub struct DdmSettings {
     pub declaration_ids: Vec<String>,
 }
 
-/// Reads the file. A Mac that has none was never given a declaration; a capture that lacks it says nothing.
-pub fn ddm_state(host: &dyn Host) -> Fact<DdmState> {
-    match host.read_file(PATH) {
-        Err(HostError::Unreadable { why, .. }) if why.kind() == ErrorKind::NotFound => {
-            Fact::Known(DdmState { declarations: Some(Vec::new()), settings: None })
-        }
-        Err(error) => error.into(),
-        Ok(bytes) => from_bytes(&bytes, PATH, read),
+impl Source for DdmState {
+    const NAME: SourceName = SourceName::DdmState;
+    const LIMITS: Limits = Limits::FILE;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        // A Mac that has no such file was never given a declaration; a capture without it says nothing.
+        let value = match host.read_file(PATH) {
+            Err(HostError::Unreadable { why, .. }) if why.kind() == ErrorKind::NotFound => {
+                Fact::Known(Self { declarations: Some(Vec::new()), settings: None })
+            }
+            Err(error) => error.into(),
+            Ok(bytes) => from_bytes(&bytes, PATH, read),
+        };
+        value.into()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Whether the Mac is enrolled, as `profiles status -type enrollment` says.
 
-use super::from_command;
+use super::{Source, from_command};
 use crate::host::{Command, Host};
-use crate::vocabulary::Fact;
-use crate::vocabulary::codes::SourceReason;
+use crate::vocabulary::codes::{SourceName, SourceReason};
+use crate::vocabulary::{Fact, Limits, Reading};
 
 /// What `profiles status` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +18,13 @@ pub struct ProfilesStatus {
     pub server_url: Option<String>,
 }
 
-/// Asks the Mac.
-pub fn profiles_status(host: &dyn Host) -> Fact<ProfilesStatus> {
-    from_command(host, Command::ProfilesStatus, read_profiles_status)
+impl Source for ProfilesStatus {
+    const NAME: SourceName = SourceName::ProfilesStatus;
+    const LIMITS: Limits = Limits::SLOW;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        from_command(host, Command::ProfilesStatus, read_profiles_status).into()
+    }
 }
 
 /// Reads the output, which on macOS 14 to 26 is

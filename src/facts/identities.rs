@@ -1,9 +1,9 @@
 //! The identities of the System keychain, as `security find-identity` lists them: certificates with their private keys.
 
-use super::from_command;
+use super::{Source, from_command};
 use crate::host::{Command, Host};
-use crate::vocabulary::Fact;
-use crate::vocabulary::codes::SourceReason;
+use crate::vocabulary::codes::{SourceName, SourceReason};
+use crate::vocabulary::{Fact, Limits, Reading};
 
 /// One identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +16,13 @@ pub struct Identity {
     pub error: Option<String>,
 }
 
-/// Asks the Mac.
-pub fn identities(host: &dyn Host) -> Fact<Vec<Identity>> {
-    from_command(host, Command::Identities, read_identities)
+impl Source for Vec<Identity> {
+    const NAME: SourceName = SourceName::Identities;
+    const LIMITS: Limits = Limits::SLOW;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        from_command(host, Command::Identities, read_identities).into()
+    }
 }
 
 /// Reads the output (its layout is long-stable; the common name is made up):

@@ -1,10 +1,10 @@
 //! How the Mac is managed, as `mdmclient DumpManagementStatus` says.
 
-use super::from_command;
+use super::{Source, from_command};
 use crate::host::{Command, Host};
 use crate::property_list::old_style::dictionary_after;
-use crate::vocabulary::Fact;
-use crate::vocabulary::codes::SourceReason;
+use crate::vocabulary::codes::{SourceName, SourceReason};
+use crate::vocabulary::{Fact, Limits, Reading};
 use plist::{Dictionary, Value};
 
 /// What mdmclient says. What it does not say is `None`.
@@ -24,9 +24,13 @@ pub struct ManagementStatus {
     pub organization: Option<String>,
 }
 
-/// Asks the Mac.
-pub fn management_status(host: &dyn Host) -> Fact<ManagementStatus> {
-    from_command(host, Command::ManagementStatus, read_management_status)
+impl Source for ManagementStatus {
+    const NAME: SourceName = SourceName::ManagementStatus;
+    const LIMITS: Limits = Limits::SLOW;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        from_command(host, Command::ManagementStatus, read_management_status).into()
+    }
 }
 
 /// Reads the output, which on macOS 15 is

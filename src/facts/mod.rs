@@ -1,4 +1,5 @@
-//! What the Mac says of itself beside the log: each fact is known, or it is known why not.
+//! What the Mac says of itself beside the log: a module for each source. A source says what it is called, how long its
+//! value serves, and how it is read ([`Source`]).
 
 pub mod awake;
 pub mod certificates;
@@ -16,9 +17,36 @@ pub mod zone;
 
 use crate::host::{Command, Host, HostError, Output};
 use crate::property_list::parse;
-use crate::vocabulary::Fact;
-use crate::vocabulary::codes::SourceReason;
+use crate::vocabulary::codes::{SourceName, SourceReason};
+use crate::vocabulary::{Fact, Limits, Observed, Reading, SourceStatus, Time};
+use chrono::TimeDelta;
 use plist::{Dictionary, Value};
+
+/// A value that is read from the Mac by itself: by a command, or from a file.
+pub trait Source: Clone {
+    const NAME: SourceName;
+    const LIMITS: Limits;
+
+    fn read(host: &dyn Host) -> Reading<Self>;
+}
+
+/// A source that can be read again, whatever its value is.
+pub trait Ask {
+    /// Reads the source, unless its value is younger than its limit and than `oldest`.
+    fn ask(&mut self, host: &dyn Host, oldest: TimeDelta, now: Time);
+
+    fn status_mut(&mut self) -> &mut SourceStatus;
+}
+
+impl<T: Source> Ask for Observed<T> {
+    fn ask(&mut self, host: &dyn Host, oldest: TimeDelta, now: Time) {
+        self.renew(Limits { fresh: T::LIMITS.fresh.min(oldest), ..T::LIMITS }, now, || T::read(host));
+    }
+
+    fn status_mut(&mut self) -> &mut SourceStatus {
+        &mut self.status
+    }
+}
 
 /// Runs a command and reads its output; a failure of either is an unknown fact.
 pub fn from_command<T>(host: &dyn Host, command: Command, read: impl FnOnce(&str) -> Fact<T>) -> Fact<T> {
@@ -43,7 +71,10 @@ pub fn from_file<T>(host: &dyn Host, path: &str, read: impl FnOnce(&Dictionary) 
 pub fn from_bytes<T>(bytes: &[u8], path: &str, read: impl FnOnce(&Dictionary) -> T) -> Fact<T> {
     match parse(bytes) {
         Ok(Value::Dictionary(root)) => Fact::Known(read(&root)),
-        Ok(_) => Fact::unknown(SourceReason::NotUnderstood, format!("{path} is a property list, but no dictionary.")),
-        Err(why) => Fact::unknown(SourceReason::NotUnderstood, format!("{path} is no property list: {why}.")),
+        Ok(_) => Fact::unknown(
+            SourceReason::NotUnderstood,
+            format!("{path} is a property list, but its root is not a dictionary."),
+        ),
+        Err(why) => Fact::unknown(SourceReason::NotUnderstood, format!("{path} is not a property list: {why}.")),
     }
 }

@@ -1,10 +1,10 @@
 //! The profile that enrolled the Mac, as `profiles -C -o stdout-xml` lists it with its payloads.
 
-use super::from_command;
+use super::{Source, from_command};
 use crate::host::{Command, Host};
 use crate::property_list::xml;
-use crate::vocabulary::codes::SourceReason;
-use crate::vocabulary::{Fact, Time};
+use crate::vocabulary::codes::{SourceName, SourceReason};
+use crate::vocabulary::{Fact, Limits, Reading, Time};
 use chrono::DateTime;
 use plist::Value;
 use serde::Deserialize;
@@ -102,9 +102,13 @@ struct Payload {
     payload_content: Option<Value>,
 }
 
-/// Asks the Mac.
-pub fn profiles_list(host: &dyn Host) -> Fact<ProfilesList> {
-    from_command(host, Command::ProfilesList, read_profiles_list)
+impl Source for ProfilesList {
+    const NAME: SourceName = SourceName::ProfilesList;
+    const LIMITS: Limits = Limits::SLOW;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        from_command(host, Command::ProfilesList, read_profiles_list).into()
+    }
 }
 
 /// Reads the output, on macOS 13 a dictionary of this form:

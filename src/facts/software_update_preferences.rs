@@ -1,10 +1,11 @@
 //! What softwareupdated keeps in `/Library/Preferences/com.apple.SoftwareUpdate.plist`: settings, the last scan, what
 //! it recommends, and how often an update that DDM enforces has failed.
 
-use super::from_file;
+use super::{Source, from_file};
 use crate::host::Host;
 use crate::property_list::{dictionary, flag, get, list, moment, number, text};
-use crate::vocabulary::{Fact, Time};
+use crate::vocabulary::codes::SourceName;
+use crate::vocabulary::{Limits, Reading, Time};
 use plist::Dictionary;
 
 /// Where the file is.
@@ -73,9 +74,13 @@ pub struct DdmFailure {
     pub at: Option<Time>,
 }
 
-/// Reads the file.
-pub fn software_update_preferences(host: &dyn Host) -> Fact<SoftwareUpdatePreferences> {
-    from_file(host, PATH, read)
+impl Source for SoftwareUpdatePreferences {
+    const NAME: SourceName = SourceName::SoftwareUpdatePreferences;
+    const LIMITS: Limits = Limits::FILE;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        from_file(host, PATH, read).into()
+    }
 }
 
 /// Reads the file's root. Seen on macOS 10.15 to 26.5.

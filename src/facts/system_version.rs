@@ -1,10 +1,10 @@
 //! Which macOS runs, as `SystemVersion.plist` says.
 
-use super::from_file;
+use super::{Source, from_file};
 use crate::host::Host;
 use crate::property_list::{get, text};
-use crate::vocabulary::Fact;
-use crate::vocabulary::codes::SourceReason;
+use crate::vocabulary::codes::{SourceName, SourceReason};
+use crate::vocabulary::{Fact, Limits, Reading};
 
 /// The file that every Mac has.
 pub const PATH: &str = "/System/Library/CoreServices/SystemVersion.plist";
@@ -25,17 +25,19 @@ impl SystemVersion {
     }
 }
 
-/// Reads the file.
-pub fn system_version(host: &dyn Host) -> Fact<SystemVersion> {
-    let read = |root: &plist::Dictionary| {
-        Some(SystemVersion {
-            version: get(root, "ProductVersion", text)?,
-            build: get(root, "ProductBuildVersion", text),
-        })
-    };
-    match from_file(host, PATH, read) {
-        Fact::Known(Some(version)) => Fact::Known(version),
-        Fact::Known(None) => Fact::unknown(SourceReason::NotUnderstood, format!("{PATH} names no ProductVersion.")),
-        Fact::Unknown { reason, why } => Fact::Unknown { reason, why },
+impl Source for SystemVersion {
+    const NAME: SourceName = SourceName::SystemVersion;
+    const LIMITS: Limits = Limits::SLOW;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        let read = |root: &plist::Dictionary| {
+            Some(Self { version: get(root, "ProductVersion", text)?, build: get(root, "ProductBuildVersion", text) })
+        };
+        let value = match from_file(host, PATH, read) {
+            Fact::Known(Some(version)) => Fact::Known(version),
+            Fact::Known(None) => Fact::unknown(SourceReason::NotUnderstood, format!("{PATH} names no ProductVersion.")),
+            Fact::Unknown { reason, why } => Fact::Unknown { reason, why },
+        };
+        value.into()
     }
 }

@@ -132,7 +132,7 @@ pub fn by_evidence(daemon: Daemon, request: &Request, findings: &Findings, now: 
         Daemon::Mdmclient => (verdict.client_stuck, "mdm_client_stuck"),
         Daemon::Softwareupdated => (verdict.software_updates_stuck, "mdm_software_updates_stuck"),
     };
-    let read_at = findings.evidence.read_at;
+    let read_at = findings.evidence.read_at();
     if (now - read_at).abs() > FRESHNESS {
         let at = rfc3339(read_at);
         let sentence = format!("{name} is not restarted: the evidence is of {at} and no newer; ask again in a minute.");

@@ -103,7 +103,7 @@ impl Healer {
 
     fn answer(&self, request: &Request, objection: Option<Refusal>) -> Result<i64, Refusal> {
         let answer = self.on_record(request, objection);
-        self.collector.renew_restarts();
+        self.collector.refresh_restarts();
         let (id, conclusion) = answer?;
         match conclusion.outcome {
             HealOutcome::Done | HealOutcome::DryRun => Ok(id),

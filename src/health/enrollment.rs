@@ -76,7 +76,7 @@ pub fn decide(evidence: &Evidence) -> Enrollment {
         ],
     );
 
-    let (reason, said) = match (enrolled, &evidence.profiles_status) {
+    let (reason, said) = match (enrolled, &evidence.profiles_status.now) {
         (Some(true), _) => how(enrolled_via_dep, user_approved),
         (Some(false), _) => (EnrollmentReason::NotEnrolled, "This Mac is not enrolled in an MDM.".to_owned()),
         (None, Fact::Unknown { why, .. }) if !is_disputed => {

@@ -45,10 +45,10 @@ fn unknown(
     if enrollment.enrolled.is_none() {
         return Some((enrollment.reason.into(), enrollment.detail.clone()));
     }
-    if let Fact::Unknown { why, .. } = &evidence.identities {
+    if let Fact::Unknown { why, .. } = &evidence.identities.now {
         return Some((IdentityReason::IdentitiesUnknown, format!("The identities could not be read: {why}")));
     }
-    if let Fact::Unknown { why, .. } = &evidence.certificates {
+    if let Fact::Unknown { why, .. } = &evidence.certificates.now {
         return Some((IdentityReason::CertificatesUnknown, format!("The certificates could not be read: {why}")));
     }
     let payload = payload.filter(|payload| payload.lies_elsewhere())?;

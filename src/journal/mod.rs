@@ -68,7 +68,7 @@ impl Journal {
     }
 
     /// Puts the events in the order of their times, equal times in the order of the log.
-    pub fn settle(&mut self) {
+    pub fn sort(&mut self) {
         self.events.make_contiguous().sort_by_key(|event| event.at);
         self.updates.make_contiguous().sort_by_key(|event| event.at);
         self.updates_from = self.updates.front().filter(|_| self.dropped_updates > 0).map(|event| event.at);

@@ -36,7 +36,7 @@ struct Report<'f> {
 pub fn page(source: &str, findings: &Findings, tables: &[Box<dyn Table>]) -> String {
     let report = Report {
         now: findings.evidence.now,
-        clock: Clock::new(&findings.evidence.updates.zone),
+        clock: Clock::new(&findings.evidence.zone),
         tables: tables.iter().map(|table| Told::new(table.as_ref(), findings)).collect(),
     };
     let word = words::state(report.first(&MDM_WATCHDOG).code("state").unwrap_or(WatchdogState::Unknown)).word;

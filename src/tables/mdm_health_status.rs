@@ -6,7 +6,7 @@ use crate::vocabulary::SourceStatus;
 
 /// One row a source.
 pub fn rows(findings: &Findings) -> Vec<MdmHealthStatusRow> {
-    findings.evidence.sources.iter().map(row).collect()
+    findings.evidence.sources().into_iter().map(row).collect()
 }
 
 fn row(status: &SourceStatus) -> MdmHealthStatusRow {

@@ -5,8 +5,8 @@ use crate::health::Findings;
 
 /// Always one row.
 pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
-    let shown = findings.evidence.with_stand_ins();
-    let evidence = &shown.as_ref().unwrap_or(&findings.evidence).updates;
+    let shown = findings.evidence.with_last_good();
+    let evidence = shown.as_ref().unwrap_or(&findings.evidence);
     let system = evidence.system_version.known();
     let state = evidence.ddm_state.known();
     let local = evidence.preferences.known().cloned().unwrap_or_default();

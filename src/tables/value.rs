@@ -68,8 +68,13 @@ pub(super) fn code(value: Option<impl Code>) -> Value {
 }
 
 /// Without any word NULL, not an empty text.
+/// In alphabetical order.
 pub(super) fn code_list(value: Option<Vec<impl Code>>) -> Value {
-    let words = value.map(|codes| codes.into_iter().map(Code::word).collect::<Vec<_>>().join(","));
+    let words = value.map(|codes| {
+        let mut words: Vec<&str> = codes.into_iter().map(Code::word).collect();
+        words.sort_unstable();
+        words.join(",")
+    });
     plain(words.filter(|words| !words.is_empty()).map(Text::Owned))
 }
 

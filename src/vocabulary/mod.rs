@@ -2,11 +2,13 @@
 
 pub mod codes;
 mod fact;
+mod observed;
 mod source;
 mod text;
 
 pub use codes::Code;
 pub use fact::Fact;
+pub use observed::{Flaw, Limits, Observed, Reading};
 pub use source::{LogCounts, SourceStatus};
 pub use text::{printable, printable_json};
 

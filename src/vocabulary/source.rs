@@ -1,7 +1,7 @@
 //! How reading a source went, as `mdm_health_status` shows it.
 
 use super::codes::{SourceName, SourceReason, SourceState};
-use super::{Span, Time};
+use super::{Fact, Span, Time};
 
 /// How reading a source went: a row of `mdm_health_status`.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,35 @@ pub struct SourceStatus {
     pub counts: Option<LogCounts>,
     /// Milliseconds that reading took.
     pub duration_ms: Option<u64>,
+}
+
+impl SourceStatus {
+    /// The status of a source that was read just now and gave that value.
+    pub fn of<T>(source: SourceName, value: &Fact<T>, now: Time) -> Self {
+        match value {
+            Fact::Known(_) => Self::new(source, SourceState::Ok, now),
+            Fact::Unknown { reason, why } => {
+                let state =
+                    if *reason == SourceReason::NotCaptured { SourceState::Unavailable } else { SourceState::Error };
+                Self { reason: Some(*reason), detail: Some(why.clone()), ..Self::new(source, state, now) }
+            }
+        }
+    }
+
+    /// A source in that state at that time, without further words.
+    pub fn new(source: SourceName, state: SourceState, now: Time) -> Self {
+        Self {
+            source,
+            state,
+            reason: None,
+            detail: None,
+            last_ok_at: (state == SourceState::Ok).then_some(now),
+            last_error_at: matches!(state, SourceState::Error | SourceState::Partial).then_some(now),
+            covers: None,
+            counts: None,
+            duration_ms: None,
+        }
+    }
 }
 
 /// What was counted while reading a log.

@@ -91,7 +91,7 @@ fn a_command_that_fails_leaves_its_last_answer_to_the_tables_with_its_age_and_th
     assert_eq!((status.text("state"), status.text("reason")), (Some("partial"), Some("command_failed")));
     assert_eq!((status.number("last_ok_at"), status.number("last_error_at")), (epoch(0), epoch(20)));
     let detail = status.text("detail").unwrap();
-    assert!(detail.contains("no such luck") && detail.contains("The answer of 2026-11-23T18:00:00Z stands in"));
+    assert!(detail.contains("no such luck") && detail.contains("The tables show the value of 2026-11-23T18:00:00Z"));
     // The server has answered within the window, so that the Mac is still ok.
     let verdict = &findings.verdict;
     assert_eq!((verdict.state.word(), verdict.enrolled, verdict.client_stuck), ("ok", Some(true), Some(false)));

@@ -30,9 +30,9 @@ fn shuffled(evidence: &Evidence, unified: &[Event], installs: &[Event]) -> Findi
     let mut journal = Journal::empty(evidence.journal.covers.clone());
     journal.records = evidence.journal.records;
     unified.iter().for_each(|event| journal.push(event.clone()));
-    journal.settle();
+    journal.sort();
     let mut evidence = Evidence { journal, ..evidence.clone() };
-    evidence.updates.install_log = Fact::Known(installs.iter().cloned().map(Arc::new).collect());
+    evidence.install_log.now = Fact::Known(installs.iter().cloned().map(Arc::new).collect());
     Findings::new(evidence)
 }
 
@@ -117,7 +117,7 @@ proptest! {
         (name, unified, installs) in names().prop_flat_map(|name| {
             let evidence = evidence(&name);
             let unified: Vec<Event> = evidence.journal.events().chain(evidence.journal.updates()).cloned().collect();
-            let installs = evidence.updates.install_log.known().into_iter().flatten();
+            let installs = evidence.install_log.known().into_iter().flatten();
             let installs: Vec<Event> = installs.map(|event| Event::clone(event)).collect();
             (Just(name), Just(unified).prop_shuffle(), Just(installs).prop_shuffle())
         })

@@ -266,7 +266,7 @@ fn all_four_real_preferences_are_read_whole() {
     let sequoia = read("softwareupdate/com.apple.SoftwareUpdate.macos15.retrying.fixture.txt").unwrap();
     let row = &rows(&sequoia, "os_update_settings")[0];
     assert_eq!((row.number("automatic_check"), row.number("recommended_updates_available")), (Some(1), Some(1)));
-    let offered = &sequoia.evidence.updates.preferences.known().unwrap().first_offered;
+    let offered = &sequoia.evidence.preferences.known().unwrap().first_offered;
     assert_eq!(offered, &[("MSU_UPDATE_24G830_patch_15.7.9_minor".to_owned(), time("2026-08-24T09:55:06Z"))]);
 
     let tahoe = read("softwareupdate/com.apple.SoftwareUpdate.macos26.5.2.plutil-json.json").unwrap();

@@ -7,7 +7,7 @@ use crate::facts::ddm_state::{StoredDeclaration, declaration_id};
 use crate::facts::software_update_preferences::DdmFailure;
 use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
-use crate::health::UpdateEvidence;
+use crate::health::Evidence;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{EnforcementState, SourceName};
 use chrono::{DateTime, NaiveDateTime};
@@ -87,7 +87,7 @@ struct Known {
 }
 
 /// Judges every declaration. `entries` are those not later than `now`, in order.
-pub fn judge(entries: &[Entry], evidence: &UpdateEvidence, now: Time) -> Vec<Enforcement> {
+pub fn judge(entries: &[Entry], evidence: &Evidence, now: Time) -> Vec<Enforcement> {
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     for entry in entries {
         match &entry.what {
@@ -166,7 +166,7 @@ fn is_rejected(one: &Known) -> bool {
     !one.stored && one.rejected.is_some_and(|rejected| named.is_none_or(|named| rejected >= named))
 }
 
-fn stand(one: Known, is_current: bool, evidence: &UpdateEvidence, now: Time) -> Enforcement {
+fn stand(one: Known, is_current: bool, evidence: &Evidence, now: Time) -> Enforcement {
     let deadline = one.deadline.as_deref().and_then(|text| Deadline::read(text, &evidence.zone));
     let passed = deadline.as_ref().map(|deadline| deadline.has_passed(&evidence.zone, now));
     let met = evidence.system_version.known().and_then(|system| is_met(&one, system));
@@ -232,7 +232,7 @@ impl Deadline {
 }
 
 /// Marks what Apple offers nothing for, if nothing that fits was offered since.
-fn no_matches(all: &mut [Enforcement], entries: &[Entry], evidence: &UpdateEvidence) {
+fn no_matches(all: &mut [Enforcement], entries: &[Entry], evidence: &Evidence) {
     let only = only_in_force(all);
     let mut asked_for: Option<&str> = None;
     let mut last: BTreeMap<usize, Time> = BTreeMap::new();
@@ -260,7 +260,7 @@ fn no_matches(all: &mut [Enforcement], entries: &[Entry], evidence: &UpdateEvide
 }
 
 /// When something that fits was last offered.
-fn offered_at(one: &Enforcement, entries: &[Entry], evidence: &UpdateEvidence) -> Option<Time> {
+fn offered_at(one: &Enforcement, entries: &[Entry], evidence: &Evidence) -> Option<Time> {
     let fits = |key: &str| {
         super::versions::key_parts(key).is_some_and(|parts| one.leads_to(Some(parts.version), Some(parts.build)))
     };
@@ -293,7 +293,7 @@ fn pad(all: &mut [Enforcement], entries: &[Entry]) {
 
 /// The Mac counts failures of whatever it enforces: of the only declaration in force, or of the only one there is. Else
 /// they have a row of their own.
-fn fail(all: &mut Vec<Enforcement>, evidence: &UpdateEvidence, now: Time) {
+fn fail(all: &mut Vec<Enforcement>, evidence: &Evidence, now: Time) {
     let failure = evidence.preferences.known().and_then(|preferences| preferences.ddm_failure.clone());
     let Some(failure) = failure.filter(|failure| failure.at.is_none_or(|at| at <= now)) else { return };
     let only = only_in_force(all).or((all.len() == 1).then_some(0));

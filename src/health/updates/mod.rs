@@ -14,7 +14,7 @@ mod versions;
 pub use status::{Id, Update};
 
 use crate::event::{Event, EventKind, HttpMessage};
-use crate::health::UpdateEvidence;
+use crate::health::Evidence;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{UpdateKind, UpdatePhase};
 use enforcement::Enforcement;
@@ -26,7 +26,7 @@ use timeline::Entry;
 pub fn assemble<'e>(
     events: impl Iterator<Item = &'e Event>,
     entries: &mut [Entry],
-    evidence: &UpdateEvidence,
+    evidence: &Evidence,
     enforcements: &[Enforcement],
     now: Time,
 ) -> Vec<Update> {
@@ -74,7 +74,7 @@ fn order(event: &Event) -> Option<Step<'static>> {
 }
 
 /// What only the whole shows.
-fn finish(mut updates: Vec<Update>, evidence: &UpdateEvidence, enforcements: &[Enforcement]) -> Vec<Update> {
+fn finish(mut updates: Vec<Update>, evidence: &Evidence, enforcements: &[Enforcement]) -> Vec<Update> {
     let system = evidence.system_version.known();
     for update in &mut updates {
         let runs = system.and_then(|system| system.build.as_deref());

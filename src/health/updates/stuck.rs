@@ -53,11 +53,11 @@ impl SoftwareUpdates<'_> {
         let (all, trusted) = (self.all.judge(evidence, client), self.trusted.judge(evidence, client));
         match (all.0, trusted.0) {
             (Some(true), Some(true)) => trusted,
-            (Some(true), _) if evidence.updates.ddm_state.known().is_some() => trusted,
+            (Some(true), _) if evidence.ddm_state.known().is_some() => trusted,
             (Some(true), _) => (None, SoftwareUpdatesReason::EnforcementUnknown),
             (_, Some(true)) => all,
             // Where neither says that it is stuck, install.log changes nothing.
-            (_, _) if evidence.updates.ddm_state.known().is_some() => trusted,
+            (_, _) if evidence.ddm_state.known().is_some() => trusted,
             (_, _) => all,
         }
     }
@@ -71,7 +71,7 @@ impl Told<'_> {
             return (Some(false), SoftwareUpdatesReason::NotEnrolled);
         }
         let by_ddm = self.by_ddm(evidence);
-        let major = evidence.updates.system_version.known().and_then(|system| system.major());
+        let major = evidence.system_version.known().and_then(|system| system.major());
         if major.is_some_and(|major| major >= DDM_ONLY) {
             return by_ddm.unwrap_or((Some(false), SoftwareUpdatesReason::NoEnforcement));
         }
@@ -86,7 +86,7 @@ impl Told<'_> {
     fn by_ddm(&self, evidence: &Evidence) -> Option<Answer> {
         let in_force: Vec<&Enforcement> = self.enforcements.iter().filter(|one| one.in_force()).collect();
         if in_force.is_empty() {
-            return match &evidence.updates.ddm_state {
+            return match &evidence.ddm_state.now {
                 Fact::Known(_) => None,
                 // Up to macOS 26 the commands tell; without the file there is no sign that DDM is used.
                 Fact::Unknown { reason: SourceReason::NotCaptured, .. } if !self.is_ddm_only(evidence) => None,
@@ -106,7 +106,7 @@ impl Told<'_> {
     }
 
     fn is_ddm_only(&self, evidence: &Evidence) -> bool {
-        let major = evidence.updates.system_version.known().and_then(|system| system.major());
+        let major = evidence.system_version.known().and_then(|system| system.major());
         major.is_some_and(|major| major >= DDM_ONLY)
     }
 

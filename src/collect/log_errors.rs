@@ -2,15 +2,15 @@
 
 use crate::host::HostError;
 use crate::journal::Journal;
-use crate::log::{LogError, LogSummary};
+use crate::log::{self, LogSummary};
 use crate::vocabulary::codes::{SourceReason, SourceState};
 use crate::vocabulary::{Fact, Span, Time};
 
 /// How a source failed, in the terms of `mdm_health_status`.
-pub type Trouble = (SourceState, SourceReason, String);
+pub type LogError = (SourceState, SourceReason, String);
 
 /// What went wrong while a log was read. A command's own words say more than that it printed nothing.
-pub fn log_trouble(read: Result<&LogSummary, &LogError>, ended: Option<&HostError>) -> Option<Trouble> {
+pub fn log_error(read: Result<&LogSummary, &log::LogError>, ended: Option<&HostError>) -> Option<LogError> {
     match (read, ended) {
         (Err(_), Some(error)) => Some(refused(error)),
         (Ok(_), Some(error)) => Some((SourceState::Partial, refused(error).1, refused(error).2)),
@@ -34,7 +34,7 @@ pub fn log_trouble(read: Result<&LogSummary, &LogError>, ended: Option<&HostErro
 ///
 /// `log: Could not open local log store: Operation not permitted` and `Must be admin`: not root, or no Full Disk Access;
 /// `log: Could not open local log store: The specified URL did not refer to a valid log archive`: the store is missing.
-pub fn refused(error: &HostError) -> Trouble {
+pub fn refused(error: &HostError) -> LogError {
     let HostError::Failed { stderr, .. } = error else {
         return (SourceState::Error, error.reason(), format!("{error}."));
     };
@@ -69,7 +69,7 @@ pub fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journ
 }
 
 /// What is wrong with a log that was read well.
-pub fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
+pub fn journal_error(journal: &Journal, now: Time) -> Option<LogError> {
     if journal.dropped > 0 {
         let dropped = journal.dropped;
         let detail = format!("{dropped} old events were dropped (limit); coverage starts at the oldest one kept.");
@@ -84,7 +84,7 @@ pub fn journal_trouble(journal: &Journal, now: Time) -> Option<Trouble> {
     }
 }
 
-pub fn from_the_future(events: usize) -> Option<Trouble> {
+pub fn from_the_future(events: usize) -> Option<LogError> {
     let detail = || format!("{events} events lie in the future and were left out. Was the clock set back?");
     (events > 0).then(|| (SourceState::Partial, SourceReason::FutureRecords, detail()))
 }

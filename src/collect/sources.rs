@@ -1,0 +1,129 @@
+//! Reads every source of evidence beside the unified log.
+
+use super::install_log::{Follower, InstallLog};
+use crate::facts::policy::Policy;
+use crate::facts::record;
+use crate::facts::zone::Zone;
+use crate::health::Evidence;
+use crate::host::Host;
+use crate::log::install_log::{InstallSummary, OffsetSpan};
+use crate::log::{LogSummary, ReadOptions};
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::vocabulary::{Fact, Flaw, Limits, LogCounts, Reading, SourceStatus, Span, Time};
+use chrono::TimeDelta;
+use std::path::Path;
+use std::time::Instant;
+
+/// Whom to ask, for which moment.
+pub struct Asking<'h> {
+    pub host: &'h dyn Host,
+    /// How to read what a log leaves open.
+    pub options: &'h ReadOptions,
+    /// The folder of the journal and of the record of restarts.
+    pub state_dir: &'h Path,
+    /// What the Mac's administrator allows; `None` of a recorded Mac.
+    pub policy: Option<Policy>,
+    /// The moment for which a verdict is asked.
+    pub now: Time,
+    /// Any value that is older is read again, even if its source changes seldom.
+    pub oldest: TimeDelta,
+}
+
+impl Asking<'_> {
+    /// Reads the sources into the evidence, which holds what they gave the last time. `log` is what reading the whole of a
+    /// recorded log came to.
+    pub fn read(&self, evidence: &mut Evidence, install_log: &mut Follower, log: Option<&LogSummary>) {
+        let (host, now) = (self.host, self.now);
+        evidence.now = now;
+        for source in evidence.asked() {
+            let start = Instant::now();
+            source.ask(host, self.oldest, now);
+            source.status_mut().duration_ms = Some(milliseconds(start));
+        }
+        let start = Instant::now();
+        let mut offsets = Vec::new();
+        evidence.install_log.renew(Limits::FILE, now, || {
+            let value = install_log.read(host);
+            offsets = value.known().map(|log| log.summary.offsets.clone()).unwrap_or_default();
+            install_log_reading(value)
+        });
+        evidence.install_log.status.duration_ms = Some(milliseconds(start));
+        evidence.restarts.renew(Limits::VOLATILE, now, || record::restarts(host, self.state_dir).into());
+        evidence.set_other_source(Policy::status(self.policy.as_ref(), now));
+        evidence.zone = self.zone(offsets, log);
+        evidence.set_other_source(zone_status(&evidence.zone, now));
+    }
+
+    /// The zone that was given, else the machine's own for a live Mac, else what the capture says of its moment and what
+    /// the Mac's lines carry: those of install.log, and the last of the unified log, of which a capture once had some in
+    /// UTC beside the Mac's own.
+    fn zone(&self, mut spans: Vec<OffsetSpan>, log: Option<&LogSummary>) -> Zone {
+        if let Some(offset) = self.options.utc_offset {
+            return Zone::Given(offset);
+        }
+        if self.host.is_live() {
+            return Zone::Machine;
+        }
+        let last = log.and_then(|log| log.last.zip(log.offset));
+        let recorded = self.host.utc_offset().map(|offset| (self.now, offset));
+        spans.extend(recorded.or(last).map(|(at, offset)| OffsetSpan { from: at, to: at, offset }));
+        Zone::seen(spans)
+    }
+}
+
+fn install_log_reading(value: Fact<InstallLog>) -> Reading<Vec<std::sync::Arc<crate::event::Event>>> {
+    let log = match value {
+        Fact::Known(log) => log,
+        Fact::Unknown { reason, why } => return Fact::unknown(reason, why).into(),
+    };
+    let InstallSummary { records, lines_skipped, lines_not_understood, first, last, .. } = log.summary;
+    let oldest = log.events.front().filter(|_| log.dropped > 0).map(|event| event.at).or(first);
+    let flaw = match (log.left_out, log.dropped) {
+        (0, 0) => None,
+        (left_out, 0) => {
+            let why = format!("Only the end was read; the {left_out} bytes before it were left out.");
+            Some(Flaw { reason: SourceReason::EndOnly, why })
+        }
+        (_, dropped) => {
+            Some(Flaw { reason: SourceReason::TooManyEvents, why: format!("{dropped} old events were dropped.") })
+        }
+    };
+    Reading {
+        flaw,
+        covers: oldest.zip(last).map(|(from, to)| Span { from, to }),
+        counts: Some(LogCounts {
+            records_read: records,
+            events_kept: u64::try_from(log.events.len()).unwrap_or(u64::MAX),
+            lines_skipped,
+            lines_not_understood,
+        }),
+        value: Fact::Known(log.events.into()),
+    }
+}
+
+fn zone_status(zone: &Zone, now: Time) -> SourceStatus {
+    let ok = |detail: String| SourceStatus {
+        detail: Some(detail),
+        duration_ms: Some(0),
+        ..SourceStatus::new(SourceName::TimeZone, SourceState::Ok, now)
+    };
+    match zone {
+        Zone::Given(offset) => ok(format!("The offset {offset} was given.")),
+        Zone::Machine => ok("This machine's own zone.".to_owned()),
+        Zone::Seen(_) => ok("The offsets in this Mac's log lines; a clock change after them is unknown.".to_owned()),
+        // Nothing failed: there is no such line.
+        Zone::Unknown => SourceStatus {
+            reason: Some(SourceReason::ZoneUnknown),
+            detail: Some(
+                "No log line of this Mac carries an offset, so its local time is unknown: pass --utc-offset."
+                    .to_owned(),
+            ),
+            duration_ms: Some(0),
+            ..SourceStatus::new(SourceName::TimeZone, SourceState::Unavailable, now)
+        },
+    }
+}
+
+pub fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

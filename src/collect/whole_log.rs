@@ -1,0 +1,79 @@
+//! Reads the whole log once: of a recorded Mac, or of a live one that has no journal.
+
+use super::log_errors::{LogError, covers, journal_error, log_error, refused};
+use crate::event;
+use crate::host::{Host, LogSource};
+use crate::journal::Journal;
+use crate::log::{self, LogSummary, ReadOptions};
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
+
+/// The log that was read.
+pub struct WholeLog {
+    pub journal: Journal,
+    /// `None` if it could not be read.
+    pub summary: Option<LogSummary>,
+    error: Option<LogError>,
+}
+
+impl WholeLog {
+    pub fn read(host: &dyn Host, options: &ReadOptions, span: Span) -> Self {
+        let mut source = match host.open_log(span, &event::predicate()) {
+            Ok(source) => source,
+            Err(error) => return Self::unread(refused(&error)),
+        };
+        let asked = source.span();
+        let mut journal = Journal::empty(Fact::unknown(SourceReason::NotRead, "the log was not read."));
+        let read = log::read_log(&mut source, options, |record| {
+            if let Some(event) = event::recognise(record) {
+                journal.push(event);
+            }
+        });
+        let ended = LogSource::finish(source);
+        let error = log_error(read.as_ref(), ended.as_ref().err());
+        match (read, error) {
+            (Ok(summary), error) => {
+                journal.sort();
+                journal.records = summary.records;
+                journal.covers = covers(&summary, asked, ended.is_ok(), &journal);
+                Self { journal, summary: Some(summary), error }
+            }
+            (Err(_), Some(error)) => Self::unread(error),
+            (Err(error), None) => Self::unread((SourceState::Error, SourceReason::NotALog, format!("{error}."))),
+        }
+    }
+
+    fn unread((state, reason, why): LogError) -> Self {
+        let journal = Journal::empty(Fact::unknown(reason, why.clone()));
+        Self { journal, summary: None, error: Some((state, reason, why)) }
+    }
+
+    /// The moment for which a verdict is asked is not known before the log was read: of a plain log file it is the last
+    /// record.
+    pub fn judge_at(&mut self, now: Time) {
+        // Records that lie in the future say nothing of the time before now.
+        if self.summary.as_ref().and_then(|summary| summary.first).is_some_and(|first| first > now) {
+            self.journal.records = 0;
+        }
+        self.error = self.error.take().or_else(|| journal_error(&self.journal, now));
+    }
+
+    pub fn status(&self, now: Time, duration_ms: u64) -> SourceStatus {
+        let state = self.error.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
+        SourceStatus {
+            reason: self.error.as_ref().map(|(_, reason, _)| *reason),
+            detail: self.error.as_ref().map(|(.., detail)| detail.clone()),
+            last_error_at: (state != SourceState::Ok).then_some(now),
+            covers: self.journal.covers.known().copied(),
+            counts: self.summary.as_ref().map(|summary| LogCounts {
+                records_read: summary.records,
+                events_kept: u64::try_from(self.journal.events().len() + self.journal.updates().len())
+                    .unwrap_or(u64::MAX),
+                lines_skipped: summary.lines_skipped,
+                lines_not_understood: summary.lines_not_understood,
+            }),
+            duration_ms: Some(duration_ms),
+            ..SourceStatus::new(SourceName::UnifiedLog, state, now)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The evidence: all that was read of a Mac. The list at the end of this file is the only list of sources.
+
+use crate::event::Event;
+use crate::facts::awake::BootAndWake;
+use crate::facts::certificates::Certificate;
+use crate::facts::ddm_state::DdmState;
+use crate::facts::enrollment::ProfilesStatus;
+use crate::facts::identities::Identity;
+use crate::facts::management_status::ManagementStatus;
+use crate::facts::profiles_list::ProfilesList;
+use crate::facts::restarts::Restarts;
+use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
+use crate::facts::system_version::SystemVersion;
+use crate::facts::zone::Zone;
+use crate::facts::{Ask, Source};
+use crate::journal::Journal;
+use crate::journal::awake::AwakeSpans;
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::vocabulary::{Fact, Observed, SourceStatus, Span, Time};
+use std::sync::Arc;
+
+/// Makes `Evidence` from the list of sources, with what is done to each of them. A source of the first part knows by
+/// itself how it is read ([`Source`]); `collect` reads those of the second, whose names stand behind them.
+macro_rules! evidence {
+    (
+        asked: { $($(#[$asked_doc:meta])* $asked:ident: $Asked:ty,)* }
+        read_by_collect: { $($(#[$read_doc:meta])* $read:ident: $Read:ty = $name:ident,)* }
+    ) => {
+        /// All that was read, and how that went.
+        #[derive(Debug, Clone)]
+        pub struct Evidence {
+            /// The moment for which a verdict is asked.
+            pub now: Time,
+            /// What the unified log said.
+            pub journal: Journal,
+            /// Whether the log of the last day is still being read.
+            pub still_reading: bool,
+            /// The Mac's time zone.
+            pub zone: Zone,
+            /// How reading went of what has no [`Observed`] below: the unified log, the journal, the time zone, the policy.
+            pub other_sources: Vec<SourceStatus>,
+            $($(#[$asked_doc])* pub $asked: Observed<$Asked>,)*
+            $($(#[$read_doc])* pub $read: Observed<$Read>,)*
+        }
+
+        impl Evidence {
+            /// Before anything was read.
+            pub fn unread(now: Time) -> Self {
+                let other_sources = [SourceName::UnifiedLog, SourceName::HealPolicy, SourceName::TimeZone];
+                Self {
+                    now,
+                    journal: Journal::empty(Fact::unknown(UNREAD, WHY_UNREAD)),
+                    still_reading: false,
+                    zone: Zone::Unknown,
+                    other_sources: other_sources.map(|name| Observed::<()>::unread(name, UNREAD, WHY_UNREAD, now).status).into(),
+                    $($asked: Observed::unread(<$Asked as Source>::NAME, UNREAD, WHY_UNREAD, now),)*
+                    $($read: Observed::unread(SourceName::$name, UNREAD, WHY_UNREAD, now),)*
+                }
+            }
+
+            /// The sources that are read by asking each of them.
+            pub fn asked(&mut self) -> Vec<&mut dyn Ask> {
+                vec![$(&mut self.$asked),*]
+            }
+
+            /// How reading each source went, in the order of the rows of `mdm_health_status`.
+            pub fn sources(&self) -> Vec<&SourceStatus> {
+                let mut sources: Vec<&SourceStatus> = self.other_sources.iter().collect();
+                sources.extend([$(&self.$asked.status,)* $(&self.$read.status,)*]);
+                sources.sort_by_key(|status| status.source);
+                sources
+            }
+
+            /// The same evidence with last good values where there are none now; `None` if there is no such value.
+            pub fn with_last_good(&self) -> Option<Self> {
+                let mut shown = self.clone();
+                let used = [$(shown.$asked.use_last_good(),)* $(shown.$read.use_last_good(),)*];
+                used.contains(&true).then_some(shown)
+            }
+        }
+    };
+}
+
+const UNREAD: SourceReason = SourceReason::Collecting;
+const WHY_UNREAD: &str = "The first reading is still under way; ask again in a moment.";
+
+impl Evidence {
+    /// When the oldest value was read that is used now.
+    pub fn read_at(&self) -> Time {
+        let sources = self.sources();
+        let used = sources.iter().filter(|source| source.state == SourceState::Ok);
+        used.filter_map(|source| source.last_ok_at).min().unwrap_or(self.now)
+    }
+
+    /// When the Mac was awake, at least.
+    pub fn awake(&self) -> Fact<AwakeSpans> {
+        let times = self.boot_and_wake.now.clone();
+        times.map(|times| AwakeSpans::new(vec![Span { from: times.running_since(), to: self.now }]))
+    }
+
+    /// Whether the Mac is known to have no network connection now.
+    pub fn offline(&self) -> bool {
+        false
+    }
+
+    /// Replaces the status of a source that has no [`Observed`].
+    pub fn set_other_source(&mut self, status: SourceStatus) {
+        match self.other_sources.iter_mut().find(|old| old.source == status.source) {
+            Some(old) => *old = status,
+            None => self.other_sources.push(status),
+        }
+    }
+}
+
+evidence! {
+    asked: {
+        /// Whether the Mac is enrolled, as `profiles status` says.
+        profiles_status: ProfilesStatus,
+        /// The profile that enrolled it.
+        profiles_list: ProfilesList,
+        /// What mdmclient says of the Mac's management.
+        management_status: ManagementStatus,
+        /// The identities of the System keychain.
+        identities: Vec<Identity>,
+        /// The certificates of the System keychain.
+        certificates: Vec<Certificate>,
+        /// When the Mac last booted and woke.
+        boot_and_wake: BootAndWake,
+        /// softwareupdated's preferences.
+        preferences: SoftwareUpdatePreferences,
+        /// What softwareupdated keeps of declarative management.
+        ddm_state: DdmState,
+        /// Which macOS runs.
+        system_version: SystemVersion,
+    }
+    read_by_collect: {
+        /// What install.log says.
+        install_log: Vec<Arc<Event>> = InstallLog,
+        /// What mdm-health itself restarted.
+        restarts: Restarts = HealLedger,
+    }
+}
