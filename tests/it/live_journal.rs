@@ -1,7 +1,9 @@
 //! The live log kept up with: what a refresh asks for, what it covers, and what happens when the log fails.
 
 use crate::support;
-use crate::support::live_mac::{LOG, PATIENCE, SUCCESS_AT_5, ask, collector, mac, source, starts, state_dir};
+use crate::support::live_mac::{
+    LOG, PATIENCE, SUCCESS_AT_5, ask, ask_endless_log, collector, mac, source, starts, state_dir,
+};
 use crate::support::set_clock::{Clock, SetClock};
 use crate::support::time;
 use chrono::TimeDelta;
@@ -104,13 +106,13 @@ fn a_look_back_that_is_stopped_goes_on_the_next_time_from_where_it_came() {
 fn a_log_that_hangs_is_stopped_and_what_was_read_counts() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "hang");
-    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    let findings = ask_endless_log(&mac, "2026-11-23T18:00:00Z");
     let log = source(&findings, "unified_log");
     assert_eq!((log.text("state"), log.text("reason")), (Some("partial"), Some("timed_out")));
     assert_eq!(log.number("covers_to"), Some(time("2026-11-23T17:00:00Z").timestamp()));
     assert_eq!(findings.verdict.state.word(), "ok");
     // Later, when the success is old, the hole in the evidence is no proof of anything.
-    let later = ask(&mac, "2026-11-23T19:00:00Z");
+    let later = ask_endless_log(&mac, "2026-11-23T19:00:00Z");
     assert_eq!((later.verdict.state.word(), later.verdict.reason.word()), ("unknown", "log_incomplete"));
 }
 
@@ -147,7 +149,7 @@ fn a_log_that_prints_garbage_is_read_past_it() {
 fn a_log_that_floods_is_stopped_and_what_was_read_counts() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "flood");
-    let findings = ask(&mac, "2026-11-23T18:00:00Z");
+    let findings = ask_endless_log(&mac, "2026-11-23T18:00:00Z");
     let log = source(&findings, "unified_log");
     assert_eq!((log.text("state"), log.text("reason")), (Some("partial"), Some("timed_out")));
     assert_eq!(log.number("covers_to"), Some(time("2026-11-23T17:00:00Z").timestamp()));

@@ -11,7 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub const LOG: &str = "/usr/bin/log";
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any reading takes, also on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long `log show` may run where it never ends: long enough for a busy machine to start it and to read its records.
+const ENDLESS_LOG: Duration = Duration::from_secs(2);
 
 pub fn mac(records: &str) -> FakeMac {
     let mac = FakeMac::new();
@@ -26,15 +30,28 @@ pub fn state_dir(mac: &FakeMac) -> PathBuf {
 }
 
 pub fn collector(mac: &FakeMac, now: &str) -> Arc<Collector> {
-    let live = Live::new(mac.root().to_owned(), Some(time(now))).with_log_limit(Duration::from_secs(1));
+    collect(mac, Live::new(mac.root().to_owned(), Some(time(now))))
+}
+
+fn collect(mac: &FakeMac, live: Live) -> Arc<Collector> {
     Collector::new(Box::new(live), ReadOptions::default(), state_dir(mac), Some(state_dir(mac)))
 }
 
-/// A new process that asks once at that moment, and ends when its readings have.
+/// Asks once, as a new process at that moment would, and waits until the day before has been read too: whether the first
+/// answer already includes it depends on which thread runs first.
 pub fn ask(mac: &FakeMac, now: &str) -> Arc<Findings> {
-    let collector = collector(mac, now);
-    let findings = collector.findings(PATIENCE);
-    while Arc::strong_count(&collector) > 1 {
+    answer(&collector(mac, now))
+}
+
+/// The same where `log show` never ends, so that it is killed soon.
+pub fn ask_endless_log(mac: &FakeMac, now: &str) -> Arc<Findings> {
+    answer(&collect(mac, Live::new(mac.root().to_owned(), Some(time(now))).with_log_limit(ENDLESS_LOG)))
+}
+
+fn answer(collector: &Arc<Collector>) -> Arc<Findings> {
+    let findings = collector.findings_of_a_day(PATIENCE);
+    // The next one to open the journal finds nobody else there.
+    while Arc::strong_count(collector) > 1 {
         std::thread::sleep(Duration::from_millis(5));
     }
     findings

@@ -6,7 +6,6 @@ use mdm_health::vocabulary::Span;
 use mdm_health::vocabulary::Time;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// The clock, in the test's hands.
 #[derive(Clone)]
@@ -45,7 +44,7 @@ impl SetClock {
     }
 
     fn live(&self) -> Live {
-        Live::new(self.root.clone(), Some(self.clock.now())).with_log_limit(Duration::from_secs(1))
+        Live::new(self.root.clone(), Some(self.clock.now()))
     }
 }
 
