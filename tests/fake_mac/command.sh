@@ -1,9 +1,9 @@
 #!/bin/sh
 # Every command of the fake Mac. What it does lies in files beside it: NAME.do says how it behaves, NAME.out what it
 # prints, NAME.FIRST.out what it prints when FIRST is its first argument, NAME.err what it complains of, NAME.code how it
-# ends. Each call is noted in NAME.calls.
+# ends. Each call is noted in NAME.calls, and its environment in NAME.env where there is such a file.
 echo "$# $*" >> "$0.calls"
-/usr/bin/env >> "$0.env" 2>/dev/null
+[ -f "$0.env" ] && /usr/bin/env >> "$0.env"
 out="$0.out"
 [ -f "$0.$1.out" ] && out="$0.$1.out"
 behaviour=plain

@@ -68,6 +68,7 @@ fn diagnose_says_unknown_where_the_evidence_does_not_say() {
 
 #[test]
 fn diagnose_tells_the_systems_log_as_well_whether_there_is_one_or_not() {
+    let _log = support::system_log(false);
     let folder = Mac::at("2026-11-23T18:00:00Z").folder();
     let (with, without) = (on(folder.path(), &["diagnose", "--syslog"]), on(folder.path(), &["diagnose"]));
     assert_eq!((with.status.code(), stdout(&with), stderr(&with)), (Some(0), stdout(&without), ""));

@@ -6,6 +6,7 @@ use crate::support::extension::Extension;
 use crate::support::fake_mac::FakeMac;
 use crate::support::manager::{Manager, Peer, until};
 use chrono::{TimeDelta, Utc};
+use std::thread;
 use tempfile::TempDir;
 
 /// An extension on such a Mac, whose log holds an answer of an hour ago.
@@ -58,13 +59,17 @@ fn ends_with(behaviour: &str, state: &str, reason: Option<&str>) {
 
 #[test]
 fn a_log_that_hangs_or_floods_holds_no_query_up_until_its_own_end() {
-    for behaviour in ["hang", "flood"] {
+    let holds_none_up = |behaviour: &str| {
         let asked = Asked::new(behaviour);
         // The log may take a minute; an answer before its end says that it is being read.
         assert_eq!(asked.log(), ("error".to_owned(), Some("collecting".to_owned())), "{behaviour}");
         let verdict = asked.peer.generate("mdm_watchdog", "{}").rows;
         assert_eq!((verdict.len(), verdict[0]["state"].as_str()), (1, "unknown"), "{behaviour}");
-    }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| holds_none_up("hang"));
+        scope.spawn(|| holds_none_up("flood"));
+    });
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn span() -> Span {
 #[test]
 fn a_command_gets_its_arguments_as_a_list_and_an_empty_environment() {
     let mac = FakeMac::new();
-    mac.command(PROFILES, ENROLLED);
+    mac.command(PROFILES, ENROLLED).notes_environment(PROFILES);
     let output = live(&mac).run(Command::ProfilesStatus).unwrap();
     assert_eq!((output.code, output.stdout.as_slice()), (Some(0), ENROLLED.as_bytes()));
     assert_eq!(mac.calls(PROFILES), ["3 status -type enrollment"]);

@@ -25,12 +25,12 @@ fn mac(log: &str) -> FakeMac {
     mac
 }
 
-/// A new process that asks once, and ends when its readings have.
+/// Asks once, as a new process, and waits until the day before has been read too.
 fn ask(mac: &FakeMac) -> Arc<Findings> {
     let live = Live::new(mac.root().to_owned(), Some(time(NOW)));
     let state = mac.path("/var/lib/mdm-health");
     let collector = Collector::new(Box::new(live), ReadOptions::default(), state.clone(), Some(state));
-    let findings = collector.findings(Duration::from_secs(60));
+    let findings = collector.findings_of_a_day(Duration::from_secs(120));
     while Arc::strong_count(&collector) > 1 {
         std::thread::sleep(Duration::from_millis(5));
     }

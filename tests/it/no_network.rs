@@ -2,6 +2,7 @@
 //! tried only where there is one.
 #![allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
 
+use crate::support;
 use crate::support::extension::Extension;
 use crate::support::heal_mac::{HealMac, NOW};
 use crate::support::manager::Manager;
@@ -60,6 +61,7 @@ fn all_local(calls: &str) {
 #[test]
 fn no_command_line_opens_a_socket_beside_the_system_logs() {
     let Some(watched) = Watched::new() else { return };
+    let _log = support::system_log(false);
     let mac = HealMac::stuck();
     mac.write(
         "Library/Managed Preferences/org.mdm-health.plist",

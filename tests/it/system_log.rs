@@ -1,5 +1,6 @@
 //! `--syslog`: what arrives at the system's log. Only where this machine has no such log of its own, and we may be it.
 
+use crate::support;
 use crate::support::heal_mac::HealMac;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -38,6 +39,7 @@ impl Drop for SystemLog {
 
 #[test]
 fn one_entry_with_all_lines_arrives_whatever_is_printed() {
+    let _alone = support::system_log(true);
     let Some(log) = SystemLog::begin() else {
         eprintln!("not tried: this machine has a system log of its own, or we are not root");
         return;

@@ -83,8 +83,13 @@ impl FakeMac {
         calls.lines().map(str::to_owned).collect()
     }
 
-    /// The environment in which a command was called.
+    /// Has a command note the environment in which it is called.
+    pub fn notes_environment(&self, absolute: &str) -> &Self {
+        self.file(&format!("{absolute}.env"), "")
+    }
+
+    /// What it noted.
     pub fn environment(&self, absolute: &str) -> String {
-        fs::read_to_string(self.path(&format!("{absolute}.env"))).unwrap_or_default()
+        fs::read_to_string(self.path(&format!("{absolute}.env"))).unwrap()
     }
 }

@@ -19,7 +19,7 @@ use mdm_health::host::Recorded;
 use mdm_health::log::ReadOptions;
 use mdm_health::tables::{self, Table, Value};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -252,6 +252,15 @@ fn record_by(uid: i64, image: &str, at: &str, pid: u32, thread: u64, message: &s
         quoted(image),
         quoted(message),
     )
+}
+
+/// A lock on this machine's system log, across threads and test runs: one test listens there in place of the log and
+/// takes it alone; those that write with `--syslog` share it.
+pub fn system_log(alone: bool) -> File {
+    let path = std::env::temp_dir().join("mdm-health-tests-system-log.lock");
+    let file = File::options().create(true).append(true).open(path).unwrap();
+    if alone { file.lock() } else { file.lock_shared() }.unwrap();
+    file
 }
 
 /// A file of other people's captures, where they are at hand.
