@@ -13,7 +13,7 @@ use crate::host::recording::{Recording, RecordingError, create, making};
 use crate::host::{HostError, Recorded, archive, capture::Description};
 use crate::redact::{self, RedactError};
 use crate::vocabulary::codes::{SourceName, SourceState};
-use crate::vocabulary::rfc3339;
+use crate::vocabulary::{printable, rfc3339};
 use chrono::TimeDelta;
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, File};
@@ -153,7 +153,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     }
     create(&ready.join(MANIFEST)).and_then(|mut file| file.write_all(manifest.as_bytes())).map_err(unwritable)?;
     publish(&ready, to, &destination)?;
-    Ok(format!("{} was written.\n\n{manifest}", to.display()))
+    Ok(format!("{} was written.\n\n{manifest}", printable(&to.to_string_lossy())))
 }
 
 /// Makes sure that a redacted capture says what the whole one says.
@@ -223,7 +223,7 @@ fn manifest(description: &Description, evidence: &Evidence) -> String {
     let sentences: Vec<String> = failed
         .map(|source| {
             let detail = source.detail.as_deref().unwrap_or("No reason is known.");
-            format!("- {} ({}): {}\n", source.source.word(), source.state.word(), crate::vocabulary::printable(detail))
+            format!("- {} ({}): {}\n", source.source.word(), source.state.word(), printable(detail))
         })
         .collect();
     text += if sentences.is_empty() {

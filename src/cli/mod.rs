@@ -19,6 +19,7 @@ use crate::heal::Healer;
 use crate::report::file::{FileError, Target};
 use crate::tables;
 use crate::vocabulary::codes::CODE_SETS;
+use crate::vocabulary::printable;
 use crate::{host, report};
 use capture::{CaptureError, CaptureOptions};
 use clap::builder::PossibleValuesParser;
@@ -46,6 +47,8 @@ const FLAGS: &str = "mdm-watchdog's flags -diagnose, -heal, -help and -version a
 #[derive(Debug, Parser)]
 #[command(
     name = "mdm-health",
+    // Else clap prints what the caller named the program.
+    bin_name = "mdm-health",
     version,
     arg_required_else_help = true,
     after_help = FLAGS,
@@ -120,11 +123,16 @@ enum Command {
 
 /// Runs the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments.into_iter().map(as_mdm_watchdog)) {
+    let given: Vec<OsString> = arguments.into_iter().map(as_mdm_watchdog).collect();
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        Err(error) if error.use_stderr() => {
+            print_usage_error(&error, &given);
+            return ExitCode::from(USAGE);
+        }
+        Err(answer) => {
+            let _ = answer.print();
+            return ExitCode::SUCCESS;
         }
     };
     let answered = answer(&arguments);
@@ -133,10 +141,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, sentence)) => {
-            let _ = writeln!(io::stderr(), "mdm-health: {}", crate::vocabulary::printable(&sentence));
+            let _ = writeln!(io::stderr(), "mdm-health: {}", printable(&sentence));
             ExitCode::from(code)
         }
     }
+}
+
+/// clap repeats what the caller typed, with any control character in it. So it gets the arguments again, escaped.
+fn print_usage_error(error: &clap::Error, given: &[OsString]) {
+    let escaped = given.iter().map(|argument| printable(&argument.to_string_lossy()));
+    let _ = match Arguments::try_parse_from(escaped) {
+        Err(again) if again.kind() == error.kind() => again.print(),
+        _ => error.render().to_string().lines().try_for_each(|line| writeln!(io::stderr(), "{}", printable(line))),
+    };
 }
 
 fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {

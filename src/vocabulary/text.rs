@@ -1,8 +1,9 @@
-//! Text that is safe to print: anybody can write log lines, and a terminal obeys control characters.
+//! Text that is safe to print: a terminal obeys control characters, and anybody can put some into a log line, a file
+//! name or an argument.
 
 use std::fmt::Write as _;
 
-/// A text without control characters, which a terminal would obey.
+/// The text with the characters escaped that a terminal would obey.
 pub fn printable(text: &str) -> String {
     let mut printed = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -11,8 +12,8 @@ pub fn printable(text: &str) -> String {
     printed
 }
 
-/// JSON that says the same without control characters. serde_json escapes only those of them that JSON forbids; what is
-/// left of the others stands in a text, but for the ends of lines.
+/// JSON with the same content and without such characters. serde_json escapes only those that JSON forbids. Line ends
+/// stay: they are between values.
 pub fn printable_json(json: &str) -> String {
     let mut printed = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -25,8 +26,8 @@ pub fn printable_json(json: &str) -> String {
     printed
 }
 
-/// Whether a terminal obeys it: the control characters, and those that turn the direction of a text.
+/// Control characters, those that change the direction of text, and those that end a line or a paragraph.
 fn is_obeyed(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(letter, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -53,6 +53,7 @@ mod seeds;
 mod soak;
 mod support;
 mod system_log;
+mod terminal;
 mod update_captures;
 mod update_events;
 mod update_order;
