@@ -60,7 +60,8 @@ fn tag(message: &str) -> (Option<&str>, &str) {
 }
 
 /// `Reported progress (inter): phase:PREPARED_COMMITTING_STASH stalled:NO portionComplete:0.504500
-/// estimatedTimeRemaining:-1.000000` (12.3 to 13.3.1). Only `stalled:NO` was ever seen.
+/// estimatedTimeRemaining:-1.000000` (12.3 to 13.3.1), and with `totalWrittenBytes:4398971773
+/// totalExpectedBytes:5552898056` before the estimate while it downloads (12.5). Only `stalled:NO` was ever seen.
 fn progress(said: &str) -> Option<Progress> {
     let (report, rest) = said.strip_prefix("Reported progress (")?.split_once("): ")?;
     let report = match report {
@@ -69,17 +70,27 @@ fn progress(said: &str) -> Option<Progress> {
         "end" => Report::End,
         _ => return None,
     };
+    progress_fields(report, rest)
+}
+
+/// What stands behind the head of a progress report.
+pub fn progress_fields(report: Report, rest: &str) -> Option<Progress> {
     let value = |label: &str| rest.split_whitespace().find_map(|word| word.strip_prefix(label));
     let stalled = match value("stalled:") {
         Some("YES") => Some(true),
         Some("NO") => Some(false),
         _ => None,
     };
+    // Whole seconds; -1 means that there is no estimate.
+    let seconds = |text: &str| text.split('.').next()?.parse().ok();
     Some(Progress {
         portion: value("portionComplete:").and_then(millionths),
         report,
         phase: bounded(value("phase:")?),
         stalled,
+        written: value("totalWrittenBytes:").and_then(|bytes| bytes.parse().ok()),
+        expected: value("totalExpectedBytes:").and_then(|bytes| bytes.parse().ok()),
+        seconds_left: value("estimatedTimeRemaining:").and_then(seconds),
     })
 }
 
@@ -155,7 +166,10 @@ pub fn scan(said: &str) -> Option<UpdateMessage> {
             detail: bounded(&squeezed(options)),
         });
     }
-    said.strip_prefix("Scan finished with error: ").map(|words| UpdateMessage::ScanFailed(error(words)))
+    let failed = said.strip_prefix("Scan finished with error: ");
+    // `SUScan: Error encountered in scan: Error Domain=NSURLErrorDomain Code=-1009 …` (26)
+    let failed = failed.or_else(|| said.strip_prefix("SUScan: Error encountered in scan: "));
+    failed.map(|words| UpdateMessage::ScanFailed(error(words)))
 }
 
 /// `Error Domain=NSURLErrorDomain Code=-1005 "The network connection was lost." UserInfo={… SUErrorRelatedCode=…}`,

@@ -80,6 +80,22 @@ pub enum UpdateMessage {
         /// Their product keys.
         product_keys: Vec<Box<str>>,
     },
+    /// Updates are offered that were not before; others may be on offer too.
+    Offered {
+        /// Their product keys.
+        product_keys: Vec<Box<str>>,
+    },
+    /// An update is held back.
+    HeldBack {
+        product_key: Box<str>,
+        /// Until when, in the log's words.
+        until: Box<str>,
+    },
+    /// softwareupdated compares what it has with what is offered.
+    Descriptor {
+        /// In the log's words.
+        detail: Box<str>,
+    },
     /// A state machine of softwareupdated went from one state to the next.
     Transition(Transition),
     /// softwareupdated asks for the recovery system that goes with an update, or has the answer.
@@ -103,6 +119,8 @@ pub enum UpdateMessage {
         /// From 0 to 100.
         percent: u8,
     },
+    /// The update is prepared already.
+    AlreadyPrepared { product_key: Box<str>, title: Option<Box<str>> },
     /// The update was applied; the restart into it is still to come.
     Applied,
     /// softwareupdated, or an installation, names the system that runs now.
@@ -111,6 +129,14 @@ pub enum UpdateMessage {
         version: Box<str>,
         /// The build, such as `22G74`.
         build: Box<str>,
+        /// The build that ran before, where the line names it.
+        #[serde(default)]
+        previous: Option<Box<str>>,
+    },
+    /// softwareupdated enforces an update whose deadline has passed.
+    Enforcing {
+        /// In the log's words.
+        detail: Box<str>,
     },
     /// A DDM declaration of an enforced update was named.
     Declared {
@@ -220,6 +246,15 @@ pub struct Progress {
     pub phase: Box<str>,
     /// Whether softwareupdated calls it stalled.
     pub stalled: Option<bool>,
+    /// Bytes downloaded so far.
+    #[serde(default)]
+    pub written: Option<u64>,
+    /// Bytes to download in all.
+    #[serde(default)]
+    pub expected: Option<u64>,
+    /// Seconds left by softwareupdated's own estimate; `None` where it has none (`-1`).
+    #[serde(default)]
+    pub seconds_left: Option<u32>,
 }
 
 /// The three reports of a phase.
@@ -268,7 +303,8 @@ pub fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The product keys in a text: `MSU_UPDATE_22G74_patch_13.5_minor` or digits such as `032-69593`.
+/// The product keys in a text: `MSU_UPDATE_22G74_patch_13.5_minor` (13), `MSU_UPDATE_21C52_patch_12.1` (12),
+/// `_MACOS_14.7.3` (13.7: a full installer, offered as an update), or digits such as `032-69593`.
 pub fn product_keys(text: &str) -> Vec<Box<str>> {
     let mut keys: Vec<Box<str>> = text
         .split(|letter: char| !(letter.is_ascii_alphanumeric() || "_-.".contains(letter)))
@@ -280,9 +316,10 @@ pub fn product_keys(text: &str) -> Vec<Box<str>> {
     keys
 }
 
-/// Whether a word is a product key in one of the two known forms.
 fn is_product_key(word: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let version = |text: &str| text.split('.').all(digits);
     word.starts_with("MSU_UPDATE_")
+        || word.strip_prefix("_MACOS_").is_some_and(version)
         || word.split_once('-').is_some_and(|(left, right)| left.len() == 3 && digits(left) && digits(right))
 }

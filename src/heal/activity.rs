@@ -152,7 +152,15 @@ mod tests {
     /// What is told at 18:00 of these progress lines.
     fn told(lines: &[(&str, Report, &str)]) -> InstallActivity {
         let sign = |(time, report, phase): &(&str, Report, &str)| {
-            let progress = Progress { portion: None, report: *report, phase: (*phase).into(), stalled: None };
+            let progress = Progress {
+                portion: None,
+                report: *report,
+                phase: (*phase).into(),
+                stalled: None,
+                written: None,
+                expected: None,
+                seconds_left: None,
+            };
             (at(time), Sign::of(&UpdateMessage::Progress(progress)).expect("a sign"))
         };
         judge(lines.iter().map(sign).collect(), at("18:00:00"))

@@ -3,7 +3,7 @@
 use super::{OsUpdateEventsRow, Text, text};
 use crate::event::update::{Progress, Report, Transition, UpdateError, UpdateMessage};
 use crate::health::Findings;
-use crate::health::updates::timeline::{Entry, Happening, Item};
+use crate::health::updates::timeline::{Entry, Item, TimelineKind};
 use crate::vocabulary::codes::UpdateEventKind;
 
 /// In the order of time.
@@ -13,17 +13,17 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateEventsRow> {
 
 fn row(entry: &Entry) -> OsUpdateEventsRow {
     let (progress, transition) = match &entry.what {
-        Happening::Said(UpdateMessage::Progress(progress)) => (Some(progress), None),
-        Happening::Said(UpdateMessage::Transition(transition)) => (None, Some(transition)),
+        TimelineKind::Message(UpdateMessage::Progress(progress)) => (Some(progress), None),
+        TimelineKind::Message(UpdateMessage::Transition(transition)) => (None, Some(transition)),
         _ => (None, None),
     };
     let step = |of: fn(&Transition) -> Option<&str>| owned(transition.and_then(of));
     let percent = match &entry.what {
-        Happening::Said(UpdateMessage::BrainProgress { percent, .. }) => Some(*percent),
+        TimelineKind::Message(UpdateMessage::BrainProgress { percent, .. }) => Some(*percent),
         _ => progress.and_then(percent),
     };
     let action = match &entry.what {
-        Happening::Said(UpdateMessage::InstallRequested { action, .. }) => owned(Some(action)),
+        TimelineKind::Message(UpdateMessage::InstallRequested { action, .. }) => owned(Some(action)),
         _ => step(|transition| transition.action.as_deref()),
     };
     OsUpdateEventsRow {
@@ -47,22 +47,27 @@ fn percent(progress: &Progress) -> Option<u8> {
     u8::try_from(progress.portion? / 10_000).ok()
 }
 
-fn kind(what: &Happening) -> UpdateEventKind {
+fn kind(what: &TimelineKind) -> UpdateEventKind {
     match what {
-        Happening::Item(_) => UpdateEventKind::Item,
-        Happening::Said(said) => match said {
+        TimelineKind::Item(_) => UpdateEventKind::Item,
+        TimelineKind::Message(said) => match said {
             UpdateMessage::ItemBegan | UpdateMessage::ItemField(_) | UpdateMessage::ItemEnded => UpdateEventKind::Item,
             UpdateMessage::InstallRequested { .. } => UpdateEventKind::Request,
-            UpdateMessage::Progress(_) | UpdateMessage::PrepareContinues | UpdateMessage::Applied => {
-                UpdateEventKind::Progress
-            }
+            UpdateMessage::Progress(_)
+            | UpdateMessage::PrepareContinues
+            | UpdateMessage::AlreadyPrepared { .. }
+            | UpdateMessage::Applied => UpdateEventKind::Progress,
             UpdateMessage::Transition(_) => UpdateEventKind::Transition,
             UpdateMessage::ScanStarted { .. }
             | UpdateMessage::ScanEnded { .. }
             | UpdateMessage::Found { .. }
+            | UpdateMessage::Offered { .. }
+            | UpdateMessage::HeldBack { .. }
+            | UpdateMessage::Descriptor { .. }
             | UpdateMessage::RecoveryQuery { .. } => UpdateEventKind::Scan,
             UpdateMessage::BrainQuery { .. } | UpdateMessage::BrainProgress { .. } => UpdateEventKind::Brain,
             UpdateMessage::Declared { .. }
+            | UpdateMessage::Enforcing { .. }
             | UpdateMessage::Rejected { .. }
             | UpdateMessage::PaddedDeadline { .. }
             | UpdateMessage::NoMatch { .. } => UpdateEventKind::Enforcement,
@@ -72,10 +77,10 @@ fn kind(what: &Happening) -> UpdateEventKind {
     }
 }
 
-fn detail(what: &Happening) -> Option<String> {
+fn detail(what: &TimelineKind) -> Option<String> {
     let said = match what {
-        Happening::Item(item) => return item_detail(item),
-        Happening::Said(said) => said,
+        TimelineKind::Item(item) => return item_detail(item),
+        TimelineKind::Message(said) => said,
     };
     Some(match said {
         UpdateMessage::ItemBegan
@@ -88,15 +93,20 @@ fn detail(what: &Happening) -> Option<String> {
         | UpdateMessage::ScanEnded { detail }
         | UpdateMessage::RecoveryQuery { detail }
         | UpdateMessage::BrainQuery { detail }
+        | UpdateMessage::Descriptor { detail }
+        | UpdateMessage::Enforcing { detail }
         | UpdateMessage::Rejected { detail, .. }
         | UpdateMessage::NoMatch { detail, .. } => detail.to_string(),
         UpdateMessage::ScanFailed(error) => error_detail(error),
         UpdateMessage::Found { product_keys } => format!("found {}", list(product_keys)),
+        UpdateMessage::Offered { product_keys } => format!("new: {}", list(product_keys)),
+        UpdateMessage::HeldBack { until, .. } => format!("deferred until {until}"),
+        UpdateMessage::AlreadyPrepared { .. } => "prepared already".to_owned(),
         UpdateMessage::Progress(progress) => report(progress.report).to_owned(),
         UpdateMessage::PrepareContinues => "preparation continues".to_owned(),
         UpdateMessage::BrainProgress { step, .. } => step.to_string(),
         UpdateMessage::Applied => "applied, restart pending".to_owned(),
-        UpdateMessage::RunsBuild { version, build } => format!("runs {version} ({build})"),
+        UpdateMessage::RunsBuild { version, build, .. } => format!("runs {version} ({build})"),
         UpdateMessage::Declared { declaration, .. } => {
             let part = |value: &Option<Box<str>>| value.as_deref().unwrap_or("none").to_owned();
             format!(

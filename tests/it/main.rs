@@ -56,6 +56,7 @@ mod system_log;
 mod terminal;
 mod update_captures;
 mod update_events;
+mod update_forms;
 mod update_order;
 mod update_real_captures;
 mod update_rules;

@@ -170,7 +170,15 @@ fn a_request_names_its_keys_and_its_action() {
 fn a_report_of_progress_is_read_in_millionths() {
     let line = "[SUMacControllerProgressManager] Reported progress (inter): phase:PREPARED_COMMITTING_STASH stalled:NO portionComplete:0.504500 estimatedTimeRemaining:-1.000000";
     let progress = |portion, report, stalled| {
-        Some(UpdateMessage::Progress(Progress { portion, report, phase: "PREPARED_COMMITTING_STASH".into(), stalled }))
+        Some(UpdateMessage::Progress(Progress {
+            portion,
+            report,
+            phase: "PREPARED_COMMITTING_STASH".into(),
+            stalled,
+            written: None,
+            expected: None,
+            seconds_left: None,
+        }))
     };
     assert_eq!(softwareupdated(line), progress(Some(504_500), Report::Inter, Some(false)));
     assert_eq!(softwareupdated(&line.replace("NO", "YES")), progress(Some(504_500), Report::Inter, Some(true)));
@@ -396,8 +404,9 @@ fn install_log_says_what_was_found_and_what_runs() {
         Some(UpdateMessage::Found { product_keys: vec![] })
     );
     assert_eq!(installed("softwareupdated", "MSU updates found: (\n\t    \"<SUOSUProduct: MSU_"), None, "cut off");
-    let runs =
-        |version: &str, build: &str| Some(UpdateMessage::RunsBuild { version: version.into(), build: build.into() });
+    let runs = |version: &str, build: &str| {
+        Some(UpdateMessage::RunsBuild { version: version.into(), build: build.into(), previous: None })
+    };
     assert_eq!(
         installed("softwareupdated", "softwareupdated: Starting with build 14.1 (23B74)"),
         runs("14.1", "23B74")
@@ -411,7 +420,11 @@ fn install_log_says_what_was_found_and_what_runs() {
             "Installer Progress",
             "Previous System Version : 13.4 (22F66), Current System Version : 13.5 (22G74)"
         ),
-        runs("13.5", "22G74")
+        Some(UpdateMessage::RunsBuild {
+            version: "13.5".into(),
+            build: "22G74".into(),
+            previous: Some("22F66".into())
+        })
     );
     assert_eq!(installed("logger", "Starting with build 99.9 (99Z99)"), None);
     assert_eq!(

@@ -57,7 +57,15 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]);
     let report = proptest::sample::select(vec![Report::Start, Report::Inter, Report::End]);
     let progress = (phase, report, 0u32..1_000_000).prop_map(|(phase, report, portion)| {
-        UpdateMessage::Progress(Progress { portion: Some(portion), report, phase: phase.into(), stalled: Some(false) })
+        UpdateMessage::Progress(Progress {
+            portion: Some(portion),
+            report,
+            phase: phase.into(),
+            stalled: Some(false),
+            written: None,
+            expected: None,
+            seconds_left: None,
+        })
     });
     let keys = proptest::sample::subsequence(vec![MINOR, MAJOR], 0..=2);
     let found = keys.prop_map(|keys| UpdateMessage::Found { product_keys: keys.into_iter().map(Into::into).collect() });
@@ -74,7 +82,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             UpdateMessage::Declared { standing: Standing::Applicable, declaration }
         }
     });
-    let runs = Just(UpdateMessage::RunsBuild { version: "26.7".into(), build: "25G229".into() });
+    let runs = Just(UpdateMessage::RunsBuild { version: "26.7".into(), build: "25G229".into(), previous: None });
     let said = prop_oneof![6 => progress, 2 => found, 2 => declared, 1 => runs, 1 => Just(UpdateMessage::PrepareContinues), 1 => Just(UpdateMessage::Applied)];
     (0i64..20, 1u32..3, said).prop_map(|(second, pid, said)| {
         let update = UpdateEvent { message: said, log: UpdateLog::Unified, process: "softwareupdated".into() };
@@ -150,7 +158,7 @@ proptest! {
             level: None,
             kind: EventKind::Update(Box::new(UpdateEvent { message: said, log: UpdateLog::Unified, process: "softwareupdated".into() })),
         };
-        let report = |phase: &str, report| UpdateMessage::Progress(Progress { portion: Some(1), report, phase: phase.into(), stalled: None });
+        let report = |phase: &str, report| UpdateMessage::Progress(Progress { portion: Some(1), report, phase: phase.into(), stalled: None, written: None, expected: None, seconds_left: None });
         let mut events = vec![event(0, UpdateMessage::Found { product_keys: vec![MINOR.into()] })];
         let (evidence, mut before) = (blank(), (0, 0));
         for (phase, kind, accepted) in reports {

@@ -5,7 +5,7 @@ use chrono::{Local, NaiveDateTime};
 use mdm_health::event::update::{Report, UpdateMessage};
 use mdm_health::facts::{ddm_state, software_update_preferences};
 use mdm_health::health::Findings;
-use mdm_health::health::updates::timeline::Happening;
+use mdm_health::health::updates::timeline::TimelineKind;
 use mdm_health::property_list;
 use mdm_health::vocabulary::Time;
 use std::fs;
@@ -106,7 +106,7 @@ fn both_real_progress_logs_hold_their_reports_and_no_more() {
         let Some(log) = capture(name) else { return };
         let findings = findings(&log);
         let progress = |entry: &&mdm_health::health::updates::timeline::Entry| {
-            matches!(entry.what, Happening::Said(UpdateMessage::Progress(_)))
+            matches!(entry.what, TimelineKind::Message(UpdateMessage::Progress(_)))
         };
         assert_eq!(findings.update_timeline.iter().filter(progress).count(), reports, "{name}");
         assert_eq!(findings.update_timeline.len(), reports, "{name}: the line that names the predicate is none");
@@ -147,7 +147,7 @@ fn the_reports_of_the_first_real_log_keep_their_order_and_their_kinds() {
         .collect();
     let read: Vec<(&str, &str)> = (findings.update_timeline.iter())
         .map(|entry| match &entry.what {
-            Happening::Said(UpdateMessage::Progress(progress)) => {
+            TimelineKind::Message(UpdateMessage::Progress(progress)) => {
                 let report = match progress.report {
                     Report::Start => "start",
                     Report::Inter => "inter",
@@ -190,6 +190,13 @@ fn a_real_install_log_gives_its_scan_and_its_product_and_nothing_from_the_dumps(
         [
             (at, "scan".to_owned(), "-".to_owned(), "Scan (f=1, d=0) completed".to_owned()),
             (at, "scan".to_owned(), key.to_owned(), format!("found {key}")),
+            (at, "scan".to_owned(), key.to_owned(), format!("new: {key}")),
+            (
+                at,
+                "scan".to_owned(),
+                "-".to_owned(),
+                "Descriptor has changed since previous download (13.5 vs 13.4.1)".to_owned()
+            ),
         ]
     );
     let updates = rows(&findings, "os_update_status");

@@ -1,6 +1,6 @@
 //! Updates that DDM enforces: what the Mac keeps of them, what its logs say of them, and how they stand.
 
-use super::timeline::{Entry, Happening};
+use super::timeline::{Entry, TimelineKind};
 use super::versions::{compare, compare_builds, same};
 use crate::event::update::{Declaration, Standing, UpdateMessage};
 use crate::facts::ddm_state::{StoredDeclaration, declaration_id};
@@ -91,12 +91,12 @@ pub fn judge(entries: &[Entry], evidence: &Evidence, now: Time) -> Vec<Enforceme
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     for entry in entries {
         match &entry.what {
-            Happening::Said(UpdateMessage::Declared { standing, declaration }) => {
+            TimelineKind::Message(UpdateMessage::Declared { standing, declaration }) => {
                 let one = take(&mut known, declaration);
                 one.named = one.named.max(Some((entry.at, *standing)));
                 one.sources.insert(entry.log.source());
             }
-            Happening::Said(UpdateMessage::Rejected { declaration, .. }) if declaration.key.is_some() => {
+            TimelineKind::Message(UpdateMessage::Rejected { declaration, .. }) if declaration.key.is_some() => {
                 let one = take(&mut known, declaration);
                 one.rejected = Some(entry.at);
                 one.sources.insert(entry.log.source());
@@ -238,16 +238,17 @@ fn no_matches(all: &mut [Enforcement], entries: &[Entry], evidence: &Evidence) {
     let mut last: BTreeMap<usize, Time> = BTreeMap::new();
     for entry in entries {
         match &entry.what {
-            Happening::Said(UpdateMessage::ScanStarted { version, .. }) => asked_for = version.as_deref(),
-            Happening::Said(UpdateMessage::NoMatch { version, enforced, .. }) => match version.as_deref().or(asked_for)
-            {
-                Some(version) => last.extend(
-                    (all.iter().enumerate())
-                        .filter(|(_, one)| one.version.as_deref().is_some_and(|wanted| same(wanted, version)))
-                        .map(|(index, _)| (index, entry.at)),
-                ),
-                None => last.extend(only.filter(|_| *enforced).map(|index| (index, entry.at))),
-            },
+            TimelineKind::Message(UpdateMessage::ScanStarted { version, .. }) => asked_for = version.as_deref(),
+            TimelineKind::Message(UpdateMessage::NoMatch { version, enforced, .. }) => {
+                match version.as_deref().or(asked_for) {
+                    Some(version) => last.extend(
+                        (all.iter().enumerate())
+                            .filter(|(_, one)| one.version.as_deref().is_some_and(|wanted| same(wanted, version)))
+                            .map(|(index, _)| (index, entry.at)),
+                    ),
+                    None => last.extend(only.filter(|_| *enforced).map(|index| (index, entry.at))),
+                }
+            }
             _ => {}
         }
     }
@@ -261,13 +262,12 @@ fn no_matches(all: &mut [Enforcement], entries: &[Entry], evidence: &Evidence) {
 
 /// When something that fits was last offered.
 fn offered_at(one: &Enforcement, entries: &[Entry], evidence: &Evidence) -> Option<Time> {
-    let fits = |key: &str| {
-        super::versions::key_parts(key).is_some_and(|parts| one.leads_to(Some(parts.version), Some(parts.build)))
-    };
+    let fits =
+        |key: &str| super::versions::key_parts(key).is_some_and(|parts| one.leads_to(Some(parts.version), parts.build));
     let logged = entries.iter().rev().find(|entry| match &entry.what {
-        Happening::Item(item) => item.product_key.as_deref().is_some_and(fits),
-        Happening::Said(UpdateMessage::Found { product_keys }) => product_keys.iter().any(|key| fits(key)),
-        Happening::Said(_) => false,
+        TimelineKind::Item(item) => item.product_key.as_deref().is_some_and(fits),
+        TimelineKind::Message(UpdateMessage::Found { product_keys }) => product_keys.iter().any(|key| fits(key)),
+        TimelineKind::Message(_) => false,
     });
     let preferences = evidence.preferences.known();
     let recommended = preferences.and_then(|preferences| {
@@ -280,7 +280,7 @@ fn offered_at(one: &Enforcement, entries: &[Entry], evidence: &Evidence) -> Opti
 /// The later deadline names no declaration: it is that of the only one in force.
 fn pad(all: &mut [Enforcement], entries: &[Entry]) {
     let padded = entries.iter().rev().find_map(|entry| match entry.what {
-        Happening::Said(UpdateMessage::PaddedDeadline { at }) => Some(at),
+        TimelineKind::Message(UpdateMessage::PaddedDeadline { at }) => Some(at),
         _ => None,
     });
     let only = only_in_force(all).and_then(|index| all.get_mut(index));

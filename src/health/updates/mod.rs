@@ -3,8 +3,8 @@
 //! A line about progress names no product. It belongs to the update in hand: the one that mdmclient asked for, or the
 //! only one of the system that is on offer. With two or none it stays untied: a row without product key.
 
+mod assembler;
 pub mod enforcement;
-mod fold;
 mod operation;
 mod status;
 pub mod stuck;
@@ -17,8 +17,8 @@ use crate::event::{Event, EventKind, HttpMessage};
 use crate::health::Evidence;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{UpdateKind, UpdatePhase};
+use assembler::{Assembler, Step};
 use enforcement::Enforcement;
-use fold::{Fold, Step};
 use std::cmp::Ordering;
 use timeline::Entry;
 
@@ -32,7 +32,7 @@ pub fn assemble<'e>(
 ) -> Vec<Update> {
     let preferences = evidence.preferences.known();
     let recommended = preferences.and_then(|preferences| preferences.recommended.as_deref()).unwrap_or_default();
-    let mut fold = Fold::new(entries, recommended, enforcements);
+    let mut fold = Assembler::new(entries, recommended, enforcements);
     let mut steps: Vec<(Time, Step<'_>)> = (0..entries.len())
         .filter_map(|index| Some((entries.get(index)?.at, Step::Entry(index))))
         .chain(events.filter_map(|event| Some((event.at, order(event)?))))

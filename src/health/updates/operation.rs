@@ -7,9 +7,9 @@ use crate::event::update::{Progress, Report, UpdateMessage};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdatePhase};
 
-/// The update in hand.
+/// The update in attribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hand {
+pub enum Attribution {
     /// None is known.
     None,
     /// It is this one.
@@ -26,7 +26,7 @@ pub struct Operation {
     /// The process whose operation it is; 0 until it is known, or where the log has none.
     pid: u32,
     /// Whose it is.
-    pub hand: Hand,
+    pub attribution: Attribution,
     /// The entries of the timeline that belong to it.
     pub entries: Vec<usize>,
     steps: Vec<Step>,
@@ -34,11 +34,19 @@ pub struct Operation {
     /// Whether it downloads, and when a part of that ended last.
     downloads: bool,
     download_ended: Option<Time>,
+    /// Whether its acceptance was reported, and the preflight phase whose end was reported last.
+    accepted: bool,
+    ends_at: Option<Box<str>>,
 }
 
 enum Step {
     Reached(Reached),
     Completed,
+    /// It was accepted and ended at that phase, before any work.
+    GaveUp {
+        at: Time,
+        phase: Box<str>,
+    },
 }
 
 impl Operation {
@@ -49,12 +57,14 @@ impl Operation {
             number,
             resumes,
             pid: 0,
-            hand: Hand::None,
+            attribution: Attribution::None,
             entries: Vec::new(),
             steps: Vec::new(),
             heard: Vec::new(),
             downloads: false,
             download_ended: None,
+            accepted: false,
+            ends_at: None,
         }
     }
 
@@ -77,7 +87,7 @@ impl Operation {
 
     /// Whether its end was reported.
     pub fn is_complete(&self) -> bool {
-        matches!(self.steps.last(), Some(Step::Completed))
+        matches!(self.steps.last(), Some(Step::Completed | Step::GaveUp { .. }))
     }
 
     /// Whether it says how far an update is.
@@ -86,25 +96,42 @@ impl Operation {
     }
 
     /// A report of progress.
-    pub fn progress(&mut self, entry: &Entry, index: usize, progress: &Progress, hand: Hand) {
-        self.hear(entry, index, hand);
+    pub fn progress(&mut self, entry: &Entry, index: usize, progress: &Progress, attribution: Attribution) {
+        self.hear(entry, index, attribution);
         let at = entry.at;
         let percent = progress.portion.and_then(|portion| u8::try_from(portion / 10_000).ok());
         let begins = progress.report == Report::Start || self.resumes();
-        let reached = |stage| Reached { at, stage, begins, operation: self.number, percent, stalled: progress.stalled };
+        let reached = |stage| Reached {
+            percent,
+            stalled: progress.stalled,
+            bytes: (progress.written, progress.expected),
+            seconds_left: progress.seconds_left,
+            ..Reached::now(at, stage, begins, self.number)
+        };
         let stage = match &*progress.phase {
             "DOWNLOADING_UPDATE" | "DOWNLOADING_SFR" => UpdatePhase::Downloading,
+            "DOWNLOADED_UPDATE" => {
+                self.download_ended = Some(at);
+                self.downloaded(Some(at));
+                return;
+            }
             "PREPARING_UPDATE" => UpdatePhase::Preparing,
             "PREPARED" | "PREPARED_COMMITTING_STASH" => UpdatePhase::Prepared,
             "APPLYING" => UpdatePhase::Installing,
-            // The end of any operation, of one that only looks whether an update can be installed too.
+            // The end of any operation: it does not mean that its work was done.
             "COMPLETED" => {
                 self.downloaded(Some(at));
-                self.steps.push(Step::Completed);
+                let gave_up = self.ends_at.take().filter(|_| self.accepted && !self.has_stage());
+                self.steps.push(gave_up.map_or(Step::Completed, |phase| Step::GaveUp { at, phase }));
                 return;
             }
-            // ACCEPTED, READY and PREFLIGHT_…: no stage that anybody asks for.
-            _ => return,
+            // ACCEPTED, READY, RELOADING_… and DOWNLOADING_UPDATE_BRAIN: no stage that anybody asks for.
+            phase => {
+                self.accepted |= phase == "ACCEPTED";
+                let is_preflight_end = phase.starts_with("PREFLIGHT_") && progress.report == Report::End;
+                self.ends_at = is_preflight_end.then(|| phase.into());
+                return;
+            }
         };
         let reached = reached(stage);
         if stage == UpdatePhase::Downloading {
@@ -117,8 +144,8 @@ impl Operation {
     }
 
     /// What is said beside the reports.
-    pub fn said(&mut self, entry: &Entry, index: usize, said: &UpdateMessage, hand: Hand) {
-        self.hear(entry, index, hand);
+    pub fn said(&mut self, entry: &Entry, index: usize, said: &UpdateMessage, attribution: Attribution) {
+        self.hear(entry, index, attribution);
         let stage = match said {
             UpdateMessage::PrepareContinues => UpdatePhase::Preparing,
             // The restart into it is still to come.
@@ -127,7 +154,7 @@ impl Operation {
         };
         let begins = self.resumes();
         let (at, operation) = (entry.at, self.number);
-        self.steps.push(Step::Reached(Reached { at, stage, begins, operation, percent: None, stalled: None }));
+        self.steps.push(Step::Reached(Reached::now(at, stage, begins, operation)));
     }
 
     /// Whether this is the first report after another process's.
@@ -135,14 +162,14 @@ impl Operation {
         self.resumes && self.steps.is_empty()
     }
 
-    fn hear(&mut self, entry: &Entry, index: usize, hand: Hand) {
+    fn hear(&mut self, entry: &Entry, index: usize, attribution: Attribution) {
         self.entries.push(index);
         self.heard.push((entry.log.source(), entry.at));
-        self.hand = match (std::mem::replace(&mut self.hand, Hand::Many), hand) {
-            (Hand::Many, _) | (_, Hand::Many) => Hand::Many,
-            (Hand::None, other) | (other, Hand::None) => other,
-            (Hand::One(one), Hand::One(other)) if one == other => Hand::One(one),
-            (Hand::One(_), Hand::One(_)) => Hand::Many,
+        self.attribution = match (std::mem::replace(&mut self.attribution, Attribution::Many), attribution) {
+            (Attribution::Many, _) | (_, Attribution::Many) => Attribution::Many,
+            (Attribution::None, other) | (other, Attribution::None) => other,
+            (Attribution::One(one), Attribution::One(other)) if one == other => Attribution::One(one),
+            (Attribution::One(_), Attribution::One(_)) => Attribution::Many,
         };
     }
 
@@ -153,14 +180,7 @@ impl Operation {
             && let Some(at) = self.download_ended.or(at)
         {
             let (stage, operation) = (UpdatePhase::Downloaded, self.number);
-            self.steps.push(Step::Reached(Reached {
-                at,
-                stage,
-                begins: false,
-                operation,
-                percent: None,
-                stalled: None,
-            }));
+            self.steps.push(Step::Reached(Reached::now(at, stage, false, operation)));
         }
     }
 
@@ -173,6 +193,7 @@ impl Operation {
             match step {
                 Step::Reached(reached) => update.reached(reached),
                 Step::Completed => update.completed(self.number),
+                Step::GaveUp { at, phase } => update.gave_up(*at, phase),
             }
         }
     }

@@ -38,6 +38,16 @@ pub struct Reached {
     pub percent: Option<u8>,
     /// Whether it is stalled.
     pub stalled: Option<bool>,
+    /// Bytes downloaded, and bytes to download in all.
+    pub bytes: (Option<u64>, Option<u64>),
+    pub seconds_left: Option<u32>,
+}
+
+impl Reached {
+    /// Without a word on how far it is.
+    pub fn now(at: Time, stage: UpdatePhase, begins: bool, operation: u32) -> Self {
+        Self { at, stage, begins, operation, percent: None, stalled: None, bytes: (None, None), seconds_left: None }
+    }
 }
 
 /// An update. What no source says is `None`.
@@ -63,6 +73,11 @@ pub struct Update {
     pub percent: Option<u8>,
     /// Whether the stage is stalled.
     pub stalled: Option<bool>,
+    /// Bytes of it that are downloaded, by the last report that said so.
+    pub downloaded_bytes: Option<u64>,
+    pub total_bytes: Option<u64>,
+    /// How long the stage will take, by softwareupdated's own estimate.
+    pub seconds_left: Option<u32>,
     /// How often work on it began.
     pub attempts: u32,
     /// What the MDM server asked for.
@@ -116,7 +131,7 @@ impl Update {
                 Self {
                     product_key: Some(key.clone()),
                     version: parts.map(|parts| parts.version.into()),
-                    build: parts.map(|parts| parts.build.into()),
+                    build: parts.and_then(|parts| parts.build).map(Into::into),
                     kind: parts.and_then(|parts| parts.kind),
                     of_the_system: parts.is_some(),
                     ..Self::default()
@@ -185,6 +200,9 @@ impl Update {
         self.stage = Some(stage);
         self.percent = report.percent.or(self.percent);
         self.stalled = report.stalled.or(self.stalled);
+        self.downloaded_bytes = report.bytes.0.or(self.downloaded_bytes);
+        self.total_bytes = report.bytes.1.or(self.total_bytes);
+        self.seconds_left = report.seconds_left;
         self.operation = report.operation;
     }
 
@@ -192,6 +210,9 @@ impl Update {
     fn start_again(&mut self, from: UpdatePhase) {
         self.attempts += 1;
         self.failed = false;
+        if from <= UpdatePhase::Downloading {
+            (self.downloaded_bytes, self.total_bytes) = (None, None);
+        }
         let later = [
             (UpdatePhase::Downloading, &mut self.download_started_at),
             (UpdatePhase::Downloaded, &mut self.downloaded_at),
@@ -205,11 +226,41 @@ impl Update {
         }
     }
 
-    /// The whole operation ended: what it did is complete.
+    /// The operation ended. That says nothing of its work, unless the work was done when it was last reported.
     pub fn completed(&mut self, operation: u32) {
+        let done = self.stage > Some(UpdatePhase::Preparing) || self.stage == Some(UpdatePhase::Downloaded);
         if self.operation == operation && !self.failed {
-            self.percent = self.percent.map(|_| 100);
+            self.seconds_left = None;
+            if done {
+                self.percent = self.percent.map(|_| 100);
+            }
         }
+    }
+
+    /// An operation was accepted and ended before any work was done: an attempt that failed, on an update that is where it
+    /// was before.
+    pub fn gave_up(&mut self, at: Time, phase: &str) {
+        self.attempts += 1;
+        self.failed_at = Some(at);
+        self.error = Some(format!("ended at {phase}").into());
+    }
+
+    /// softwareupdated says that it is prepared, without a report of how it came to be.
+    pub fn already_prepared(&mut self, at: Time, title: Option<&str>) {
+        self.title = self.title.take().or(title.map(Into::into));
+        self.offered(Some(at));
+        if self.stage < Some(UpdatePhase::Prepared) {
+            self.stage = Some(UpdatePhase::Prepared);
+            self.failed = false;
+            (self.percent, self.stalled, self.seconds_left) = (None, None, None);
+            self.prepared_at.get_or_insert(at);
+        }
+    }
+
+    /// It is held back until a moment, in the log's words.
+    pub fn held_back(&mut self, until: &str) {
+        self.deferred = Some(true);
+        self.deferred_until = crate::property_list::moment_in_text(until);
     }
 
     /// It failed.
@@ -225,7 +276,7 @@ impl Update {
     pub fn installed(&mut self, at: Option<Time>) {
         self.stage = Some(UpdatePhase::Installed);
         self.failed = false;
-        (self.percent, self.stalled) = (None, None);
+        (self.percent, self.stalled, self.seconds_left) = (None, None, None);
         self.installed_at = self.installed_at.or(at);
     }
 

@@ -2,7 +2,7 @@
 //! macOS 14 on and the only one on 27. Three-valued: stuck needs proof, and not stuck needs evidence.
 
 use super::enforcement::Enforcement;
-use super::timeline::{Entry, Happening};
+use super::timeline::{Entry, TimelineKind};
 use crate::event::update::UpdateMessage;
 use crate::health::Evidence;
 use crate::health::commands::Command;
@@ -152,7 +152,7 @@ impl Told<'_> {
     /// When work on an update last moved.
     fn last_progress(&self) -> Option<Time> {
         let moves = |entry: &&Entry| match &entry.what {
-            Happening::Said(said) => {
+            TimelineKind::Message(said) => {
                 matches!(
                     said,
                     UpdateMessage::Progress(_)
@@ -161,7 +161,7 @@ impl Told<'_> {
                         | UpdateMessage::Applied
                 )
             }
-            Happening::Item(_) => false,
+            TimelineKind::Item(_) => false,
         };
         self.timeline.iter().rev().find(moves).map(|entry| entry.at)
     }

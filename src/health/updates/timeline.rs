@@ -13,7 +13,7 @@ pub struct Entry {
     /// When.
     pub at: Time,
     /// What.
-    pub what: Happening,
+    pub what: TimelineKind,
     /// The log it stands in.
     pub log: UpdateLog,
     /// The name of the process that said it.
@@ -26,11 +26,11 @@ pub struct Entry {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Happening {
+pub enum TimelineKind {
     /// mdmclient listed an update.
     Item(Box<Item>),
     /// Something else.
-    Said(UpdateMessage),
+    Message(UpdateMessage),
 }
 
 /// A version and a build, as far as the log shows them.
@@ -123,27 +123,27 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Entry> {
         let worker = (event.pid, event.thread);
         match &update.message {
             UpdateMessage::ItemBegan => {
-                entries.extend(open.insert(worker, entry(Happening::Item(Box::default()))));
+                entries.extend(open.insert(worker, entry(TimelineKind::Item(Box::default()))));
             }
             UpdateMessage::ItemField(field) => {
                 // Without its head the item still is one: the log may begin in the middle of it.
-                let item = open.entry(worker).or_insert_with(|| entry(Happening::Item(Box::default())));
+                let item = open.entry(worker).or_insert_with(|| entry(TimelineKind::Item(Box::default())));
                 // A field for the second time is the next item's, whose head is lost.
                 if let Some(again) = take(item, field) {
-                    entries.push(mem::replace(item, entry(Happening::Item(Box::default()))));
+                    entries.push(mem::replace(item, entry(TimelineKind::Item(Box::default()))));
                     take(item, again);
                 }
             }
             UpdateMessage::ItemEnded => entries.extend(open.remove(&worker)),
             said => {
                 let product_key = named(said);
-                entries.push(Entry { product_key, ..entry(Happening::Said(said.clone())) });
+                entries.push(Entry { product_key, ..entry(TimelineKind::Message(said.clone())) });
             }
         }
     }
     entries.extend(open.into_values());
     // A head alone is no item.
-    entries.retain(|entry| entry.what != Happening::Item(Box::default()));
+    entries.retain(|entry| entry.what != TimelineKind::Item(Box::default()));
     entries.sort();
     // What was read twice happened once.
     entries.dedup();
@@ -154,23 +154,26 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Entry> {
 fn named(said: &UpdateMessage) -> Option<Box<str>> {
     match said {
         UpdateMessage::NotQueued { product_key, .. } => product_key.clone(),
-        UpdateMessage::Found { product_keys } | UpdateMessage::InstallRequested { product_keys, .. } => {
-            match product_keys.as_slice() {
-                [one] => Some(one.clone()),
-                _ => None,
-            }
+        UpdateMessage::HeldBack { product_key, .. } | UpdateMessage::AlreadyPrepared { product_key, .. } => {
+            Some(product_key.clone())
         }
+        UpdateMessage::Found { product_keys }
+        | UpdateMessage::Offered { product_keys }
+        | UpdateMessage::InstallRequested { product_keys, .. } => match product_keys.as_slice() {
+            [one] => Some(one.clone()),
+            _ => None,
+        },
         _ => None,
     }
 }
 
 fn take<'f>(entry: &mut Entry, field: &'f ItemField) -> Option<&'f ItemField> {
     match &mut entry.what {
-        Happening::Item(item) => {
+        TimelineKind::Item(item) => {
             let again = item.take(field);
             entry.product_key = item.product_key.clone();
             again
         }
-        Happening::Said(_) => None,
+        TimelineKind::Message(_) => None,
     }
 }

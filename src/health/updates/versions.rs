@@ -41,31 +41,35 @@ fn released(build: &str) -> Option<(u32, char, u32, &str)> {
     Some((train.parse().ok()?, build.get(letter..)?.chars().next()?, number, variant))
 }
 
-/// What a product key of an update of the system says: `MSU_UPDATE_22G74_patch_13.5_minor` (13.4).
+/// What a product key of an update of the system says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyParts<'k> {
-    /// `22G74`
-    pub build: &'k str,
+    /// `22G74`; full installers have none.
+    pub build: Option<&'k str>,
     /// `13.5`
     pub version: &'k str,
-    /// `minor`
+    /// `None` where the key has no kind (macOS 11 and 12).
     pub kind: Option<UpdateKind>,
 }
 
-/// Takes a product key apart; `None` for one of another form.
+/// Takes a product key apart: `MSU_UPDATE_22G74_patch_13.5_minor` (13), `MSU_UPDATE_21C52_patch_12.1` (12), and
+/// `_MACOS_14.7.3`, a full installer that is offered as an update (13.7). `None` for one of another form.
 pub fn key_parts(key: &str) -> Option<KeyParts<'_>> {
+    if let Some(version) = key.strip_prefix("_MACOS_") {
+        return numbers(version).map(|_| KeyParts { build: None, version, kind: Some(UpdateKind::Major) });
+    }
     let mut parts = key.strip_prefix("MSU_UPDATE_")?.split('_');
-    let (build, version, kind) = match (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()) {
+    let (build, version, kind) = match (parts.next()?, parts.next()?, parts.next()?, parts.next(), parts.next()) {
         (build, "patch", version, kind, None) => (build, version, kind),
         _ => return None,
     };
     let kind = match kind {
-        "minor" => Some(UpdateKind::Minor),
-        "major" => Some(UpdateKind::Major),
-        "rsr" => Some(UpdateKind::Rsr),
+        Some("minor") => Some(UpdateKind::Minor),
+        Some("major") => Some(UpdateKind::Major),
+        Some("rsr") => Some(UpdateKind::Rsr),
         _ => None,
     };
-    Some(KeyParts { build, version, kind })
+    Some(KeyParts { build: Some(build), version, kind })
 }
 
 #[cfg(test)]
@@ -90,8 +94,14 @@ mod tests {
     #[test]
     fn a_product_key_says_build_version_and_kind() {
         let parts = key_parts("MSU_UPDATE_22G74_patch_13.5_minor").unwrap();
-        assert_eq!((parts.build, parts.version, parts.kind), ("22G74", "13.5", Some(UpdateKind::Minor)));
+        assert_eq!((parts.build, parts.version, parts.kind), (Some("22G74"), "13.5", Some(UpdateKind::Minor)));
         assert_eq!(key_parts("MSU_UPDATE_26A428_patch_27.0_major").unwrap().kind, Some(UpdateKind::Major));
-        assert_eq!((key_parts("032-69593"), key_parts("MSU_UPDATE_22G74")), (None, None));
+        let old = key_parts("MSU_UPDATE_21C52_patch_12.1").unwrap();
+        assert_eq!((old.build, old.version, old.kind), (Some("21C52"), "12.1", None));
+        let installer = key_parts("_MACOS_27.1").unwrap();
+        assert_eq!((installer.build, installer.version, installer.kind), (None, "27.1", Some(UpdateKind::Major)));
+        for other in ["032-69593", "MSU_UPDATE_22G74", "MSU_UPDATE_22G74_patch_13.5_minor_x", "_MACOS_", "_MACOS_x"] {
+            assert_eq!(key_parts(other), None, "{other}");
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! The fold that puts updates together: what is on offer, what is in hand, and which operation belongs to whom.
+//! The fold that puts updates together: what is on offer, what is in attribution, and which operation belongs to whom.
 
 use super::enforcement::Enforcement;
-use super::operation::{Hand, Operation};
+use super::operation::{Attribution, Operation};
 use super::status::{Id, Update};
-use super::timeline::{Entry, Happening, Item};
+use super::timeline::{Entry, Item, TimelineKind};
 use super::versions::key_parts;
 use crate::event::update::{Report, UpdateLog, UpdateMessage};
 use crate::facts::software_update_preferences::{DdmFailure, RecommendedUpdate};
@@ -12,7 +12,7 @@ use crate::vocabulary::codes::{SourceName, UpdatePhase};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long what mdmclient asked for is the update in hand.
+/// How long what mdmclient asked for is the update in attribution.
 const REQUEST_HOLDS: TimeDelta = TimeDelta::hours(24);
 
 /// The name of the preferences among the sources.
@@ -47,7 +47,7 @@ impl Step<'_> {
 }
 
 /// The state between two steps.
-pub struct Fold {
+pub struct Assembler {
     updates: BTreeMap<Id, Update>,
     /// The product keys of each build, of all that the evidence names.
     keys_of_build: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
@@ -68,31 +68,38 @@ pub struct Fold {
     enforced: Option<Id>,
 }
 
-impl Fold {
+impl Assembler {
     /// Before the first step.
     pub fn new(entries: &[Entry], recommended: &[RecommendedUpdate], enforcements: &[Enforcement]) -> Self {
         let mut keys: BTreeSet<&str> = recommended.iter().map(|update| update.product_key.as_str()).collect();
         for entry in entries {
             match &entry.what {
-                Happening::Item(item) => keys.extend(item.product_key.as_deref()),
-                Happening::Said(
-                    UpdateMessage::Found { product_keys } | UpdateMessage::InstallRequested { product_keys, .. },
+                TimelineKind::Item(item) => keys.extend(item.product_key.as_deref()),
+                TimelineKind::Message(
+                    UpdateMessage::Found { product_keys }
+                    | UpdateMessage::Offered { product_keys }
+                    | UpdateMessage::InstallRequested { product_keys, .. },
                 ) => {
                     keys.extend(product_keys.iter().map(|key| &**key));
                 }
-                Happening::Said(_) => {}
+                TimelineKind::Message(UpdateMessage::AlreadyPrepared { product_key, .. }) => {
+                    keys.insert(product_key);
+                }
+                TimelineKind::Message(_) => {}
             }
         }
         let mut keys_of_build: BTreeMap<Box<str>, BTreeSet<Box<str>>> = BTreeMap::new();
         for (key, parts) in keys.iter().filter_map(|key| Some((*key, key_parts(key)?))) {
-            keys_of_build.entry(parts.build.into()).or_default().insert(key.into());
+            if let Some(build) = parts.build {
+                keys_of_build.entry(build.into()).or_default().insert(key.into());
+            }
         }
         let mut in_force = enforcements.iter().filter(|enforcement| enforcement.in_force());
         let enforced = match (in_force.next(), in_force.next()) {
             (Some(one), None) => {
-                let mut fits = keys.iter().filter(|key| {
-                    key_parts(key).is_some_and(|parts| one.leads_to(Some(parts.version), Some(parts.build)))
-                });
+                let mut fits = keys
+                    .iter()
+                    .filter(|key| key_parts(key).is_some_and(|parts| one.leads_to(Some(parts.version), parts.build)));
                 fits.next().filter(|_| fits.next().is_none()).map(|key| Id::Key((*key).into()))
             }
             _ => None,
@@ -140,40 +147,58 @@ impl Fold {
     fn entry(&mut self, index: usize, entry: &Entry, entries: &mut [Entry]) {
         let (at, from) = (entry.at, entry.log.source());
         match &entry.what {
-            Happening::Item(item) => self.item(item, at, from),
-            Happening::Said(UpdateMessage::Found { product_keys }) => self.found(product_keys, at, from),
-            Happening::Said(UpdateMessage::InstallRequested { product_keys, action }) => {
+            TimelineKind::Item(item) => self.item(item, at, from),
+            TimelineKind::Message(UpdateMessage::Found { product_keys }) => self.found(product_keys, at, from),
+            TimelineKind::Message(UpdateMessage::Offered { product_keys }) => self.offer(product_keys, at, from),
+            TimelineKind::Message(UpdateMessage::HeldBack { product_key, until }) => {
+                let update = self.update(&Id::Key(product_key.clone()));
+                update.heard(from, Some(at));
+                update.offered(Some(at));
+                update.held_back(until);
+            }
+            TimelineKind::Message(UpdateMessage::AlreadyPrepared { product_key, title }) => {
+                self.close(entries);
+                let id = Id::Key(product_key.clone());
+                let update = self.update(&id);
+                update.heard(from, Some(at));
+                update.already_prepared(at, title.as_deref());
+                self.on_offer(id);
+            }
+            TimelineKind::Message(UpdateMessage::InstallRequested { product_keys, action }) => {
                 self.install_requested(product_keys, action, at, from);
             }
-            Happening::Said(UpdateMessage::NotQueued { product_key, error, .. }) => {
+            TimelineKind::Message(UpdateMessage::NotQueued { product_key, error, .. }) => {
                 self.close(entries);
                 let id = product_key.clone().map_or(Id::Untied, Id::Key);
                 let update = self.update(&id);
                 update.heard(from, Some(at));
                 update.failed(at, Some(error.clone()));
             }
-            Happening::Said(UpdateMessage::Progress(progress)) => {
-                let hand = self.hand(at);
+            TimelineKind::Message(UpdateMessage::Progress(progress)) => {
+                let attribution = self.attribution(at);
                 let first = &*progress.phase == "ACCEPTED" && progress.report == Report::Start;
                 let operation = self.operation(entry.pid, first, entries);
-                operation.progress(entry, index, progress, hand);
+                operation.progress(entry, index, progress, attribution);
                 if operation.is_complete() {
                     self.close(entries);
                 }
             }
-            Happening::Said(
+            TimelineKind::Message(
                 said @ (UpdateMessage::PrepareContinues | UpdateMessage::Applied | UpdateMessage::BrainProgress { .. }),
             ) => {
-                let hand = self.hand(at);
+                let attribution = self.attribution(at);
                 // The brain is another process than the one whose operations these are.
                 let pid = if matches!(said, UpdateMessage::BrainProgress { .. }) { 0 } else { entry.pid };
-                self.operation(pid, false, entries).said(entry, index, said, hand);
+                self.operation(pid, false, entries).said(entry, index, said, attribution);
             }
-            Happening::Said(UpdateMessage::RunsBuild { build, .. }) => {
+            TimelineKind::Message(UpdateMessage::RunsBuild { build, previous, .. }) => {
                 self.close(entries);
+                if let Some(previous) = previous {
+                    self.running = Some(previous.clone());
+                }
                 self.runs(build, at, from);
             }
-            Happening::Said(_) => {}
+            TimelineKind::Message(_) => {}
         }
     }
 
@@ -195,9 +220,9 @@ impl Fold {
     pub fn close(&mut self, entries: &mut [Entry]) {
         let Some(operation) = self.operation.take() else { return };
         self.last_process = Some(operation.process());
-        let id = match &operation.hand {
-            Hand::One(id) => id.clone(),
-            Hand::None | Hand::Many => Id::Untied,
+        let id = match &operation.attribution {
+            Attribution::One(id) => id.clone(),
+            Attribution::None | Attribution::Many => Id::Untied,
         };
         if id == Id::Untied && !operation.has_stage() {
             return;
@@ -212,8 +237,8 @@ impl Fold {
         }
     }
 
-    /// The update in hand.
-    fn hand(&self, at: Time) -> Hand {
+    /// The update in attribution.
+    fn attribution(&self, at: Time) -> Attribution {
         let requested = self.requested.as_ref().filter(|(asked, _)| at - *asked <= REQUEST_HOLDS);
         only(requested.map_or(&self.offered, |(_, ids)| ids).iter())
     }
@@ -251,6 +276,10 @@ impl Fold {
     fn found(&mut self, product_keys: &[Box<str>], at: Time, from: SourceName) {
         let updates = &self.updates;
         self.offered.retain(|id| updates.get(id).is_some_and(|update| update.deferred == Some(true)));
+        self.offer(product_keys, at, from);
+    }
+
+    fn offer(&mut self, product_keys: &[Box<str>], at: Time, from: SourceName) {
         for key in product_keys {
             let id = Id::Key(key.clone());
             let update = self.update(&id);
@@ -301,8 +330,8 @@ impl Fold {
             !update.of_the_system && **id != Id::Untied && update.stage < Some(UpdatePhase::Installed)
         });
         let id = match only(self.offered.iter().chain(others.map(|(id, _)| id))) {
-            Hand::One(id) => id,
-            Hand::None | Hand::Many => Id::Untied,
+            Attribution::One(id) => id,
+            Attribution::None | Attribution::Many => Id::Untied,
         };
         let update = self.update(&id);
         update.heard(UpdateLog::Unified.source(), Some(ordered));
@@ -340,10 +369,10 @@ impl Fold {
 }
 
 /// The only one of some.
-fn only<'i>(mut ids: impl Iterator<Item = &'i Id>) -> Hand {
+fn only<'i>(mut ids: impl Iterator<Item = &'i Id>) -> Attribution {
     match (ids.next(), ids.next()) {
-        (None, _) => Hand::None,
-        (Some(one), None) => Hand::One(one.clone()),
-        (Some(_), Some(_)) => Hand::Many,
+        (None, _) => Attribution::None,
+        (Some(one), None) => Attribution::One(one.clone()),
+        (Some(_), Some(_)) => Attribution::Many,
     }
 }
