@@ -9,8 +9,8 @@ use mdm_health::event;
 use mdm_health::facts::certificates::read_certificates;
 use mdm_health::facts::policy::Policy;
 use mdm_health::facts::zone::Zone;
-use mdm_health::heal::actions;
 use mdm_health::heal::clock::Clock;
+use mdm_health::heal::processes::Processes;
 use mdm_health::health::{Evidence, Findings};
 use mdm_health::host::{
     Bookmark, Command, Daemon, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Recorded, archive,
@@ -127,7 +127,8 @@ pub fn commands(data: &[u8]) {
     let told = Clock::new(&mac).look().is_ok_and(|clocks| clocks.boot.is_some());
     assert!(!told || String::from_utf8_lossy(data).trim().len() == 36, "that is no boot");
     for daemon in [Daemon::Mdmclient, Daemon::Softwareupdated] {
-        assert!(actions::pids(&mac, daemon).unwrap_or_default().iter().all(|pid| *pid > 1));
+        let pids = Processes::find(&mac, daemon).map(|found| found.pids).unwrap_or_default();
+        assert!(pids.iter().all(|pid| *pid > 1));
     }
 }
 

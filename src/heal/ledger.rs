@@ -135,6 +135,13 @@ impl Ledger {
         Ok(Ok(now))
     }
 
+    /// Takes back that a restart is about to begin. Only before a step that could disturb the daemon: whatever was
+    /// begun counts.
+    pub fn withdraw(&mut self, id: i64) -> Result<(), LedgerError> {
+        self.connection.execute("UPDATE requests SET began_at = NULL, began_ran = NULL WHERE id = ?", [id])?;
+        Ok(())
+    }
+
     /// Adds a step that was taken.
     pub fn step(&mut self, id: i64, sentence: &str) -> Result<(), LedgerError> {
         self.connection

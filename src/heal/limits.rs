@@ -1,20 +1,22 @@
 //! The limits, each a pure function: what is known goes in, a refusal or nothing comes out.
 //!
 //! They are asked in this order, the cheap ones first, so that asking in a loop costs next to nothing: the policy, the
-//! time since the last restart, the evidence, what is being installed.
+//! time since the last restart, the evidence, and what the last hour of the log says.
 
 use super::Request;
-use super::activity::InstallActivity;
 use super::clock::Moment;
+use super::last_hour::{Installing, LastHour};
 use crate::facts::policy::Policy;
 use crate::health::Findings;
 use crate::host::{ActError, Daemon, HostError};
-use crate::vocabulary::codes::{HealAction, HealOutcome, HealRefusal, SourceReason, WatchdogState};
+use crate::vocabulary::codes::{
+    HealAction, HealOutcome, HealRefusal, SoftwareUpdatesReason, SourceReason, WatchdogState,
+};
 use crate::vocabulary::{Time, rfc3339};
 use chrono::TimeDelta;
 use std::fmt;
 
-/// How old the evidence for a restart may be: it is read anew after a minute, and reading takes time.
+/// How old the evidence for a restart may be: it is read again after a minute, and reading takes time.
 const FRESHNESS: TimeDelta = TimeDelta::minutes(3);
 
 /// The word that begins a refusal: one of heal's own, why a source that it needs failed, or what came of the restart.
@@ -119,65 +121,74 @@ pub fn by_time(action: HealAction, policy: &Policy, last: Option<Moment>, now: M
     let until = next.map_or_else(String::new, |next| format!("; next allowed at {}", rfc3339(next)));
     let (name, hours) = (action.word(), policy.minimum_hours);
     let sentence = format!(
-        "{name} is refused: the limit is once in {hours} hours in which the Mac runs, and the last was at {}{until}.",
+        "{name} is refused: the limit is one restart per {hours} h of uptime; the last was at {}{until}.",
         rfc3339(last.wall)
     );
     Err(Refusal { code: HealRefusal::TooSoon.into(), sentence, next_allowed_at: next })
 }
 
-/// No restart without proof that the daemon is stuck. A request with force is not asked this.
+/// No restart without proof that the daemon is stuck, and none where it cannot help. A request with force is not asked
+/// this.
 pub fn by_evidence(daemon: Daemon, request: &Request, findings: &Findings, now: Time) -> Result<(), Refusal> {
     let (name, verdict) = (daemon.name(), &findings.verdict);
     let (stuck, column) = match daemon {
         Daemon::Mdmclient => (verdict.client_stuck, "mdm_client_stuck"),
         Daemon::Softwareupdated => (verdict.software_updates_stuck, "mdm_software_updates_stuck"),
     };
+    let refused = |code: HealRefusal, why: String| Err(Refusal::new(code, format!("{name} is not restarted: {why}")));
     let read_at = findings.evidence.read_at();
     if (now - read_at).abs() > FRESHNESS {
-        let at = rfc3339(read_at);
-        let sentence = format!("{name} is not restarted: the evidence is of {at} and no newer; ask again in a minute.");
-        return Err(Refusal::new(HealRefusal::EvidenceStale, sentence));
+        let why = format!("the latest evidence is from {}; try again in a minute.", rfc3339(read_at));
+        return refused(HealRefusal::EvidenceStale, why);
     }
-    let detail = &verdict.detail;
+    let (state, detail) = (verdict.state, &verdict.detail);
     match stuck {
-        None => {
-            let sentence = format!("{name} is not restarted: whether it is stuck could not be told. {detail}");
-            Err(Refusal::new(HealRefusal::EvidenceUnknown, sentence))
+        None => refused(HealRefusal::EvidenceUnknown, format!("whether it is stuck is unknown. {detail}")),
+        Some(false) => refused(HealRefusal::NotStuck, format!("{column} is 0. {detail}")),
+        Some(true) if state == WatchdogState::ServerError => {
+            refused(HealRefusal::ServerError, format!("the server refuses, which no restart changes. {detail}"))
         }
-        Some(false) => {
-            let sentence = format!("{name} is not restarted: {column} is 0. {detail}");
-            Err(Refusal::new(HealRefusal::NotStuck, sentence))
-        }
-        Some(true) if request.automatic && verdict.state != WatchdogState::Stuck => {
-            let state = verdict.state.word();
-            let sentence = format!(
-                "{name} is not restarted: the automatic heal wants the state stuck, and it is {state}. {detail}"
-            );
-            Err(Refusal::new(HealRefusal::NotProven, sentence))
+        Some(true) if request.automatic && state != WatchdogState::Stuck => {
+            let word = state.word();
+            let why = format!("automatic heal runs only when state is `stuck`; it is `{word}`. {detail}");
+            refused(HealRefusal::NotProven, why)
         }
         Some(true) => Ok(()),
     }
 }
 
-/// No restart in the middle of an installation, nor where nobody can say whether there is one.
-pub fn by_activity(daemon: Daemon, request: &Request, activity: &InstallActivity) -> Result<(), Refusal> {
-    let name = daemon.name();
-    match activity {
-        InstallActivity::None => Ok(()),
-        InstallActivity::Installing { at } => {
-            let sentence = format!("{name} is not restarted: an update is being installed, as of {}.", rfc3339(*at));
-            Err(Refusal::new(HealRefusal::Installing, sentence))
+/// No restart of a client whose server has just accepted a request: it does not hang, or does no longer. A request with
+/// force is not asked this.
+pub fn by_success(daemon: Daemon, findings: &Findings, last_hour: &LastHour) -> Result<(), Refusal> {
+    let by_client = daemon == Daemon::Mdmclient
+        || findings.verdict.software_updates_reason == SoftwareUpdatesReason::LastCommandOsUpdate;
+    match last_hour.success_at {
+        Some(at) if by_client => {
+            let (name, at) = (daemon.name(), rfc3339(at));
+            let sentence = format!("{name} is not restarted: the server accepted a request at {at}.");
+            Err(Refusal::new(HealRefusal::NotStuck, sentence))
         }
-        InstallActivity::Preparing { .. } | InstallActivity::Unknown { .. } if request.force => Ok(()),
-        InstallActivity::Preparing { at } => {
-            let sentence =
-                format!("{name} is not restarted: an update is being fetched or prepared, as of {}.", rfc3339(*at));
-            Err(Refusal::new(HealRefusal::Preparing, sentence))
+        _ => Ok(()),
+    }
+}
+
+/// No restart in the middle of an installation, nor where nobody can say whether there is one. With force only what a
+/// user cannot have written counts, and only an installation.
+pub fn by_installation(daemon: Daemon, request: &Request, last_hour: &LastHour) -> Result<(), Refusal> {
+    let refused =
+        |code: HealRefusal, why: String| Err(Refusal::new(code, format!("{} is not restarted: {why}", daemon.name())));
+    match if request.force { &last_hour.installing } else { last_hour.worst() } {
+        Installing::No => Ok(()),
+        Installing::Yes { at } => {
+            refused(HealRefusal::Installing, format!("an update is being installed, as of {}.", rfc3339(*at)))
         }
-        InstallActivity::Unknown { why } => {
-            let sentence =
-                format!("{name} is not restarted: whether an update is being installed could not be told. {why}");
-            Err(Refusal::new(HealRefusal::InstallUnknown, sentence))
+        Installing::Preparing { .. } | Installing::Unknown { .. } if request.force => Ok(()),
+        Installing::Preparing { at } => {
+            let why = format!("an update is being downloaded or prepared, as of {}.", rfc3339(*at));
+            refused(HealRefusal::Preparing, why)
+        }
+        Installing::Unknown { why } => {
+            refused(HealRefusal::InstallUnknown, format!("whether an update is being installed is unknown. {why}"))
         }
     }
 }

@@ -5,11 +5,12 @@
 //! A lock on the machine lets one request work at a time; whoever holds it closes what a crash has left open.
 
 pub mod actions;
-pub mod activity;
 pub mod automatic;
 pub mod clock;
+pub mod last_hour;
 pub mod ledger;
 pub mod limits;
+pub mod processes;
 pub mod request;
 
 pub use limits::Refusal;
@@ -23,8 +24,11 @@ use crate::host::state::StateFolder;
 use crate::host::{ActError, Actor, Daemon, Host};
 use crate::vocabulary::codes::{HealAction, HealOutcome, HealRefusal};
 use crate::vocabulary::{Code, Time};
+use actions::Restart;
 use clock::{Clock, Moment};
+use last_hour::LastHour;
 use ledger::{Ledger, LedgerError};
+use processes::Processes;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,10 +194,8 @@ impl Work<'_> {
     fn stuck(&self, request: &Request) -> Result<Vec<Daemon>, Refusal> {
         limits::by_policy(HealAction::Heal, request, &self.policy)?;
         if request.force {
-            return Err(Refusal::new(
-                HealRefusal::ForceNamesNoDaemon,
-                "heal restarts what is stuck: with force, name a restart.",
-            ));
+            let sentence = "`force` does not work with `heal`; use restart_mdmclient or restart_softwareupdated.";
+            return Err(Refusal::new(HealRefusal::ForceNamesNoDaemon, sentence));
         }
         let findings = self.healer.findings();
         let now = self.now()?;
@@ -211,25 +213,39 @@ impl Work<'_> {
 
     /// Restarts a daemon, if all limits agree.
     fn restart(&mut self, id: i64, daemon: Daemon, request: &Request, asked: Moment) -> Result<Conclusion, Refusal> {
-        let before = match self.decide(daemon, request, asked) {
-            Ok(before) => before,
+        let Decision { processes, evidence, last_hour } = match self.decide(daemon, request, asked) {
+            Ok(decision) => decision,
             Err(refusal) => return Ok(refusal.into()),
         };
-        let pid_before = actions::only(&before);
+        let pid_before = processes.only();
         if request.dry_run {
             let detail = format!("{} would be restarted now; this was a dry run.", daemon.name());
             return Ok(Conclusion { pid_before, ..Conclusion::new(HealOutcome::DryRun, detail) });
         }
-        let (action, policy) = (HealAction::of(daemon), &self.policy);
+        let (action, policy, host) = (HealAction::of(daemon), &self.policy, self.host);
         let allowed = |last, now| limits::by_time(action, policy, last, now);
         let begun = match self.ledger.intend(id, action.word(), &self.clock, pid_before, allowed)? {
             Ok(begun) => begun,
             Err(refusal) => return Ok(refusal.into()),
         };
-        let mut conclusion =
-            actions::restart(self.host, self.actor, daemon, &before, |step| self.ledger.step(id, &step))?;
-        conclusion.next_allowed_at = begun.wall.checked_add_signed(policy.limit());
-        Ok(conclusion)
+        let (ledger, clock) = (&mut self.ledger, &self.clock);
+        // Reading takes seconds, in which an installation may begin or the client wake up.
+        let still_allowed = || {
+            let now = clock.wall().map_err(LedgerError::from)?;
+            let since = last_hour.look_again(host, now);
+            evidence.as_deref().map_or(Ok(()), |findings| limits::by_success(daemon, findings, &since))?;
+            limits::by_installation(daemon, request, &since)
+        };
+        let restart = Restart { host, actor: self.actor, daemon, before: &processes };
+        match restart.run(|step| ledger.step(id, &step), still_allowed)? {
+            Ok(conclusion) => {
+                Ok(Conclusion { next_allowed_at: begun.wall.checked_add_signed(policy.limit()), ..conclusion })
+            }
+            Err(refusal) => {
+                ledger.withdraw(id)?;
+                Ok(refusal.into())
+            }
+        }
     }
 
     fn finish(&mut self, id: i64, conclusion: &Conclusion) -> Result<(), Refusal> {
@@ -241,18 +257,31 @@ impl Work<'_> {
         self.clock.wall().map_err(|error| LedgerError::from(error).into())
     }
 
-    /// Asks the limits, the cheap ones first, and gives the daemon's pids if all agree.
-    fn decide(&self, daemon: Daemon, request: &Request, asked: Moment) -> Result<Vec<u32>, Refusal> {
+    /// Asks the limits, the cheap ones first.
+    fn decide(&self, daemon: Daemon, request: &Request, asked: Moment) -> Result<Decision, Refusal> {
         let (action, host) = (HealAction::of(daemon), self.host);
         limits::by_policy(action, request, &self.policy)?;
         limits::by_time(action, &self.policy, self.ledger.last_begun(action.word())?, asked)?;
-        if !request.force {
-            let findings = self.healer.findings();
-            limits::by_evidence(daemon, request, &findings, self.now()?)?;
+        let evidence = (!request.force).then(|| self.healer.findings());
+        if let Some(findings) = &evidence {
+            limits::by_evidence(daemon, request, findings, self.now()?)?;
         }
-        limits::by_activity(daemon, request, &activity::look(host, self.now()?))?;
-        actions::pids(host, daemon).map_err(|error| Refusal::from_host(&error))
+        let last_hour = LastHour::look(host, self.now()?);
+        if let Some(findings) = &evidence {
+            limits::by_success(daemon, findings, &last_hour)?;
+        }
+        limits::by_installation(daemon, request, &last_hour)?;
+        let processes = Processes::find(host, daemon).map_err(|error| Refusal::from_host(&error))?;
+        Ok(Decision { processes, evidence, last_hour })
     }
+}
+
+/// What a restart rests on.
+struct Decision {
+    processes: Processes,
+    /// `None` with force.
+    evidence: Option<Arc<Findings>>,
+    last_hour: LastHour,
 }
 
 /// The outcome of two restarts together.

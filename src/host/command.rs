@@ -1,5 +1,6 @@
 //! The commands that may be run: an allow-list. Nothing else can be named, and none goes through a shell.
 
+use super::daemon::Daemon;
 use std::time::Duration;
 
 /// Where a Mac keeps the identity of its MDM.
@@ -23,7 +24,9 @@ pub enum Command {
     Awake,
     /// Which boot this is.
     BootSession,
-    /// Every process: pid, parent, uid and image path.
+    /// launchd's job of a daemon: its pid among much else.
+    Job(Daemon),
+    /// Every process: pid, parent, uid and argv[0].
     Processes,
 }
 
@@ -35,6 +38,7 @@ impl Command {
             Self::ManagementStatus => "/usr/libexec/mdmclient",
             Self::Identities | Self::Certificates => "/usr/bin/security",
             Self::Awake | Self::BootSession => "/usr/sbin/sysctl",
+            Self::Job(_) => "/bin/launchctl",
             Self::Processes => "/bin/ps",
         }
     }
@@ -50,6 +54,8 @@ impl Command {
             Self::Awake => &["-n", "kern.boottime", "kern.waketime"],
             // Made anew by the kernel at each boot, and untouched when the clock is set, as kern.boottime is not.
             Self::BootSession => &["-n", "kern.bootsessionuuid"],
+            Self::Job(Daemon::Mdmclient) => &["print", "system/com.apple.mdmclient.daemon"],
+            Self::Job(Daemon::Softwareupdated) => &["print", "system/com.apple.softwareupdated"],
             // One -o each: in `-o pid=,uid=` all behind the first equals sign would be pid's heading.
             Self::Processes => &["-axww", "-o", "pid=", "-o", "ppid=", "-o", "uid=", "-o", "comm="],
         }
@@ -65,6 +71,8 @@ impl Command {
             Self::Certificates => "certificates",
             Self::Awake => "awake",
             Self::BootSession => "boot-session",
+            Self::Job(Daemon::Mdmclient) => "job-mdmclient",
+            Self::Job(Daemon::Softwareupdated) => "job-softwareupdated",
             Self::Processes => "processes",
         }
     }
@@ -73,7 +81,7 @@ impl Command {
     pub fn limit(self) -> Duration {
         match self {
             // Asked again and again while a restart is under way, which must end soon.
-            Self::BootSession | Self::Processes => Duration::from_secs(2),
+            Self::BootSession | Self::Job(_) | Self::Processes => Duration::from_secs(2),
             _ => Duration::from_secs(10),
         }
     }

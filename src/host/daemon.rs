@@ -1,5 +1,8 @@
 //! The daemons that heal may restart.
 
+/// The first uid that is not a system account's.
+const FIRST_PERSON: u32 = 500;
+
 /// A daemon that heal may restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Daemon {
@@ -28,12 +31,12 @@ impl Daemon {
         }
     }
 
-    /// The user it runs as, where that tells it from another process of the same program: users have an mdmclient of
-    /// their own as an agent. softwareupdated runs once, as `_softwareupdate` (200) or as root.
-    pub fn uid(self) -> Option<u32> {
+    /// Whether it may run as that user. Users have an mdmclient of their own as an agent; softwareupdated runs as
+    /// `_softwareupdate` (200) or as root, and people have uids from 500 on.
+    pub fn may_run_as(self, uid: u32) -> bool {
         match self {
-            Self::Mdmclient => Some(0),
-            Self::Softwareupdated => None,
+            Self::Mdmclient => uid == 0,
+            Self::Softwareupdated => uid < FIRST_PERSON,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Restarting a daemon on the fake Mac: what launchd may answer, and what goes on record.
 
 use crate::support::heal_mac::{HealMac, now};
+use chrono::TimeDelta;
 use mdm_health::facts::record::{self, Entry};
 use mdm_health::heal::{Refusal, Request};
 use mdm_health::host::{Live, STATE_DIR};
@@ -113,17 +114,54 @@ fn a_process_that_was_ended_is_restarted_though_launchd_waits_until_it_is_needed
 
 #[test]
 fn a_pid_that_does_not_change_is_no_restart() {
-    for (launchctl, kill, acts) in
-        [("same", "respawns", vec![KICKSTART]), ("refused", "ignored", vec![KICKSTART, "kill -TERM 300"])]
-    {
-        let mac = HealMac::stuck();
-        mac.set("launchctl", launchctl);
-        mac.set("kill", kill);
-        let row = restart(&mac);
-        assert_eq!(what_counts(&row), ("failed", None, Some(300), Some(300), Some(0)));
-        assert!(row.detail.ends_with("mdmclient was not restarted: its process is still the same."), "{}", row.detail);
-        assert_eq!(mac.acts(), acts);
-    }
+    let mac = HealMac::stuck();
+    mac.set("launchctl", "same");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, Some(300), Some(300), Some(0)));
+    assert!(row.detail.ends_with("mdmclient was not restarted: its process is still the same."), "{}", row.detail);
+    assert_eq!(mac.acts(), [KICKSTART]);
+}
+
+/// It was not restarted, as far as anybody saw; it may end later; and it is not asked again for a day.
+#[test]
+fn a_daemon_that_ignores_sigterm_was_not_restarted_and_is_left_alone_for_a_day() {
+    let mac = HealMac::stuck();
+    mac.set("launchctl", "refused");
+    mac.set("kill", "ignored");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("failed", None, Some(300), Some(300), Some(0)));
+    let sentence = "mdmclient was not restarted: it got SIGTERM and its process is still the same. It may still end; if it \
+                    does not, restart the Mac.";
+    assert!(row.detail.ends_with(sentence), "{}", row.detail);
+    assert_eq!(row.next_allowed_at, Some(now() + TimeDelta::hours(24)));
+    assert_eq!(mac.acts(), [KICKSTART, "kill -TERM 300"]);
+    let again = mac.healer(&mac.collector(Box::new(mac.live())), Duration::from_secs(60));
+    let refusal = again.request(&Request::new("restart_mdmclient", None)).expect_err("refused");
+    assert_eq!(refusal.code.word(), "too_soon");
+    assert_eq!(mac.acts().len(), 2);
+}
+
+/// Any user can start a program that calls itself `/usr/libexec/mdmclient`, and a second daemon of that name is macOS's
+/// own: launchd says which process is the one of the label.
+#[test]
+fn launchd_tells_the_daemon_from_others_of_its_name() {
+    let mac = HealMac::stuck();
+    mac.set("ps", "two");
+    mac.set("launchctl", "refused");
+    let row = restart(&mac);
+    assert_eq!(what_counts(&row), ("done", Some("signal"), Some(300), Some(1300), Some(0)));
+    assert_eq!(mac.acts(), [KICKSTART, "kill -TERM 300"]);
+}
+
+/// The list of processes names what each program calls itself, and a user's program may call itself softwareupdated.
+#[test]
+fn a_users_program_that_calls_itself_softwareupdated_is_not_taken_for_it() {
+    let mac = HealMac::stuck();
+    mac.set("print", "odd");
+    mac.set("launchctl", "refused");
+    let row = ask(&mac, "restart_softwareupdated").pop().expect("a row");
+    assert_eq!(what_counts(&row), ("done", Some("signal"), Some(301), Some(1301), Some(0)));
+    assert_eq!(mac.acts().last().map(String::as_str), Some("kill -TERM 301"));
 }
 
 #[test]
@@ -144,14 +182,15 @@ fn where_neither_way_works_that_is_said() {
 #[test]
 fn a_restart_that_cannot_be_seen_is_not_claimed() {
     let mac = HealMac::stuck();
-    mac.set("ps", "blind");
+    mac.set("print", "blind");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("unconfirmed", None, Some(300), None, Some(0)));
-    assert!(row.detail.contains("Whether mdmclient was restarted could not be told"), "{}", row.detail);
+    assert!(row.detail.contains("Whether mdmclient was restarted is unknown"), "{}", row.detail);
     let query = "SELECT mdm_client_restarted IS NULL AS told FROM mdm_watchdog";
     let told = mac.program(&["query", "--csv", query]).output().expect("run").stdout;
     assert_eq!(String::from_utf8_lossy(&told), "told\n1\n");
     let mac = HealMac::stuck();
+    mac.set("print", "odd");
     mac.set("ps", "blind");
     mac.set("launchctl", "refused");
     let row = restart(&mac);
@@ -193,6 +232,7 @@ fn mdmclient_that_is_not_running_has_nothing_to_get_a_signal() {
 #[test]
 fn where_two_processes_fit_none_gets_a_signal() {
     let mac = HealMac::stuck();
+    mac.set("print", "odd");
     mac.set("ps", "two");
     mac.set("launchctl", "refused");
     let row = restart(&mac);
@@ -204,6 +244,7 @@ fn where_two_processes_fit_none_gets_a_signal() {
 #[test]
 fn where_two_processes_fit_launchd_still_knows_which() {
     let mac = HealMac::stuck();
+    mac.set("print", "odd");
     mac.set("ps", "two");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("done", Some("kickstart"), None, Some(1300), Some(0)));

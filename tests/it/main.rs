@@ -18,6 +18,7 @@ mod golden;
 mod heal_actions;
 mod heal_cli;
 mod heal_crash;
+mod heal_evidence;
 mod heal_limits;
 mod heal_policy;
 mod heal_time;

@@ -93,7 +93,11 @@ fn a_refused_restart_says_in_its_row_what_limits_it_and_until_when() {
     assert_eq!(ask(), map(&[("status", "success"), ("id", "1")]));
     let row = ask();
     let sentence = refusal(&row);
-    assert!(sentence.starts_with("mdm_heal: too_soon: restart_mdmclient is refused: the limit is once in 24 hours"));
+    assert!(
+        sentence.starts_with(
+            "mdm_heal: too_soon: restart_mdmclient is refused: the limit is one restart per 24 h of uptime"
+        )
+    );
     assert!(sentence.ends_with("next allowed at 2026-11-24T18:00:00Z"), "{sentence}");
     assert_eq!(mac.acts().len(), 1);
     let watchdog = &peer.generate("mdm_watchdog", "{}").rows[0];

@@ -53,6 +53,7 @@ impl HealMac {
             ("acts", ""),
             ("delay", "0"),
             ("launchctl", "works"),
+            ("print", "works"),
             ("kill", "respawns"),
             ("ps", "works"),
             ("log", "works"),
@@ -120,11 +121,12 @@ impl HealMac {
 
     /// Makes these records the log.
     pub fn say(&self, records: &[String]) {
-        let mut log = records.join("\n");
-        if !records.is_empty() {
-            log.push('\n');
-        }
-        self.set("log.ndjson", &format!("{log}{{\"count\":{},\"finished\":1}}\n", records.len()));
+        self.set("log.ndjson", &log(records));
+    }
+
+    /// Makes these records the log once a daemon was looked up, which is right before it is restarted.
+    pub fn say_later(&self, records: &[String]) {
+        self.set("later.ndjson", &log(records));
     }
 
     /// The commands that changed something, in order.
@@ -164,6 +166,12 @@ impl HealMac {
     }
 }
 
+/// Records as `log show` prints them.
+fn log(records: &[String]) -> String {
+    let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+    format!("{lines}{{\"count\":{},\"finished\":1}}\n", records.len())
+}
+
 /// `NOW`.
 pub fn now() -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(NOW).expect("a time").to_utc()
@@ -195,6 +203,7 @@ fn record(time: &str, image: &str, subsystem: &str, message: &str) -> String {
         "subsystem": subsystem,
         "category": "",
         "eventMessage": message,
+        "userID": if image.starts_with("/System/") { 200 } else { 0 },
         "processID": 300,
         "threadID": 77,
         "bootUUID": "11111111-2222-3333-4444-555555555555",

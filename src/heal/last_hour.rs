@@ -1,56 +1,91 @@
-//! Whether an update is being installed right now, so that nothing is restarted in the middle of it.
+//! What the logs say of the last hour: whether an update is being installed, so that nothing is restarted in the middle
+//! of it, and whether the server has accepted a request, which a client that hangs cannot bring about.
 //!
-//! Read anew for each restart, which is once a day at most: evidence a minute old may miss the beginning.
+//! Read again for each restart, and once more right before it: evidence a minute old may miss the beginning.
 
+use crate::event::answer::Answer;
 use crate::event::update::{Report, UpdateMessage};
 use crate::event::{self, Event, EventKind};
-use crate::host::{Host, LogSource};
+use crate::host::{Host, HostError, LogSource};
 use crate::log::{self, ReadOptions, install_log};
 use crate::vocabulary::{Span, Time};
 use chrono::TimeDelta;
+use std::io::ErrorKind;
 
 /// How long an operation counts as under way after it was last heard of. Within one the lines come minutes apart
 /// (up to 2.5 in a run of macOS 12.3); one that is silent for an hour is what heal is for.
 const RECENT: TimeDelta = TimeDelta::hours(1);
 
-/// softwareupdated's lines of the installer's log, which other programs fill too: this many bytes hold hours of them.
-const INSTALL_LOG: &str = "/private/var/log/install.log";
-const INSTALL_LOG_END: u64 = 512 << 10;
+/// How much earlier than the last look the next one begins: the log shows some records late.
+const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
-/// What is being installed.
+/// softwareupdated's lines of the installer's log, which other programs fill too.
+const INSTALL_LOG: &str = "/private/var/log/install.log";
+
+/// How much of its end is read, in bytes: usually days of it.
+const INSTALL_LOG_END: u64 = 8 << 20;
+
+/// What the last hour says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InstallActivity {
-    /// Nothing was heard of.
-    None,
-    /// An update is being fetched or prepared; it can begin again.
-    Preparing {
-        /// When that was last heard of.
-        at: Time,
-    },
-    /// An update is being installed.
-    Installing {
-        /// When that was last heard of.
-        at: Time,
-    },
-    /// It could not be told.
-    Unknown {
-        /// Why, as a sentence.
-        why: String,
-    },
+pub struct LastHour {
+    /// What the unified log says of an installation. Only the system's own programs can write there under their names.
+    pub installing: Installing,
+    /// What install.log says of it. Any user can write there, so it may delay a restart and decides nothing else.
+    pub by_install_log: Installing,
+    /// When the server last accepted a request on the device channel.
+    pub success_at: Option<Time>,
+    /// When it was looked at.
+    at: Time,
 }
 
-/// Looks at the unified log and at the installer's log. Each alone may miss something, so both have to be read.
-pub fn look(host: &dyn Host, now: Time) -> InstallActivity {
-    let judged = |signs: Result<Signs, String>| match signs {
-        Ok(signs) => judge(signs, now),
-        Err(why) => InstallActivity::Unknown { why },
-    };
-    let unified = judged(unified_log(host, Span { from: now - RECENT, to: now }));
-    let installer = judged(installers_log(host));
-    match (unified, installer) {
-        (told @ InstallActivity::Installing { .. }, _) | (_, told @ InstallActivity::Installing { .. }) => told,
-        (told @ InstallActivity::Preparing { .. }, _) | (_, told @ InstallActivity::Preparing { .. }) => told,
-        (told @ InstallActivity::Unknown { .. }, _) | (_, told) => told,
+/// Whether an update is being installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installing {
+    /// Nothing was heard of one.
+    No,
+    /// An update was being downloaded or prepared at that moment; it can begin again.
+    Preparing { at: Time },
+    /// An update was being installed at that moment.
+    Yes { at: Time },
+    /// Why it is unknown, as a sentence.
+    Unknown { why: String },
+}
+
+impl LastHour {
+    /// Reads the unified log and install.log. Each alone may miss something, so both have to be read.
+    pub fn look(host: &dyn Host, now: Time) -> Self {
+        Self::since(host, now - RECENT, now)
+    }
+
+    /// Looks again at what was written since.
+    pub fn look_again(&self, host: &dyn Host, now: Time) -> Self {
+        // A clock that was set back meanwhile must not leave a hole.
+        Self::since(host, (self.at - OVERLAP).min(now - OVERLAP), now)
+    }
+
+    fn since(host: &dyn Host, from: Time, now: Time) -> Self {
+        let (installing, success_at) = match unified_log(host, Span { from, to: now }) {
+            Ok(said) => (judge(said.signs, now), said.success_at),
+            Err(why) => (Installing::Unknown { why }, None),
+        };
+        let by_install_log = match installers_log(host, now) {
+            Ok(signs) => judge(signs, now),
+            Err(why) => Installing::Unknown { why },
+        };
+        Self { installing, by_install_log, success_at, at: now }
+    }
+
+    /// The worse of what both logs say.
+    pub fn worst(&self) -> &Installing {
+        fn rank(installing: &Installing) -> u8 {
+            match installing {
+                Installing::Yes { .. } => 3,
+                Installing::Preparing { .. } => 2,
+                Installing::Unknown { .. } => 1,
+                Installing::No => 0,
+            }
+        }
+        if rank(&self.by_install_log) > rank(&self.installing) { &self.by_install_log } else { &self.installing }
     }
 }
 
@@ -60,11 +95,9 @@ type Signs = Vec<(Time, Sign)>;
 /// What a line says of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sign {
-    /// It installs.
     Installs,
-    /// It fetches or prepares.
+    /// It downloads or prepares.
     Prepares,
-    /// It has ended.
     Ended,
 }
 
@@ -89,12 +122,23 @@ impl Sign {
     }
 }
 
-fn unified_log(host: &dyn Host, span: Span) -> Result<Signs, String> {
+/// What the unified log says.
+#[derive(Default)]
+struct Said {
+    signs: Signs,
+    success_at: Option<Time>,
+}
+
+fn unified_log(host: &dyn Host, span: Span) -> Result<Said, String> {
     let mut source = host.open_log(span, &event::predicate()).map_err(|error| format!("{error}."))?;
-    let mut signs = Signs::new();
+    let mut said = Said::default();
     let options = ReadOptions { may_matter: Some(event::may_matter), ..ReadOptions::default() };
     let read = log::read_log(&mut source, &options, |record| {
-        signs.extend(event::recognise(record).and_then(|event| Some((event.at, Sign::of_event(&event)?))));
+        let Some(event) = event::recognise(record) else { return };
+        said.signs.extend(Sign::of_event(&event).map(|sign| (event.at, sign)));
+        if event.answer() == Some(Answer::Success) && event.at >= span.from {
+            said.success_at = said.success_at.max(Some(event.at));
+        }
     });
     let ended = LogSource::finish(source);
     let summary = read.map_err(|error| format!("{error}."))?;
@@ -105,15 +149,19 @@ fn unified_log(host: &dyn Host, span: Span) -> Result<Signs, String> {
     if summary.lines_not_understood > 0 {
         return Err(format!("{} lines of the log could not be understood.", summary.lines_not_understood));
     }
-    Ok(signs)
+    Ok(said)
 }
 
-fn installers_log(host: &dyn Host) -> Result<Signs, String> {
-    let end = host.read_file_end(INSTALL_LOG, INSTALL_LOG_END).map_err(|error| format!("{error}."))?;
+fn installers_log(host: &dyn Host, now: Time) -> Result<Signs, String> {
+    let end = match host.read_file_end(INSTALL_LOG, INSTALL_LOG_END) {
+        // Just rotated, or never written: the unified log decides.
+        Err(HostError::Unreadable { why, .. }) if why.kind() == ErrorKind::NotFound => return Ok(Signs::new()),
+        read => read.map_err(|error| format!("{error}."))?,
+    };
     let mut signs = Signs::new();
     let read = install_log::read(end.bytes.as_slice(), |record| {
         // `2023-08-02 17:15:13+08 MacBook-Air softwareupdated[88542]: SUOSUServiceDaemon: progressInfo = {` (13.4.1): an
-        // update is being fetched or prepared.
+        // update is being downloaded or prepared.
         let works = record.process == "softwareupdated" && record.message.contains("progressInfo = {");
         let sign = event::install_log::recognise(&record).and_then(|event| Sign::of_event(&event));
         signs.extend(sign.or(works.then_some(Sign::Prepares)).map(|sign| (record.at, sign)));
@@ -122,21 +170,28 @@ fn installers_log(host: &dyn Host) -> Result<Signs, String> {
     if summary.records == 0 && !end.bytes.is_empty() {
         return Err(format!("No line of {INSTALL_LOG} has the form of an installation log."));
     }
+    let reaches_back = end.left_out == 0 || summary.first.is_some_and(|first| first <= now - RECENT);
+    if !reaches_back && judge(signs.clone(), now) == Installing::No {
+        return Err(format!(
+            "The last {} MiB of {INSTALL_LOG} do not reach back over the last hour.",
+            INSTALL_LOG_END >> 20
+        ));
+    }
     Ok(signs)
 }
 
 /// An installation within the hour is one, whatever was said after it: no line is known that ends one but a restart.
 /// Anything else is the preparation of one, unless the last line ends it: `(end): phase:COMPLETED`.
-fn judge(mut signs: Signs, now: Time) -> InstallActivity {
+fn judge(mut signs: Signs, now: Time) -> Installing {
     // A line may be newer than `now`, which was before the log was read.
     signs.retain(|(at, _)| (now - *at).abs() <= RECENT);
     signs.sort_by_key(|(at, _)| *at);
     if let Some((at, _)) = signs.iter().rev().find(|(_, sign)| *sign == Sign::Installs) {
-        return InstallActivity::Installing { at: *at };
+        return Installing::Yes { at: *at };
     }
     match signs.last() {
-        Some((at, Sign::Prepares)) => InstallActivity::Preparing { at: *at },
-        _ => InstallActivity::None,
+        Some((at, Sign::Prepares)) => Installing::Preparing { at: *at },
+        _ => Installing::No,
     }
 }
 
@@ -150,7 +205,7 @@ mod tests {
     }
 
     /// What is told at 18:00 of these progress lines.
-    fn told(lines: &[(&str, Report, &str)]) -> InstallActivity {
+    fn told(lines: &[(&str, Report, &str)]) -> Installing {
         let sign = |(time, report, phase): &(&str, Report, &str)| {
             let progress = Progress {
                 portion: None,
@@ -169,14 +224,14 @@ mod tests {
     #[test]
     fn applying_is_an_installation_even_if_another_operation_completed_after_it() {
         let applying = ("17:40:00", Report::Start, "APPLYING");
-        let installing = InstallActivity::Installing { at: at("17:40:00") };
+        let installing = Installing::Yes { at: at("17:40:00") };
         assert_eq!(told(&[applying]), installing);
         assert_eq!(told(&[applying, ("17:41:00", Report::End, "COMPLETED")]), installing);
     }
 
     #[test]
     fn a_phase_that_was_not_ended_is_a_preparation() {
-        let preparing = InstallActivity::Preparing { at: at("17:58:00") };
+        let preparing = Installing::Preparing { at: at("17:58:00") };
         for phase in
             ["ACCEPTED", "PREFLIGHT_WAKEUP", "PREPARING_UPDATE", "PREPARED_COMMITTING_STASH", "DOWNLOADING_UPDATE"]
         {
@@ -190,14 +245,14 @@ mod tests {
 
     #[test]
     fn what_was_completed_or_is_an_hour_old_is_nothing_but_what_came_while_the_log_was_read_is_something() {
-        assert_eq!(told(&[]), InstallActivity::None);
+        assert_eq!(told(&[]), Installing::No);
         assert_eq!(
             told(&[("17:58:00", Report::Start, "PREPARING_UPDATE"), ("17:59:00", Report::End, "COMPLETED")]),
-            InstallActivity::None
+            Installing::No
         );
-        assert_eq!(told(&[("16:59:59", Report::Start, "APPLYING")]), InstallActivity::None);
-        assert_eq!(told(&[("19:00:01", Report::Start, "APPLYING")]), InstallActivity::None);
-        let installing = InstallActivity::Installing { at: at("18:00:01") };
+        assert_eq!(told(&[("16:59:59", Report::Start, "APPLYING")]), Installing::No);
+        assert_eq!(told(&[("19:00:01", Report::Start, "APPLYING")]), Installing::No);
+        let installing = Installing::Yes { at: at("18:00:01") };
         assert_eq!(told(&[("18:00:01", Report::Start, "APPLYING")]), installing);
     }
 }
