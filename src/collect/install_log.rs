@@ -83,7 +83,7 @@ impl Follower {
 impl InstallLog {
     fn known(self) -> Fact<Self> {
         if self.summary.records == 0 && self.holds {
-            let why = format!("No line of {INSTALL_LOG} has the form of an installation log.");
+            let why = format!("No line of {INSTALL_LOG} looks like an installation log.");
             return Fact::unknown(SourceReason::NotUnderstood, why);
         }
         Fact::Known(self)

@@ -147,7 +147,7 @@ impl LiveLog {
             Some(why) if status.state == SourceState::Ok => SourceStatus {
                 state: SourceState::Partial,
                 reason: Some(SourceReason::LookBackFailed),
-                detail: Some(format!("What lies before the covered span could not all be read: {why}")),
+                detail: Some(format!("Backfill incomplete: older log entries could not be read: {why}")),
                 covers: self.span,
                 last_error_at: Some(now),
                 ..status

@@ -16,14 +16,15 @@ pub fn log_error(read: Result<&LogSummary, &log::LogError>, ended: Option<&HostE
         (Ok(_), Some(error)) => Some((SourceState::Partial, refused(error).1, refused(error).2)),
         (Err(error), None) => Some((SourceState::Error, SourceReason::NotALog, format!("{error}."))),
         (Ok(LogSummary { broken: Some(why), .. }), None) => {
-            Some((SourceState::Partial, SourceReason::CutOff, format!("Reading the log broke off: {why}.")))
+            Some((SourceState::Partial, SourceReason::CutOff, format!("Reading the log stopped early: {why}.")))
         }
         (Ok(LogSummary { complete: Some(false), .. }), None) => {
             let detail = "The log ends without its trailer: it was cut off and counts only up to its last record.";
             Some((SourceState::Partial, SourceReason::CutOff, detail.to_owned()))
         }
         (Ok(LogSummary { lines_not_understood: lines @ 1.., .. }), None) => {
-            let detail = format!("{lines} lines of the log could not be understood: a silence in it proves nothing.");
+            let detail =
+                format!("{lines} lines of the log could not be understood, so a silence in it proves nothing.");
             Some((SourceState::Partial, SourceReason::NotUnderstood, detail))
         }
         (Ok(_), None) => None,
@@ -43,7 +44,7 @@ pub fn refused(error: &HostError) -> LogError {
             "Run mdm-health as root; where macOS still refuses, give the program that starts it Full Disk Access";
         (SourceReason::LogAccessDenied, advice)
     } else if stderr.contains("did not refer to a valid log archive") {
-        (SourceReason::LogStoreMissing, "The Mac's log store is missing; it comes back with the next restart")
+        (SourceReason::LogStoreMissing, "The Mac's log store is missing; macOS creates it again at the next restart")
     } else {
         return (SourceState::Error, error.reason(), format!("{error}."));
     };
@@ -85,6 +86,6 @@ pub fn journal_error(journal: &Journal, now: Time) -> Option<LogError> {
 }
 
 pub fn from_the_future(events: usize) -> Option<LogError> {
-    let detail = || format!("{events} events lie in the future and were left out. Was the clock set back?");
+    let detail = || format!("{events} events have times in the future and were left out. Was the clock set back?");
     (events > 0).then(|| (SourceState::Partial, SourceReason::FutureRecords, detail()))
 }

@@ -81,7 +81,7 @@ fn install_log_reading(value: Fact<InstallLog>) -> Reading<Vec<std::sync::Arc<cr
     let flaw = match (log.left_out, log.dropped) {
         (0, 0) => None,
         (left_out, 0) => {
-            let why = format!("Only the end was read; the {left_out} bytes before it were left out.");
+            let why = format!("Only the end was read; the {left_out} bytes before it were skipped.");
             Some(Flaw { reason: SourceReason::EndOnly, why })
         }
         (_, dropped) => {

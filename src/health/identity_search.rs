@@ -53,7 +53,7 @@ fn unknown(
     }
     let payload = payload.filter(|payload| payload.lies_elsewhere())?;
     let why =
-        format!("The {} payload keeps the identity in the hardware, where no list shows it.", payload.payload_type);
+        format!("The {} payload keeps the identity in the hardware, where it cannot be listed.", payload.payload_type);
     Some((IdentityReason::HardwareBound, why))
 }
 
@@ -131,7 +131,7 @@ fn search(wanted: &Wanted<'_>, certificates: &[Certificate], candidates: Vec<Can
             others.extend(rest);
         }
     }
-    others.iter_mut().for_each(|other| decide(other, Some(false), "The MDM's is another one."));
+    others.iter_mut().for_each(|other| decide(other, Some(false), "Another identity is the MDM identity."));
     let certainty = match left.as_mut_slice() {
         [] => {
             left.push(missing());
@@ -143,7 +143,7 @@ fn search(wanted: &Wanted<'_>, certificates: &[Certificate], candidates: Vec<Can
         [identity] => {
             let by = matched_by.unwrap_or(IdentityMatch::OnlyIdentity);
             identity.matched_by = Some(by);
-            let but = if contradicted { " The payload asks for another subject, though." } else { "" };
+            let but = if contradicted { " But the payload asks for another subject." } else { "" };
             decide(identity, Some(true), &format!("{}{but}", wanted.how(by)));
             match by {
                 _ if contradicted => Certainty::Contradicted,
@@ -152,7 +152,7 @@ fn search(wanted: &Wanted<'_>, certificates: &[Certificate], candidates: Vec<Can
             }
         }
         several => {
-            let why = format!("{} identities could be the MDM's, and nothing tells which.", several.len());
+            let why = format!("{} identities could be the MDM identity, and nothing shows which.", several.len());
             for candidate in several {
                 (candidate.state, candidate.reason) = (IdentityState::Ambiguous, None);
                 decide(candidate, None, &why);

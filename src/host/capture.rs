@@ -57,5 +57,5 @@ fn write<S: Serializer>(offset: &Option<FixedOffset>, serializer: S) -> Result<S
 
 fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FixedOffset>, D::Error> {
     let text: Option<String> = Option::deserialize(deserializer)?;
-    text.map(|text| text.parse().map_err(|_| serde::de::Error::custom("utc_offset is none such as -08:00"))).transpose()
+    text.map(|text| text.parse().map_err(|_| serde::de::Error::custom("utc_offset must look like -08:00"))).transpose()
 }

@@ -18,7 +18,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 #[derive(Debug, Error)]
 pub enum StateError {
     /// The system says no.
-    #[error("{path} cannot be used: {why}. mdm-health keeps its records there and has to run as root")]
+    #[error("{path} cannot be used: {why}. mdm-health keeps its records there and must run as root")]
     Unusable {
         /// The folder or file.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum StateError {
         why: io::Error,
     },
     /// It is a symbolic link, a pipe or another thing.
-    #[error("{path} is not {expected} but something else, such as a symbolic link: look at it, and move it away")]
+    #[error("{path} is not {expected} (it may be a symbolic link): inspect it, then move it away")]
     WrongKind {
         /// The folder or file.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum StateError {
     },
     /// It belongs to somebody else.
     #[error(
-        "{path} belongs to uid {owner}, and mdm-health runs as uid {own}: run it as root, and if it does already, look at {path} and move it away"
+        "{path} is owned by uid {owner}, and mdm-health runs as uid {own}: run it as root; if it already does, inspect {path}, then move it away"
     )]
     Foreign {
         /// The folder or file.
@@ -46,9 +46,7 @@ pub enum StateError {
         own: u32,
     },
     /// Others can write it.
-    #[error(
-        "{path} can be written by others (mode {mode:03o}), so what it says proves nothing: look at it, and move it away"
-    )]
+    #[error("{path} is writable by others (mode {mode:04o}) and cannot be trusted: inspect it, then move it away")]
     Writable {
         /// The folder or file.
         path: PathBuf,
@@ -182,7 +180,7 @@ fn ours_alone(path: &Path, found: &Metadata, folder: bool) -> Result<(), StateEr
     let own = rustix::process::geteuid().as_raw();
     let mode = found.mode() & 0o777;
     if (folder && !found.is_dir()) || (!folder && !found.is_file()) {
-        return Err(StateError::WrongKind { path, expected: if folder { "a folder" } else { "a plain file" } });
+        return Err(StateError::WrongKind { path, expected: if folder { "a folder" } else { "a regular file" } });
     }
     if found.uid() != own {
         return Err(StateError::Foreign { path, owner: found.uid(), own });

@@ -74,7 +74,7 @@ fn missing_steps(connection: &Connection) -> rusqlite::Result<Option<&'static [&
     match (tables, number("application_id")?, usize::try_from(number("user_version")?)) {
         (0, ..) => Ok(Some(&STEPS)),
         (_, APPLICATION_ID, Ok(version @ 1..)) => Ok(STEPS.get(version..)),
-        _ => Err(damage("it is no journal of mdm-health")),
+        _ => Err(damage("it is not a journal of mdm-health")),
     }
 }
 

@@ -32,7 +32,7 @@ pub enum ManagerError {
         why: io::Error,
     },
     /// The connection broke or an answer could not be read.
-    #[error("osquery gave no proper answer at {socket}: {why}")]
+    #[error("osquery gave an invalid answer at {socket}: {why}")]
     NoAnswer {
         /// The manager's socket.
         socket: PathBuf,
@@ -100,7 +100,7 @@ impl Manager {
     pub fn columns(&self, table: &str) -> Result<(), ManagerError> {
         let call = |call: Encoder| call.text(1, "table").text(2, table).entry(3, "action", "columns").stop();
         let status = self.read(self.ask("call", call)?.status_of_call())?;
-        Self::accepted("to tell a table's columns", status).map(drop)
+        Self::accepted("to list a table's columns", status).map(drop)
     }
 
     fn ask(&self, method: &str, arguments: impl FnOnce(Encoder) -> Encoder) -> Result<Message, ManagerError> {

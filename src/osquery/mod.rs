@@ -109,20 +109,20 @@ enum Ending {
 #[derive(Debug, Error)]
 enum StartError {
     #[error(
-        "the path of osquery's socket, {socket}, is too long: with what is added to it, a socket's path may have {LONGEST_PATH} bytes. Give osquery a shorter --extensions_socket"
+        "the path of osquery's socket, {socket}, is too long: with the extension's suffix it would exceed the limit of {LONGEST_PATH} bytes. Give osquery a shorter --extensions_socket"
     )]
     PathTooLong { socket: PathBuf },
-    #[error("there is no osquery after {} s: {why}", .waited.as_secs())]
+    #[error("osquery did not answer within {} s: {why}", .waited.as_secs())]
     NoManager { waited: Duration, why: ManagerError },
     #[error(transparent)]
     Manager(#[from] ManagerError),
-    #[error("no private folder can be made beside osquery's socket in {parent}: {why}")]
+    #[error("a private folder cannot be created beside osquery's socket in {parent}: {why}")]
     NoFolder { parent: PathBuf, why: io::Error },
     #[error(transparent)]
     Private(#[from] PrivateError),
-    #[error("the extension's socket {path} cannot be made: {why}")]
+    #[error("the extension's socket {path} cannot be created: {why}")]
     NoSocket { path: PathBuf, why: io::Error },
-    #[error("the extension cannot be watched over: {0}")]
+    #[error("cannot start the registration watchdog: {0}")]
     NoWatch(#[from] io::Error),
 }
 

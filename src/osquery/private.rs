@@ -45,7 +45,7 @@ const ANSWER_LIMIT: usize = 100 << 20;
 #[derive(Debug, Error)]
 pub enum PrivateError {
     /// The crate's server does not come up.
-    #[error("the server of the tables does not start at {socket}: {why}")]
+    #[error("the table server does not start at {socket}: {why}")]
     NoServer {
         /// Its socket.
         socket: PathBuf,
@@ -62,7 +62,7 @@ pub enum PrivateError {
         table: &'static str,
     },
     /// It did not answer a call.
-    #[error("the server of the tables gave no answer: {0}")]
+    #[error("the table server did not answer: {0}")]
     NoAnswer(#[from] ThriftError),
 }
 

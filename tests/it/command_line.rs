@@ -207,7 +207,7 @@ fn a_source_that_cannot_be_opened_is_named() {
         (folder.path().to_owned(), "no capture.json"),
         (archive, "log show --archive"),
         (bad, "captured_at"),
-        (nowhere, "utc_offset is none such as -08:00"),
+        (nowhere, "utc_offset must look like -08:00"),
     ] {
         let output = on(&source, &["diagnose"]);
         assert_eq!(output.status.code(), Some(2), "{source:?}");

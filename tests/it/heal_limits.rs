@@ -291,13 +291,13 @@ fn no_restart_without_a_sound_record() {
             let elsewhere = file.with_extension("elsewhere");
             fs::rename(file, &elsewhere).and_then(|()| symlink(elsewhere, file)).expect("a link");
         }),
-        ("ledger_not_ours", "not a plain file", |file| {
+        ("ledger_not_ours", "not a regular file", |file| {
             fs::remove_file(file).and_then(|()| fs::create_dir(file)).expect("a folder");
         }),
-        ("ledger_not_ours", "written by others (mode 666)", |file| {
+        ("ledger_not_ours", "writable by others (mode 0666)", |file| {
             fs::set_permissions(file, Permissions::from_mode(0o666)).expect("permissions");
         }),
-        ("ledger_not_ours", "written by others (mode 777)", |file| {
+        ("ledger_not_ours", "writable by others (mode 0777)", |file| {
             fs::set_permissions(file.parent().expect("a folder"), Permissions::from_mode(0o777)).expect("permissions");
         }),
         ("ledger_not_ours", "not a folder", |file| {

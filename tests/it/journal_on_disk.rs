@@ -184,7 +184,7 @@ fn the_journal_keeps_events_for_as_many_days_as_the_policy_says() {
     policy(&mac, "<key>JournalDays</key><integer>0</integer>");
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
     assert_eq!(kept(&findings), Some(2), "a bad value leaves the usual 30 days");
-    assert!(source(&findings, "heal_policy").text("detail").unwrap().contains("it stays 30."));
+    assert!(source(&findings, "heal_policy").text("detail").unwrap().contains("30 is used."));
     policy(&mac, "<key>JournalDays</key><integer>2</integer>");
     assert_eq!(kept(&ask(&mac, "2026-11-23T18:10:00Z")), Some(1));
 }

@@ -245,7 +245,7 @@ fn a_socket_that_never_comes_ends_it_and_one_that_comes_late_does_not() {
     let never = Extension::run(&["--socket", socket.to_str().unwrap(), "--timeout=1", "--source", source]);
     let (code, said) = never.end();
     assert_eq!(code, Some(1));
-    assert!(said.contains("there is no osquery after 1 s") && said.contains("osquery.em"), "{said}");
+    assert!(said.contains("osquery did not answer within 1 s") && said.contains("osquery.em"), "{said}");
     assert!(start.elapsed() >= Duration::from_secs(1));
 
     let mut late = Extension::start(&socket, &["--source", source]);
@@ -310,7 +310,7 @@ fn a_socket_that_cannot_be_made_ends_it_and_takes_the_registration_back() {
     fs::create_dir(manager.extension_socket()).unwrap();
     let (code, said) = Extension::on(&manager, capture.path()).end();
     assert_eq!(code, Some(1));
-    assert!(said.contains("osquery.em.4242 cannot be made"), "{said}");
+    assert!(said.contains("osquery.em.4242 cannot be created"), "{said}");
     assert_eq!(manager.state().deregistered, [4242]);
 }
 
@@ -327,7 +327,7 @@ fn a_path_too_long_for_a_socket_is_said_before_anything_else() {
     let just_right =
         ["--socket", just_right.to_str().unwrap(), "--timeout", "0", "--source", capture.path().to_str().unwrap()];
     let (_, said) = Extension::run(&just_right).end();
-    assert!(said.contains("there is no osquery"), "{said}");
+    assert!(said.contains("osquery did not answer within"), "{said}");
 }
 
 #[test]
