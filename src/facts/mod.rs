@@ -7,6 +7,7 @@ pub mod ddm_state;
 pub mod enrollment;
 pub mod identities;
 pub mod management_status;
+pub mod network;
 pub mod policy;
 pub mod profiles_list;
 pub mod record;

@@ -7,6 +7,7 @@ use crate::facts::ddm_state::DdmState;
 use crate::facts::enrollment::ProfilesStatus;
 use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
+use crate::facts::network::Network;
 use crate::facts::profiles_list::ProfilesList;
 use crate::facts::restarts::Restarts;
 use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
@@ -100,7 +101,7 @@ impl Evidence {
 
     /// Whether the Mac is known to have no network connection now.
     pub fn offline(&self) -> bool {
-        false
+        self.network.known() == Some(&Network::Offline)
     }
 
     /// Replaces the status of a source that has no [`Observed`].
@@ -126,6 +127,8 @@ evidence! {
         certificates: Vec<Certificate>,
         /// When the Mac last booted and woke.
         boot_and_wake: BootAndWake,
+        /// Whether the Mac has a network connection now.
+        network: Network,
         /// softwareupdated's preferences.
         preferences: SoftwareUpdatePreferences,
         /// What softwareupdated keeps of declarative management.

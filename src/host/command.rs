@@ -22,6 +22,8 @@ pub enum Command {
     Certificates,
     /// When the Mac last booted and last woke.
     Awake,
+    /// Whether any network interface is up.
+    Network,
     /// Which boot this is.
     BootSession,
     /// launchd's job of a daemon: its pid among much else.
@@ -39,6 +41,7 @@ impl Command {
             Self::Identities | Self::Certificates => "/usr/bin/security",
             Self::Awake | Self::BootSession => "/usr/sbin/sysctl",
             Self::Job(_) => "/bin/launchctl",
+            Self::Network => "/usr/sbin/scutil",
             Self::Processes => "/bin/ps",
         }
     }
@@ -52,6 +55,7 @@ impl Command {
             Self::Identities => &["find-identity", SYSTEM_KEYCHAIN],
             Self::Certificates => &["find-certificate", "-a", "-p", SYSTEM_KEYCHAIN],
             Self::Awake => &["-n", "kern.boottime", "kern.waketime"],
+            Self::Network => &["--nwi"],
             // Made anew by the kernel at each boot, and untouched when the clock is set, as kern.boottime is not.
             Self::BootSession => &["-n", "kern.bootsessionuuid"],
             Self::Job(Daemon::Mdmclient) => &["print", "system/com.apple.mdmclient.daemon"],
@@ -70,6 +74,7 @@ impl Command {
             Self::Identities => "identities",
             Self::Certificates => "certificates",
             Self::Awake => "awake",
+            Self::Network => "network",
             Self::BootSession => "boot-session",
             Self::Job(Daemon::Mdmclient) => "job-mdmclient",
             Self::Job(Daemon::Softwareupdated) => "job-softwareupdated",

@@ -415,6 +415,7 @@ fn every_source_has_its_row_and_a_failed_one_says_why() {
     unified_log ok -
     profiles_status ok -
     awake ok -
+    network unavailable not_captured
     profiles_list error not_understood
     management_status ok -
     identities unavailable not_captured

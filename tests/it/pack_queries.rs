@@ -78,6 +78,7 @@ fn healthy_mac() -> FakeMac {
         .answers("/usr/bin/security", "find-identity", &keychain.identities())
         .answers("/usr/bin/security", "find-certificate", keychain.certificates())
         .command("/usr/sbin/sysctl", &format!("{{ sec = {boot}, usec = 0 }} then\n{{ sec = 0, usec = 0 }} never\n"))
+        .command("/usr/sbin/scutil", support::ONLINE)
         .log(&format!("{answer}\n"))
         .file(INSTALL_LOG, "2026-11-23 10:00:00-08 mac softwareupdated[301]: SUScan: done\n")
         .file(software_update_preferences::PATH, "<plist version=\"1.0\"><dict/></plist>")

@@ -419,3 +419,20 @@ fn what_no_source_tells_of_restarts_is_null() {
     assert_eq!(row.number("mdm_client_restarted"), None);
     assert_eq!(row.number("last_mdm_kickstart"), None);
 }
+
+// Rule 9: the network.
+
+#[test]
+fn without_a_network_a_silence_says_nothing_and_a_command_that_hangs_still_does() {
+    let offline = |said: &str| mac().said(said).command("network", support::OFFLINE).watchdog();
+    assert_eq!(verdict(&offline(SUCCESS_91_MINUTES_AGO)), ("unknown", "offline", None, None));
+    let online = mac().said(SUCCESS_91_MINUTES_AGO).command("network", support::ONLINE).watchdog();
+    assert_eq!(verdict(&online).0, "quiet");
+    let unknown = mac().said(SUCCESS_91_MINUTES_AGO).command("network", "who knows\n").watchdog();
+    assert_eq!(verdict(&unknown).0, "quiet");
+    let hung = format!(
+        "{SUCCESS_91_MINUTES_AGO}\n2026-11-23 17:00:00 Processing server request: ProfileList for: <Device> (A-1) PowerNap: no"
+    );
+    assert_eq!(verdict(&offline(&hung)).1, "command_hung");
+    assert_eq!(verdict(&offline(SUCCESS_89_MINUTES_AGO)).0, "ok");
+}

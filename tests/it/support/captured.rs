@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
 /// The pieces of a capture that are commands: their names, and how they begin.
-const COMMANDS: [(&str, &str, &str); 6] = [
+const COMMANDS: [(&str, &str, &str); 7] = [
     ("profiles-status", "/usr/bin/profiles", "status"),
     ("profiles-list", "/usr/bin/profiles", "-C"),
     ("management-status", "/usr/libexec/mdmclient", "DumpManagementStatus"),
     ("identities", "/usr/bin/security", "find-identity"),
     ("certificates", "/usr/bin/security", "find-certificate"),
     ("awake", "/usr/sbin/sysctl", "-n"),
+    ("network", "/usr/sbin/scutil", "--nwi"),
 ];
 
 const PREFERENCES: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<plist version=\"1.0\"><dict><key>AutomaticDownload</key><true/>\
@@ -46,6 +47,7 @@ impl Captured {
                 "identities" => &identities,
                 "certificates" => keychain.certificates(),
                 "profiles-status" => super::ENROLLED,
+                "network" => super::ONLINE,
                 _ => "{ sec = 1763300000, usec = 0 } then\n{ sec = 0, usec = 0 } then\n",
             };
             // An identity of a fixture goes with that fixture's certificates.

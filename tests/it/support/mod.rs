@@ -28,6 +28,14 @@ use tempfile::TempDir;
 pub const ENROLLED: &str =
     "Enrolled via DEP: Yes\nMDM enrollment: Yes (User Approved)\nMDM server: https://mdm.example.com/mdm\n";
 pub const NOT_ENROLLED: &str = "Enrolled via DEP: No\nMDM enrollment: No\n";
+/// What `scutil --nwi` prints with and without a network.
+pub const ONLINE: &str = "Network information\n\nIPv4 network interface information\n     en0 : flags      : 0x5 (IPv4,DNS)\n           \
+     address    : 192.0.2.23\n           reach      : 0x00000002 (Reachable)\n\n   REACH : flags 0x00000002 (Reachable)\n\n\
+     IPv6 network interface information\n   No IPv6 states found\n\n   REACH : flags 0x00000000 (Not Reachable)\n\n\
+     Network interfaces: en0\n";
+pub const OFFLINE: &str = "Network information\n\nIPv4 network interface information\n   No IPv4 states found\n\n   \
+     REACH : flags 0x00000000 (Not Reachable)\n\nIPv6 network interface information\n   No IPv6 states found\n\n   \
+     REACH : flags 0x00000000 (Not Reachable)\n";
 pub const MDMCLIENT: &str = "/usr/libexec/mdmclient";
 
 /// A capture folder in the making. It is enrolled and awake for a week unless told otherwise.
