@@ -43,6 +43,7 @@ mod package_files;
 mod packaging;
 mod packs;
 mod pages;
+mod plain_english;
 mod readme;
 mod real_captures;
 mod redaction;

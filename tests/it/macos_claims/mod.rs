@@ -2,7 +2,7 @@
 //! macOS (a path, a label, a key, a command, a log pattern) must stand on one of the two pages.
 
 mod pages;
-mod scan;
+pub mod scan;
 
 use pages::{FACTS, GRAMMAR, Pages, code_spans};
 use scan::{Kind, constants};

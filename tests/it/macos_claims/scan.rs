@@ -39,15 +39,24 @@ impl fmt::Display for Kind {
 /// The string constants of a source that say something about macOS. Tests, comments and messages for people are none.
 pub fn constants(file: &str, source: &str) -> Vec<Constant> {
     let tokens: TokenStream = source.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
-    let mut scan = Scan { file, found: Vec::new() };
+    let mut scan = Scan { file, found: Vec::new(), literals: Vec::new() };
     scan.tokens(tokens, "", "");
     scan.found.dedup();
     scan.found
 }
 
+/// Every string literal of a source, with its line; those of tests and attributes are left out.
+pub fn literals(file: &str, source: &str) -> Vec<(String, usize)> {
+    let tokens: TokenStream = source.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
+    let mut scan = Scan { file, found: Vec::new(), literals: Vec::new() };
+    scan.tokens(tokens, "", "");
+    scan.literals
+}
+
 struct Scan<'f> {
     file: &'f str,
     found: Vec<Constant>,
+    literals: Vec<(String, usize)>,
 }
 
 /// Functions and macros that take a sentence for people, a word of our own or what stands between others, and no text of
@@ -138,6 +147,7 @@ impl Scan<'_> {
     }
 
     fn text(&mut self, text: &str, place: LineColumn, caller: &str) {
+        self.literals.push((text.to_owned(), place.line));
         let words = text.trim();
         if is_path(words) {
             return self.push(words, Kind::Path, place);
