@@ -28,6 +28,9 @@ _mdm__health() {
             mdm__health,diagnose)
                 cmd="mdm__health__subcmd__diagnose"
                 ;;
+            mdm__health,doctor)
+                cmd="mdm__health__subcmd__doctor"
+                ;;
             mdm__health,heal)
                 cmd="mdm__health__subcmd__heal"
                 ;;
@@ -64,6 +67,9 @@ _mdm__health() {
             mdm__health__subcmd__help,diagnose)
                 cmd="mdm__health__subcmd__help__subcmd__diagnose"
                 ;;
+            mdm__health__subcmd__help,doctor)
+                cmd="mdm__health__subcmd__help__subcmd__doctor"
+                ;;
             mdm__health__subcmd__help,heal)
                 cmd="mdm__health__subcmd__help__subcmd__heal"
                 ;;
@@ -95,7 +101,7 @@ _mdm__health() {
 
     case "${cmd}" in
         mdm__health)
-            opts="-h -V --source --root --state-dir --now --utc-offset --help --version query diagnose heal report capture tables codes packs completions man version help"
+            opts="-h -V --source --root --state-dir --now --utc-offset --help --version query diagnose heal doctor report capture tables codes packs completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -268,6 +274,40 @@ _mdm__health() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mdm__subcmd__health__subcmd__doctor)
+            opts="-h --json --samples --source --root --state-dir --now --utc-offset --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --now)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --utc-offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mdm__subcmd__health__subcmd__heal)
             opts="-h --automatic --json --syslog --source --root --state-dir --now --utc-offset --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -303,7 +343,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__help)
-            opts="query diagnose heal report capture tables codes packs completions man version help"
+            opts="query diagnose heal doctor report capture tables codes packs completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -359,6 +399,20 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__help__subcmd__diagnose)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdm__subcmd__health__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

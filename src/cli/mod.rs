@@ -1,6 +1,7 @@
 //! The command line: which front end to start.
 
 mod capture;
+pub mod doctor;
 mod layout;
 mod manual;
 pub mod packs;
@@ -87,6 +88,9 @@ enum Command {
         #[command(flatten)]
         giving: Giving,
     },
+    /// Look at what this Mac lets mdm-health know: each source, the log, launchd, osquery. It changes nothing, and the exit
+    /// code is 0 only if nothing failed
+    Doctor(doctor::DoctorOptions),
     /// Write an HTML report: the verdict with its evidence, a timeline, and every table
     Report(Target),
     /// Record what mdm-health reads on this Mac, to look at elsewhere with --source
@@ -165,6 +169,7 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
         Command::Completions { shell } => manual::completions(Arguments::command(), *shell).map_err(made)?,
         Command::Man => manual::man_page(Arguments::command()).map_err(made)?,
         Command::Report(target) => return report(arguments, target),
+        Command::Doctor(options) => return doctor(arguments, *options),
         Command::Diagnose(giving) => watchdog::diagnose(&collector(arguments)?, PATIENCE, giving),
         Command::Heal { automatic, giving } => {
             let collector = collector(arguments)?;
@@ -205,6 +210,17 @@ fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
         None => print(&page),
         Some(destination) => target.write(&destination, &page).map_err(refused),
     }
+}
+
+fn doctor(arguments: &Arguments, options: doctor::DoctorOptions) -> Result<(), (u8, String)> {
+    let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
+    // Without it, what was started would only go on until it has something to print.
+    let _ = end_on_signals(None);
+    let source = &arguments.source;
+    let (host, state_dir) = (progress::watched(host), source.state_dir());
+    let (printed, all_well) = doctor::run(host.as_ref(), source.name(), &source.read_options(), &state_dir, options);
+    print(&printed)?;
+    if all_well { Ok(()) } else { Err((1, "something could not be read; see above.".to_owned())) }
 }
 
 /// Why a text could not be made.

@@ -1,6 +1,6 @@
 //! A progress bar for people who wait for a long log; nothing where nobody looks.
 
-use crate::host::{Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output};
+use crate::host::{Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Ownership};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
@@ -49,6 +49,10 @@ impl Host for Watched {
 
     fn read_growth(&self, path: &str, limit: u64, known: Option<&Bookmark>) -> Result<Growth, HostError> {
         self.0.read_growth(path, limit, known)
+    }
+
+    fn ownership(&self, path: &str) -> Result<Option<Ownership>, HostError> {
+        self.0.ownership(path)
     }
 
     fn now(&self) -> Option<Time> {

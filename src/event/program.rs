@@ -50,7 +50,7 @@ impl Wanted {
 
 impl Program {
     /// Whether a record is this program's, as far as the style says.
-    pub(super) fn wrote(&self, record: &LogRecord<'_>) -> bool {
+    pub fn wrote(&self, record: &LogRecord<'_>) -> bool {
         let is_ours = match &record.sender {
             LogSender::Image(path) => match self.image {
                 Image::At(image) => path == image,

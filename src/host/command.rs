@@ -28,6 +28,8 @@ pub enum Command {
     BootSession,
     /// launchd's job of a daemon: its pid among much else.
     Job(Daemon),
+    /// launchd's job that starts mdmclient once at boot, beside the one of the daemon.
+    JobAtBoot,
     /// Every process: pid, parent, uid and argv[0].
     Processes,
 }
@@ -40,7 +42,7 @@ impl Command {
             Self::ManagementStatus => "/usr/libexec/mdmclient",
             Self::Identities | Self::Certificates => "/usr/bin/security",
             Self::Awake | Self::BootSession => "/usr/sbin/sysctl",
-            Self::Job(_) => "/bin/launchctl",
+            Self::Job(_) | Self::JobAtBoot => "/bin/launchctl",
             Self::Network => "/usr/sbin/scutil",
             Self::Processes => "/bin/ps",
         }
@@ -60,6 +62,7 @@ impl Command {
             Self::BootSession => &["-n", "kern.bootsessionuuid"],
             Self::Job(Daemon::Mdmclient) => &["print", "system/com.apple.mdmclient.daemon"],
             Self::Job(Daemon::Softwareupdated) => &["print", "system/com.apple.softwareupdated"],
+            Self::JobAtBoot => &["print", "system/com.apple.mdmclient.daemon.runatboot"],
             // One -o each: in `-o pid=,uid=` all behind the first equals sign would be pid's heading.
             Self::Processes => &["-axww", "-o", "pid=", "-o", "ppid=", "-o", "uid=", "-o", "comm="],
         }
@@ -78,6 +81,7 @@ impl Command {
             Self::BootSession => "boot-session",
             Self::Job(Daemon::Mdmclient) => "job-mdmclient",
             Self::Job(Daemon::Softwareupdated) => "job-softwareupdated",
+            Self::JobAtBoot => "job-mdmclient-at-boot",
             Self::Processes => "processes",
         }
     }
@@ -86,7 +90,7 @@ impl Command {
     pub fn limit(self) -> Duration {
         match self {
             // Asked again and again while a restart is under way, which must end soon.
-            Self::BootSession | Self::Job(_) | Self::Processes => Duration::from_secs(2),
+            Self::BootSession | Self::Job(_) | Self::JobAtBoot | Self::Processes => Duration::from_secs(2),
             _ => Duration::from_secs(10),
         }
     }

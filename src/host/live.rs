@@ -3,7 +3,9 @@
 use super::act::Actor;
 use super::process::{self, Running};
 use super::root_folder::below;
-use super::{Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, open_regular, read_bounded};
+use super::{
+    Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Ownership, open_regular, read_bounded,
+};
 use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
 use rustix::fs::{Mode, OFlags};
@@ -97,6 +99,15 @@ impl Host for Live {
     fn read_growth(&self, path: &str, limit: u64, known: Option<&Bookmark>) -> Result<Growth, HostError> {
         let path = below(&self.root, path);
         Growth::read(&path, limit, known).map_err(|why| HostError::Unreadable { path, why })
+    }
+
+    fn ownership(&self, path: &str) -> Result<Option<Ownership>, HostError> {
+        let path = below(&self.root, path);
+        match fs::symlink_metadata(&path) {
+            Ok(found) => Ok(Some(Ownership { uid: found.uid(), gid: found.gid(), mode: found.mode() })),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(HostError::Unreadable { path, why }),
+        }
     }
 
     fn now(&self) -> Option<Time> {

@@ -62,6 +62,15 @@ pub trait LogSource: Read + Send {
     fn finish(self: Box<Self>) -> Result<(), HostError>;
 }
 
+/// Whose a file or folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ownership {
+    pub uid: u32,
+    pub gid: u32,
+    /// The bits of `st_mode`.
+    pub mode: u32,
+}
+
 /// The end of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEnd {
@@ -133,6 +142,10 @@ pub trait Host: Send + Sync {
     /// Reads a file that nobody but root can have written; `None` if there is none. Who could write a file is not
     /// recorded, so of a recorded Mac none is trusted.
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// Whose a file or folder is, by its absolute path on the Mac; a link is not followed. `None` if there is none.
+    fn ownership(&self, _path: &str) -> Result<Option<Ownership>, HostError> {
+        Err(HostError::NotLive { missing: "such file to look at" })
+    }
     /// How long the Mac has been running, asleep or awake; whole seconds that no setting of the clock changes.
     fn uptime(&self) -> Result<i64, HostError>;
 }

@@ -11,6 +11,7 @@
 mod capture;
 mod codes;
 mod command_line;
+mod doctor;
 mod enrollment_and_identity;
 mod fleet_day;
 mod foreign_folders;
