@@ -1,22 +1,31 @@
-//! What is said of OS updates in `/var/log/install.log`.
+//! What is said of OS updates, and of sleep, in `/var/log/install.log`.
 //!
 //! The file carries only the names that its writers give themselves. They are taken as given: what rests on this file
 //! is as true as the file.
 
 use super::update::{Report, UpdateEvent, UpdateLog, UpdateMessage, product_keys};
-use super::{Event, EventKind, bounded, enforcement, softwareupdated};
+use super::{Event, EventKind, bounded, enforcement, power, softwareupdated, status_report};
 use crate::log::install_log::InstallRecord;
 use crate::vocabulary::Time;
 use chrono::{NaiveDateTime, TimeZone};
 
+const NOTIFICATION_MANAGER: &str = "SoftwareUpdateNotificationManager";
+
 /// The event of a record: none for most.
 pub fn recognise(record: &InstallRecord<'_>) -> Option<Event> {
-    let said = match record.process {
-        "softwareupdated" => softwareupdated(record),
-        "SoftwareUpdateNotificationManager" => new_updates(record.message),
-        _ => installed(record.message),
-    }?;
-    let update = UpdateEvent { message: said, log: UpdateLog::Install, process: bounded(record.process) };
+    let power = || {
+        let speaks = [softwareupdated::NAME, NOTIFICATION_MANAGER].contains(&record.process);
+        speaks.then(|| power::said_in_install_log(record.message)).flatten().map(EventKind::Power)
+    };
+    let update = || {
+        let message = match record.process {
+            softwareupdated::NAME => softwareupdated(record),
+            NOTIFICATION_MANAGER => new_updates(record.message),
+            _ => installed(record.message),
+        }?;
+        let update = UpdateEvent { message, log: UpdateLog::Install, process: bounded(record.process) };
+        Some(EventKind::Update(Box::new(update)))
+    };
     Some(Event {
         at: record.at,
         pid: record.pid,
@@ -24,7 +33,7 @@ pub fn recognise(record: &InstallRecord<'_>) -> Option<Event> {
         channel: None,
         attributed: false,
         level: None,
-        kind: EventKind::Update(Box::new(update)),
+        kind: power().or_else(update)?,
     })
 }
 
@@ -45,6 +54,7 @@ fn softwareupdated(record: &InstallRecord<'_>) -> Option<UpdateMessage> {
         .or_else(|| applied(message))
         .or_else(|| started(message))
         .or_else(|| installed(message))
+        .or_else(|| status_report::recognise(message))
         .or_else(|| enforcement::recognise(message))
 }
 

@@ -2,16 +2,23 @@
 //! what is asked of the log for them. A record that says nothing of MDM is no event.
 
 pub mod answer;
+mod apsd;
+mod client_event;
+mod command_error;
 mod enforcement;
 pub mod install_log;
 mod mdmclient;
 mod os_update_item;
+mod power;
 mod program;
 mod remotemanagementd;
 mod softwareupdated;
+pub mod status_report;
 pub mod update;
 mod update_brain;
 
+pub use client_event::ClientEvent;
+pub use power::PowerState;
 pub use program::{Program, Wanted};
 
 use crate::log::{Level, LogRecord};
@@ -22,12 +29,15 @@ use serde::{Deserialize, Serialize};
 use update::{UpdateEvent, UpdateLog, UpdateMessage};
 
 /// The programs that are listened to.
-static PROGRAMS: [&Program; 5] = [
+static PROGRAMS: [&Program; 8] = [
     &mdmclient::PROGRAM,
     &remotemanagementd::PROGRAM,
     &softwareupdated::PROGRAM,
     &update_brain::PROGRAM,
     &update_brain::RECOVERY_PROGRAM,
+    &status_report::SUBSCRIBER,
+    &power::POWERD,
+    &apsd::PROGRAM,
 ];
 
 /// The longest text of an event, in bytes; a longer one is cut.
@@ -171,6 +181,10 @@ pub enum EventKind {
     },
     /// Something of OS updates.
     Update(Box<UpdateEvent>),
+    /// The Mac went to sleep or woke.
+    Power(PowerState),
+    /// Something that the MDM client said outside of commands.
+    Client(Box<ClientEvent>),
 }
 
 /// What mdmclient says of an identity that it cannot use.
@@ -237,11 +251,15 @@ fn in_unified_log(message: UpdateMessage, process: &str) -> EventKind {
 
 /// A text of bounded length.
 fn bounded(text: &str) -> Box<str> {
-    let mut end = text.len().min(MAX_TEXT);
+    cut(text, MAX_TEXT).into()
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end).unwrap_or_default().into()
+    text.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]

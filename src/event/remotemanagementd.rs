@@ -1,7 +1,7 @@
 //! What remotemanagementd, the client of declarative management, says.
 
 use super::program::{Image, Program, Users, Wanted};
-use super::{Channel, Event, EventKind};
+use super::{Channel, Event, EventKind, client_event};
 use crate::log::LogRecord;
 
 /// Its agent for a user, RemoteManagementAgent, lies in the same folder, writes in the same subsystem and does not count.
@@ -12,7 +12,7 @@ pub static PROGRAM: Program = Program {
     wanted: Wanted {
         subsystem: "com.apple.remotemanagementd",
         category: "mdmConduit",
-        messages: &["Got back from MDM: "],
+        messages: &["Got back from MDM: ", "Error while fetching object "],
     },
     recognise,
 };
@@ -20,6 +20,9 @@ pub static PROGRAM: Program = Program {
 /// `Got back from MDM: 200` (macOS 15, Info level): a second, independent proof that the server answers. 204 is an answer
 /// without a body, and 404 to a fetch says that the object is gone.
 fn recognise(record: &LogRecord<'_>) -> Option<Event> {
-    let status = record.message.strip_prefix("Got back from MDM: ")?.trim().parse().ok()?;
-    Some(Event { channel: Some(Channel::Device), ..Event::new(record, EventKind::DeclarativeResponse { status }) })
+    let kind = match record.message.strip_prefix("Got back from MDM: ") {
+        Some(status) => EventKind::DeclarativeResponse { status: status.trim().parse().ok()? },
+        None => EventKind::Client(Box::new(client_event::of_remotemanagementd(&record.message)?)),
+    };
+    Some(Event { channel: Some(Channel::Device), ..Event::new(record, kind) })
 }

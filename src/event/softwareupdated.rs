@@ -3,7 +3,7 @@
 
 use super::program::{Image, Program, Users, Wanted};
 use super::update::{Progress, Report, Transition, UpdateError, UpdateMessage, squeezed};
-use super::{bounded, enforcement, update_event};
+use super::{bounded, enforcement, status_report, update_event};
 use crate::log::LogRecord;
 
 pub const NAME: &str = "softwareupdated";
@@ -30,6 +30,7 @@ pub static PROGRAM: Program = Program {
             "MADownloadNoMatchFound",
             "pallasNoPMVMatchFound=true",
             "No updates found for DDM to enforce",
+            status_report::WORDS,
         ],
         ..Wanted::ALL
     },
@@ -47,7 +48,7 @@ fn recognise(message: &str) -> Option<UpdateMessage> {
         Some("SPI") => prepare(said),
         Some("RecoveryQueryUpdate") => recovery(said),
         Some("POLICY") => brain_query(said),
-        _ => scan(said).or_else(|| enforcement::recognise(said)),
+        _ => scan(said).or_else(|| status_report::recognise(message)).or_else(|| enforcement::recognise(said)),
     }
 }
 
@@ -166,10 +167,11 @@ pub fn scan(said: &str) -> Option<UpdateMessage> {
             detail: bounded(&squeezed(options)),
         });
     }
-    let failed = said.strip_prefix("Scan finished with error: ");
-    // `SUScan: Error encountered in scan: Error Domain=NSURLErrorDomain Code=-1009 …` (26)
-    let failed = failed.or_else(|| said.strip_prefix("SUScan: Error encountered in scan: "));
-    failed.map(|words| UpdateMessage::ScanFailed(error(words)))
+    // `SUScan: Error encountered in scan: Error Domain=NSURLErrorDomain Code=-1009 …` and `Scan got error Can't connect to the
+    // Apple Software Update server` (26)
+    let said = said.strip_prefix("SUScan: ").unwrap_or(said);
+    let heads = ["Scan finished with error: ", "Error encountered in scan: ", "Scan got error "];
+    heads.iter().find_map(|head| said.strip_prefix(head)).map(|words| UpdateMessage::ScanFailed(error(words)))
 }
 
 /// `Error Domain=NSURLErrorDomain Code=-1005 "The network connection was lost." UserInfo={… SUErrorRelatedCode=…}`,

@@ -3,6 +3,7 @@
 //! All of it has a total order, so that events of the same instant have one order too. Variants stand in the order in
 //! which things happen.
 
+use super::status_report::StatusReport;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::SourceName;
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,8 @@ pub enum UpdateMessage {
         /// The later one.
         at: Time,
     },
+    /// The Mac told its server how the updates stand.
+    StatusReported(Box<StatusReport>),
     /// Apple offers no update that fits the enforcement.
     NoMatch {
         /// The version asked for, where it is named.

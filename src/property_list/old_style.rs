@@ -102,6 +102,15 @@ pub fn dictionary_after(text: &str, head: &str) -> Result<Dictionary, OldPlistEr
     Err(OldPlistError::NoHead { head: head.to_owned() })
 }
 
+/// Reads the dictionary with which a text begins; whatever follows it is passed over.
+pub fn dictionary_at_start(text: &str) -> Result<Dictionary, OldPlistError> {
+    let mut parser = Parser::new(text, 0)?;
+    match parser.value(0)? {
+        Value::Dictionary(dictionary) => Ok(dictionary),
+        _ => Err(Parser::new(text, 0)?.expected("a dictionary")),
+    }
+}
+
 /// Reads from `at` on, which is always a character's first byte.
 struct Parser<'t> {
     text: &'t str,

@@ -1,5 +1,6 @@
 //! The tables: findings made into rows. Columns come from `tables/*.yml`; `build.rs` makes the row structs.
 
+mod mdm_client_events;
 mod mdm_commands_recent;
 mod mdm_enrollment;
 mod mdm_exchanges;
@@ -148,6 +149,7 @@ pub fn all(healer: Arc<Healer>) -> Vec<Box<dyn Table>> {
         Box::new(ReadOnly(mdm_watchdog::rows)),
         Box::new(ReadOnly(mdm_commands_recent::rows)),
         Box::new(ReadOnly(mdm_exchanges::rows)),
+        Box::new(ReadOnly(mdm_client_events::rows)),
         Box::new(ReadOnly(mdm_enrollment::rows)),
         Box::new(ReadOnly(mdm_identity::rows)),
         Box::new(ReadOnly(os_update_status::rows)),

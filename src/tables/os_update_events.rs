@@ -1,6 +1,7 @@
 //! `os_update_events`: what the logs say of OS updates, in order.
 
 use super::{OsUpdateEventsRow, Text, text};
+use crate::event::status_report::StatusReport;
 use crate::event::update::{Progress, Report, Transition, UpdateError, UpdateMessage};
 use crate::health::Findings;
 use crate::health::updates::timeline::{Entry, Item, TimelineKind};
@@ -70,6 +71,7 @@ fn kind(what: &TimelineKind) -> UpdateEventKind {
             | UpdateMessage::Enforcing { .. }
             | UpdateMessage::Rejected { .. }
             | UpdateMessage::PaddedDeadline { .. }
+            | UpdateMessage::StatusReported(_)
             | UpdateMessage::NoMatch { .. } => UpdateEventKind::Enforcement,
             UpdateMessage::RunsBuild { .. } => UpdateEventKind::System,
             UpdateMessage::NotQueued { .. } | UpdateMessage::ScanFailed(_) => UpdateEventKind::Error,
@@ -119,7 +121,21 @@ fn detail(what: &TimelineKind) -> Option<String> {
         UpdateMessage::PaddedDeadline { at } => {
             format!("the deadline was moved to {}", crate::vocabulary::rfc3339(*at))
         }
+        UpdateMessage::StatusReported(report) => reported(report),
     })
+}
+
+fn reported(report: &StatusReport) -> String {
+    let failure = report.failure.as_ref().map(|failure| {
+        let count = failure.count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
+        failure.reason.as_ref().map_or_else(|| format!("failures {count}"), |why| format!("failures {count}: {why}"))
+    });
+    let parts = [
+        report.install_state.as_ref().map(|state| format!("state {state}")),
+        failure,
+        report.pending_version.as_ref().map(|version| format!("pending {version}")),
+    ];
+    format!("told the server: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 fn item_detail(item: &Item) -> Option<String> {

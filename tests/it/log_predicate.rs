@@ -62,6 +62,25 @@ const LINES: &[(&str, &str, &str, &str)] = &[
     ("softwareupdated", "", "", "No updates found for DDM to enforce"),
     ("com.apple.MobileSoftwareUpdate.UpdateBrainService", "", "", "6d41b000 : Cryptex patch progress: 17%"),
     ("com.apple.NRD.UpdateBrainService", "", "", "6d41b000 : Cryptex patch progress: 17%"),
+    (
+        "remotemanagementd",
+        "com.apple.remotemanagementd",
+        "mdmConduit",
+        "Error while fetching object 2B3C (configuration): Error Domain=X Code=1",
+    ),
+    ("softwareupdated", "", "", "Reporting status {\n    \"softwareupdate.install-state\" = none;\n} (null)"),
+    ("SoftwareUpdateSubscriber", "", "", "Reporting status {\n    \"softwareupdate.install-state\" = none;\n} (null)"),
+    ("powerd", "com.apple.powerd", "sleepWake", "Entering Sleep state due to 'Maintenance Sleep'"),
+    ("powerd", "powerd", "sleepWake", "Entering DarkWake state due to 'Clamshell Sleep'"),
+    ("powerd", "com.apple.powerd", "sleepWake", "DarkWake from Deep Idle [CDNP]"),
+    ("powerd", "com.apple.powerd", "sleepWake", "DarkWake to FullWake from Deep Idle [CDNVA]"),
+    ("powerd", "com.apple.powerd", "sleepWake", "Wake from Deep Idle [CDNVA]"),
+    (
+        "apsd",
+        "com.apple.apsd",
+        "courier",
+        "Received incoming push notification for topic: <private> but for a completely unknown token <private>",
+    ),
 ];
 
 fn record<'a>(&(name, subsystem, category, message): &'a (&str, &str, &str, &str)) -> LogRecord<'a> {

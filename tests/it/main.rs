@@ -9,6 +9,7 @@
 )]
 
 mod capture;
+mod client_events;
 mod codes;
 mod command_line;
 mod doctor;
@@ -53,6 +54,7 @@ mod report;
 mod rooms;
 mod root_safety;
 mod seeds;
+mod sleep_and_status;
 mod soak;
 mod support;
 mod system_log;
