@@ -31,6 +31,9 @@ const SPAN: TimeDelta = TimeDelta::hours(24);
 /// How long findings of a live host are served before it is read again.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
+/// How many readings are begun for somebody who acts, if one of them fails.
+const READINGS_TO_ACT_ON: usize = 2;
+
 /// Keeps findings fresh for any number of callers; one of them reads, the others wait.
 pub struct Collector {
     host: Box<dyn Host>,
@@ -55,6 +58,10 @@ struct Memory {
 struct State {
     findings: Option<(Arc<Findings>, Instant)>,
     reading: bool,
+    /// How many readings have begun. The last of them is under way while `reading` is set.
+    begun: u64,
+    /// Which reading was the last for somebody who acts on it, if it has ended.
+    to_act_on: u64,
     /// Whether older log, of the last day, is being read.
     backfilling: bool,
     /// How often the record of restarts was read by itself.
@@ -108,13 +115,36 @@ impl Collector {
     /// The findings, at most a minute old. When reading takes longer than `timeout`, the older ones are given; before
     /// there are any, findings that say so.
     pub fn findings(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
-        self.wait_for(timeout, false)
+        self.wait_for(timeout)
     }
 
-    /// The same for whoever is about to act on them: nothing that they rest on may be older than a minute, where
-    /// [`Self::findings`] takes values that are some minutes old from sources that change seldom.
-    pub fn findings_to_act_on(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
-        self.wait_for(timeout, true)
+    /// The findings, if they are there and at most a minute old.
+    pub fn findings_at_hand(&self) -> Option<Arc<Findings>> {
+        self.fresh(&self.lock())
+    }
+
+    /// The findings of a reading that begins after this call and asks every source, for whoever acts on them at once.
+    /// `None` if it does not end within `timeout`.
+    pub fn findings_to_act_on(self: &Arc<Self>, timeout: Duration) -> Option<Arc<Findings>> {
+        let (start, mut state) = (Instant::now(), self.lock());
+        let before = state.begun;
+        let incomplete = |state: &State| {
+            let still_reading = |(findings, _): &(Arc<Findings>, Instant)| findings.evidence.still_reading;
+            state.backfilling && state.findings.as_ref().is_some_and(still_reading)
+        };
+        for _ in 0..READINGS_TO_ACT_ON {
+            while state.reading || (state.to_act_on > before && incomplete(&state)) {
+                let left = timeout.saturating_sub(start.elapsed());
+                if left.is_zero() {
+                    break;
+                }
+                state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            if state.to_act_on > before || state.reading || !self.begin_reading(&mut state, true) {
+                break;
+            }
+        }
+        (state.to_act_on > before).then(|| state.findings.as_ref().map(|(findings, _)| findings.clone())).flatten()
     }
 
     /// The findings for a program that asks once and ends: it waits until the whole last day is read, or for `timeout`.
@@ -128,20 +158,17 @@ impl Collector {
         newest.filter(|newest| newest.evidence.now >= findings.evidence.now).unwrap_or(findings)
     }
 
-    fn wait_for(self: &Arc<Self>, timeout: Duration, to_act: bool) -> Arc<Findings> {
+    fn wait_for(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
         let (start, mut asked) = (Instant::now(), false);
         let mut state = self.lock();
         loop {
-            if let Some(findings) = self.fresh(&state, to_act) {
+            if let Some(findings) = self.fresh(&state) {
                 return findings;
             }
-            // A reading that was under way already may have used older values.
             if !state.reading && !asked {
                 asked = true;
-                let reader = self.clone();
                 // If no thread can be started, what is there serves until the next call.
-                let begun = thread::Builder::new().name("reading".to_owned()).spawn(move || reader.read(to_act));
-                state.reading = begun.is_ok();
+                self.begin_reading(&mut state, false);
             }
             let left = timeout.saturating_sub(start.elapsed());
             if !state.reading || left.is_zero() {
@@ -158,19 +185,31 @@ impl Collector {
         }))
     }
 
+    /// Starts a thread that reads, and says whether it could be started.
+    fn begin_reading(self: &Arc<Self>, state: &mut State, to_act: bool) -> bool {
+        let reader = self.clone();
+        let begun = thread::Builder::new().name("reading".to_owned()).spawn(move || reader.read(to_act));
+        state.reading = begun.is_ok();
+        state.begun += u64::from(state.reading);
+        state.reading
+    }
+
     /// The findings, if they are fresh by `Instant` (which pauses in sleep) and by the wall clock.
-    fn fresh(&self, state: &State, to_act: bool) -> Option<Arc<Findings>> {
+    fn fresh(&self, state: &State) -> Option<Arc<Findings>> {
         let (findings, at) = state.findings.as_ref()?;
         let most = TimeDelta::from_std(MAX_AGE).ok()?;
         let now = findings.evidence.now;
         let by_the_clock = || Some((self.host.now()? - now).abs() < most);
         let fresh = !self.host.is_live() || (at.elapsed() < MAX_AGE && by_the_clock().unwrap_or(true));
-        (fresh && (!to_act || now - findings.evidence.read_at() < most)).then(|| findings.clone())
+        fresh.then(|| findings.clone())
     }
 
     /// Reads what is new now, however fresh the findings are, unless a reading is under way.
     pub fn refresh(&self) {
-        if !std::mem::replace(&mut self.lock().reading, true) {
+        let mut state = self.lock();
+        if !std::mem::replace(&mut state.reading, true) {
+            state.begun += 1;
+            drop(state);
             self.read(false);
         }
     }
@@ -180,7 +219,7 @@ impl Collector {
         let Some(journal_dir) = self.journal_dir.as_deref().filter(|_| self.host.is_live()) else {
             let renewals = self.lock().renewals;
             let evidence = evidence(self.host.as_ref(), &self.options, &self.state_dir);
-            return self.publish(evidence, renewals, Instant::now());
+            return self.publish(evidence, renewals, Instant::now(), to_act);
         };
         // Older log may still be being read: the moment that counts is the one at which it is this reading's turn.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,12 +238,12 @@ impl Collector {
         evidence.journal = log.journal();
         log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
         let (options, state_dir) = (&self.options, self.state_dir.as_path());
-        let oldest = if to_act { TimeDelta::from_std(MAX_AGE).unwrap_or_default() } else { TimeDelta::MAX };
+        let oldest = if to_act { TimeDelta::zero() } else { TimeDelta::MAX };
         let renewals = self.lock().renewals;
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
         let asking = Asking { host, options, state_dir, policy: Some(policy), now, oldest };
         asking.read(evidence, install_log, None);
-        self.publish(evidence.clone(), renewals, Instant::now());
+        self.publish(evidence.clone(), renewals, Instant::now(), to_act);
         // From here on only those who asked for the whole day wait for this reading, and another may be asked for.
         self.lock().backfilling = true;
         let _backfilling = Mark(self, |state| &mut state.backfilling);
@@ -214,8 +253,9 @@ impl Collector {
         }
     }
 
-    /// Publishes what was read at that moment. `renewals` is the count before it was read.
-    fn publish(&self, evidence: Evidence, renewals: u64, at: Instant) {
+    /// Publishes what was read at that moment. `renewals` is the count before it was read; `to_act` marks the reading under
+    /// way as one to act on.
+    fn publish(&self, evidence: Evidence, renewals: u64, at: Instant, to_act: bool) {
         let mut findings = Findings::new(evidence);
         let mut state = self.lock();
         // What was restarted meanwhile is not forgotten again.
@@ -223,6 +263,9 @@ impl Collector {
             findings.evidence.restarts = newer.evidence.restarts.clone();
         }
         state.findings = Some((Arc::new(findings), at));
+        if to_act {
+            state.to_act_on = state.begun;
+        }
     }
 
     /// Publishes more of the log. Everything else stays as it is, and as old.
@@ -234,7 +277,7 @@ impl Collector {
         if let Some((findings, at)) = published {
             let mut evidence = Evidence { journal, ..findings.evidence.clone() };
             statuses.into_iter().for_each(|status| evidence.set_other_source(status));
-            self.publish(evidence, renewals, at);
+            self.publish(evidence, renewals, at, false);
         }
     }
 

@@ -28,10 +28,12 @@ const INSTALL_LOG_END: u64 = 8 << 20;
 /// What the last hour says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastHour {
-    /// What the unified log says of an installation. Only the system's own programs can write there under their names.
-    pub installing: Installing,
-    /// What install.log says of it. Any user can write there, so it may delay a restart and decides nothing else.
-    pub by_install_log: Installing,
+    /// What those records of the unified log say of an installation that name the user who wrote them. Only the system's own
+    /// programs can have written them.
+    pub proven: Installing,
+    /// What install.log and records without a user say. Any user can write to install.log, so it may delay a restart and
+    /// decides nothing else.
+    pub said: Installing,
     /// When the server last accepted a request on the device channel.
     pub success_at: Option<Time>,
     /// When it was looked at.
@@ -64,18 +66,21 @@ impl LastHour {
     }
 
     fn since(host: &dyn Host, from: Time, now: Time) -> Self {
-        let (installing, success_at) = match unified_log(host, Span { from, to: now }) {
-            Ok(said) => (judge(said.signs, now), said.success_at),
-            Err(why) => (Installing::Unknown { why }, None),
+        let (proven, mut said, success_at) = match unified_log(host, Span { from, to: now }) {
+            Ok(UnifiedLog { proven, said, success_at }) => (judge(proven, now), said, success_at),
+            Err(why) => (Installing::Unknown { why }, Signs::new(), None),
         };
-        let by_install_log = match installers_log(host, now) {
-            Ok(signs) => judge(signs, now),
+        let said = match installers_log(host, now) {
+            Ok(signs) => {
+                said.extend(signs);
+                judge(said, now)
+            }
             Err(why) => Installing::Unknown { why },
         };
-        Self { installing, by_install_log, success_at, at: now }
+        Self { proven, said, success_at, at: now }
     }
 
-    /// The worse of what both logs say.
+    /// The worse of the two.
     pub fn worst(&self) -> &Installing {
         fn rank(installing: &Installing) -> u8 {
             match installing {
@@ -85,7 +90,7 @@ impl LastHour {
                 Installing::No => 0,
             }
         }
-        if rank(&self.by_install_log) > rank(&self.installing) { &self.by_install_log } else { &self.installing }
+        if rank(&self.said) > rank(&self.proven) { &self.said } else { &self.proven }
     }
 }
 
@@ -124,20 +129,23 @@ impl Sign {
 
 /// What the unified log says.
 #[derive(Default)]
-struct Said {
-    signs: Signs,
+struct UnifiedLog {
+    /// By records that name the user who wrote them.
+    proven: Signs,
+    said: Signs,
     success_at: Option<Time>,
 }
 
-fn unified_log(host: &dyn Host, span: Span) -> Result<Said, String> {
+fn unified_log(host: &dyn Host, span: Span) -> Result<UnifiedLog, String> {
     let mut source = host.open_log(span, &event::predicate()).map_err(|error| format!("{error}."))?;
-    let mut said = Said::default();
+    let mut found = UnifiedLog::default();
     let options = ReadOptions { may_matter: Some(event::may_matter), ..ReadOptions::default() };
     let read = log::read_log(&mut source, &options, |record| {
         let Some(event) = event::recognise(record) else { return };
-        said.signs.extend(Sign::of_event(&event).map(|sign| (event.at, sign)));
+        let signs = if event.attributed { &mut found.proven } else { &mut found.said };
+        signs.extend(Sign::of_event(&event).map(|sign| (event.at, sign)));
         if event.answer() == Some(Answer::Success) && event.at >= span.from {
-            said.success_at = said.success_at.max(Some(event.at));
+            found.success_at = found.success_at.max(Some(event.at));
         }
     });
     let ended = LogSource::finish(source);
@@ -149,7 +157,7 @@ fn unified_log(host: &dyn Host, span: Span) -> Result<Said, String> {
     if summary.lines_not_understood > 0 {
         return Err(format!("{} lines of the log could not be understood.", summary.lines_not_understood));
     }
-    Ok(said)
+    Ok(found)
 }
 
 fn installers_log(host: &dyn Host, now: Time) -> Result<Signs, String> {

@@ -127,33 +127,49 @@ pub fn by_time(action: HealAction, policy: &Policy, last: Option<Moment>, now: M
     Err(Refusal { code: HealRefusal::TooSoon.into(), sentence, next_allowed_at: next })
 }
 
+/// No restart of a daemon that is known not to be stuck. It costs nothing to ask, so that asking in a loop does not.
+pub fn by_known(daemon: Daemon, findings: &Findings) -> Result<(), Refusal> {
+    match stuck(daemon, findings) {
+        (Some(false), column) => {
+            let (name, detail) = (daemon.name(), &findings.verdict.detail);
+            let sentence = format!("{name} is not restarted: {column} is 0. {detail}");
+            Err(Refusal::new(HealRefusal::NotStuck, sentence))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// mdm-watchdog's rule for that daemon, and the column of `mdm_watchdog` that shows it.
+fn stuck(daemon: Daemon, findings: &Findings) -> (Option<bool>, &'static str) {
+    match daemon {
+        Daemon::Mdmclient => (findings.verdict.client_stuck, "mdm_client_stuck"),
+        Daemon::Softwareupdated => (findings.verdict.software_updates_stuck, "mdm_software_updates_stuck"),
+    }
+}
+
 /// No restart without proof that the daemon is stuck, and none where it cannot help. A request with force is not asked
 /// this.
 pub fn by_evidence(daemon: Daemon, request: &Request, findings: &Findings, now: Time) -> Result<(), Refusal> {
     let (name, verdict) = (daemon.name(), &findings.verdict);
-    let (stuck, column) = match daemon {
-        Daemon::Mdmclient => (verdict.client_stuck, "mdm_client_stuck"),
-        Daemon::Softwareupdated => (verdict.software_updates_stuck, "mdm_software_updates_stuck"),
-    };
     let refused = |code: HealRefusal, why: String| Err(Refusal::new(code, format!("{name} is not restarted: {why}")));
     let read_at = findings.evidence.read_at();
     if (now - read_at).abs() > FRESHNESS {
         let why = format!("the latest evidence is from {}; try again in a minute.", rfc3339(read_at));
         return refused(HealRefusal::EvidenceStale, why);
     }
+    by_known(daemon, findings)?;
     let (state, detail) = (verdict.state, &verdict.detail);
-    match stuck {
+    match stuck(daemon, findings).0 {
         None => refused(HealRefusal::EvidenceUnknown, format!("whether it is stuck is unknown. {detail}")),
-        Some(false) => refused(HealRefusal::NotStuck, format!("{column} is 0. {detail}")),
-        Some(true) if state == WatchdogState::ServerError => {
+        Some(_) if state == WatchdogState::ServerError => {
             refused(HealRefusal::ServerError, format!("the server refuses, which no restart changes. {detail}"))
         }
-        Some(true) if request.automatic && state != WatchdogState::Stuck => {
+        Some(_) if request.automatic && state != WatchdogState::Stuck => {
             let word = state.word();
             let why = format!("automatic heal runs only when state is `stuck`; it is `{word}`. {detail}");
             refused(HealRefusal::NotProven, why)
         }
-        Some(true) => Ok(()),
+        Some(_) => Ok(()),
     }
 }
 
@@ -177,7 +193,7 @@ pub fn by_success(daemon: Daemon, findings: &Findings, last_hour: &LastHour) -> 
 pub fn by_installation(daemon: Daemon, request: &Request, last_hour: &LastHour) -> Result<(), Refusal> {
     let refused =
         |code: HealRefusal, why: String| Err(Refusal::new(code, format!("{} is not restarted: {why}", daemon.name())));
-    match if request.force { &last_hour.installing } else { last_hour.worst() } {
+    match if request.force { &last_hour.proven } else { last_hour.worst() } {
         Installing::No => Ok(()),
         Installing::Yes { at } => {
             refused(HealRefusal::Installing, format!("an update is being installed, as of {}.", rfc3339(*at)))

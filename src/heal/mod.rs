@@ -11,6 +11,7 @@ pub mod last_hour;
 pub mod ledger;
 pub mod limits;
 pub mod processes;
+mod proof;
 pub mod request;
 
 pub use limits::Refusal;
@@ -29,6 +30,7 @@ use clock::{Clock, Moment};
 use last_hour::LastHour;
 use ledger::{Ledger, LedgerError};
 use processes::Processes;
+use proof::Proof;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,9 +84,9 @@ impl Healer {
         Policy::read(self.collector.host())
     }
 
-    /// The findings that a decision rests on: no answer is older than a minute, if the Mac gives them.
+    /// What is known of this Mac, at most a minute old if the Mac answers.
     pub fn findings(&self) -> Arc<Findings> {
-        self.collector.findings_to_act_on(self.timeout)
+        self.collector.findings(self.timeout)
     }
 
     /// What to do from time to time: closes what a crash left open, and reads the clocks while a limit depends on them,
@@ -136,8 +138,8 @@ impl Healer {
         let mut work = Work { healer: self, host, actor, clock, ledger, policy: self.policy() };
         let conclusion = match action {
             HealAction::Heal => work.heal(id, request)?,
-            HealAction::RestartMdmclient => work.restart(id, Daemon::Mdmclient, request, asked)?,
-            HealAction::RestartSoftwareupdated => work.restart(id, Daemon::Softwareupdated, request, asked)?,
+            HealAction::RestartMdmclient => work.restart(id, Daemon::Mdmclient, request, asked, None)?,
+            HealAction::RestartSoftwareupdated => work.restart(id, Daemon::Softwareupdated, request, asked, None)?,
         };
         work.finish(id, &conclusion)?;
         Ok((id, conclusion))
@@ -170,7 +172,7 @@ struct Work<'h> {
 impl Work<'_> {
     /// Restarts what is stuck. Each restart is a request of its own on record, with all the limits of one.
     fn heal(&mut self, id: i64, request: &Request) -> Result<Conclusion, Refusal> {
-        let stuck = match self.stuck(request) {
+        let (stuck, proof) = match self.stuck(request) {
             Ok(stuck) => stuck,
             Err(refusal) => return Ok(refusal.into()),
         };
@@ -180,7 +182,7 @@ impl Work<'_> {
             let reason = format!("heal {id}: {}", request.reason.as_deref().unwrap_or_default());
             let part = Request { action: action.to_owned(), reason: Some(reason), ..request.clone() };
             let (part_id, asked) = self.ledger.open_request(&part, Some(id), &self.clock)?;
-            let conclusion = self.restart(part_id, daemon, &part, asked)?;
+            let conclusion = self.restart(part_id, daemon, &part, asked, Some(&proof))?;
             self.finish(part_id, &conclusion)?;
             whole.outcome = together(whole.outcome, conclusion.outcome);
             whole.next_allowed_at = [whole.next_allowed_at, conclusion.next_allowed_at].into_iter().flatten().min();
@@ -191,29 +193,40 @@ impl Work<'_> {
     }
 
     /// The daemons that are stuck, in the order in which to restart them: a stuck softwareupdated holds mdmclient up.
-    fn stuck(&self, request: &Request) -> Result<Vec<Daemon>, Refusal> {
+    fn stuck(&self, request: &Request) -> Result<(Vec<Daemon>, Arc<Proof>), Refusal> {
         limits::by_policy(HealAction::Heal, request, &self.policy)?;
         if request.force {
             let sentence = "`force` does not work with `heal`; use restart_mdmclient or restart_softwareupdated.";
             return Err(Refusal::new(HealRefusal::ForceNamesNoDaemon, sentence));
         }
-        let findings = self.healer.findings();
+        if let Some(known) = self.healer.collector.findings_at_hand() {
+            limits::by_known(Daemon::Mdmclient, &known).or(limits::by_known(Daemon::Softwareupdated, &known))?;
+        }
+        let proof = Arc::new(Proof::read(&self.healer.collector, self.healer.timeout)?);
         let now = self.now()?;
-        let judge = |daemon| limits::by_evidence(daemon, request, &findings, now);
-        match (judge(Daemon::Softwareupdated), judge(Daemon::Mdmclient)) {
-            (Ok(()), Ok(())) => Ok(vec![Daemon::Softwareupdated, Daemon::Mdmclient]),
-            (Ok(()), Err(_)) => Ok(vec![Daemon::Softwareupdated]),
-            (Err(_), Ok(())) => Ok(vec![Daemon::Mdmclient]),
+        let judge = |daemon| proof.judge(daemon, request, now);
+        let stuck = match (judge(Daemon::Softwareupdated), judge(Daemon::Mdmclient)) {
+            (Ok(()), Ok(())) => vec![Daemon::Softwareupdated, Daemon::Mdmclient],
+            (Ok(()), Err(_)) => vec![Daemon::Softwareupdated],
+            (Err(_), Ok(())) => vec![Daemon::Mdmclient],
             // That one of them is not stuck says nothing of the other.
             (Err(updates), Err(client)) => {
-                Err(if client.code == HealRefusal::NotStuck.into() { updates } else { client })
+                return Err(if client.code == HealRefusal::NotStuck.into() { updates } else { client });
             }
-        }
+        };
+        Ok((stuck, proof))
     }
 
-    /// Restarts a daemon, if all limits agree.
-    fn restart(&mut self, id: i64, daemon: Daemon, request: &Request, asked: Moment) -> Result<Conclusion, Refusal> {
-        let Decision { processes, evidence, last_hour } = match self.decide(daemon, request, asked) {
+    /// Restarts a daemon, if all limits agree. `proof` is what was read for it already.
+    fn restart(
+        &mut self,
+        id: i64,
+        daemon: Daemon,
+        request: &Request,
+        asked: Moment,
+        proof: Option<&Arc<Proof>>,
+    ) -> Result<Conclusion, Refusal> {
+        let Decision { processes, proof, last_hour } = match self.decide(daemon, request, asked, proof) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(refusal.into()),
         };
@@ -233,7 +246,7 @@ impl Work<'_> {
         let still_allowed = || {
             let now = clock.wall().map_err(LedgerError::from)?;
             let since = last_hour.look_again(host, now);
-            evidence.as_deref().map_or(Ok(()), |findings| limits::by_success(daemon, findings, &since))?;
+            proof.map_or(Ok(()), |proof| limits::by_success(daemon, proof.findings(), &since))?;
             limits::by_installation(daemon, request, &since)
         };
         let restart = Restart { host, actor: self.actor, daemon, before: &processes };
@@ -258,21 +271,34 @@ impl Work<'_> {
     }
 
     /// Asks the limits, the cheap ones first.
-    fn decide(&self, daemon: Daemon, request: &Request, asked: Moment) -> Result<Decision, Refusal> {
+    fn decide(
+        &self,
+        daemon: Daemon,
+        request: &Request,
+        asked: Moment,
+        proof: Option<&Arc<Proof>>,
+    ) -> Result<Decision, Refusal> {
         let (action, host) = (HealAction::of(daemon), self.host);
         limits::by_policy(action, request, &self.policy)?;
         limits::by_time(action, &self.policy, self.ledger.last_begun(action.word())?, asked)?;
-        let evidence = (!request.force).then(|| self.healer.findings());
-        if let Some(findings) = &evidence {
-            limits::by_evidence(daemon, request, findings, self.now()?)?;
+        let proof = match proof {
+            _ if request.force => None,
+            Some(proof) => Some(proof.clone()),
+            None => {
+                self.healer.collector.findings_at_hand().map_or(Ok(()), |known| limits::by_known(daemon, &known))?;
+                Some(Arc::new(Proof::read(&self.healer.collector, self.healer.timeout)?))
+            }
+        };
+        if let Some(proof) = &proof {
+            proof.judge(daemon, request, self.now()?)?;
         }
         let last_hour = LastHour::look(host, self.now()?);
-        if let Some(findings) = &evidence {
-            limits::by_success(daemon, findings, &last_hour)?;
+        if let Some(proof) = &proof {
+            limits::by_success(daemon, proof.findings(), &last_hour)?;
         }
         limits::by_installation(daemon, request, &last_hour)?;
         let processes = Processes::find(host, daemon).map_err(|error| Refusal::from_host(&error))?;
-        Ok(Decision { processes, evidence, last_hour })
+        Ok(Decision { processes, proof, last_hour })
     }
 }
 
@@ -280,7 +306,7 @@ impl Work<'_> {
 struct Decision {
     processes: Processes,
     /// `None` with force.
-    evidence: Option<Arc<Findings>>,
+    proof: Option<Arc<Proof>>,
     last_hour: LastHour,
 }
 

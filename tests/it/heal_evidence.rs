@@ -1,6 +1,7 @@
 //! What a restart rests on: proof that cannot be forged, read again for the act, and no installation under way.
 
-use crate::support::heal_mac::{HealMac, mdmclient, progress};
+use crate::support::NOT_ENROLLED;
+use crate::support::heal_mac::{HealMac, mdmclient, progress, without_user};
 use mdm_health::facts::record::{self, Entry};
 use mdm_health::heal::Request;
 use std::fs;
@@ -70,6 +71,51 @@ fn a_server_that_refuses_has_nothing_restarted_but_by_force() {
     assert_eq!(mac.acts(), [""; 0]);
     assert_eq!(forced(&mac), Ok(3));
     assert_eq!(mac.acts(), [KICKSTART]);
+}
+
+/// What the tables show may be a minute old; what a restart rests on is read for it.
+#[test]
+fn the_evidence_is_read_again_for_the_act() {
+    for action in ["restart_mdmclient", "restart_softwareupdated", "heal"] {
+        let mac = stuck();
+        let collector = mac.collector(Box::new(mac.live()));
+        let known = collector.findings(Duration::from_secs(60));
+        assert_eq!((known.verdict.client_stuck, known.verdict.software_updates_stuck), (Some(true), Some(true)));
+        mac.set("profiles", NOT_ENROLLED);
+        let healer = mac.healer(&collector, Duration::from_secs(60));
+        let refusal = healer.request(&Request::new(action, None)).expect_err("refused");
+        assert_eq!(refusal.code.word(), "not_stuck", "{action}");
+        assert_eq!(mac.acts(), [""; 0], "{action}");
+    }
+}
+
+/// In the text styles, and in a line of ndjson that has lost it, nobody knows which user wrote a record.
+#[test]
+fn a_record_without_a_user_proves_nothing_for_a_restart() {
+    let mac = stuck();
+    let records = stuck_and(&[]);
+    let (success, command) = (&records[0], &records[1]);
+    let all: Vec<String> = records.iter().map(|record| without_user(record)).collect();
+    let (of_success, of_command) =
+        (vec![without_user(success), command.clone()], vec![success.clone(), without_user(command)]);
+    for unattributed in [of_command, of_success, all] {
+        mac.say(&unattributed);
+        assert_eq!(mac.collector(Box::new(mac.live())).findings(Duration::from_secs(60)).verdict.state.word(), "stuck");
+        for action in ["restart_mdmclient", "restart_softwareupdated", "heal"] {
+            assert_eq!(ask(&mac, action, false), Err("evidence_unknown"), "{action}");
+        }
+        let detail = entries(&mac).pop().expect("a row").detail;
+        assert!(detail.contains("do not name the user who wrote them"), "{detail}");
+        assert_eq!(mac.acts(), [""; 0]);
+    }
+    // That the server accepts requests needs no proof to leave the client alone.
+    mac.say(&stuck_and(&[without_user(&self::success("17:59:40"))]));
+    assert_eq!(restart(&mac), Err("not_stuck"));
+    // An installation that anybody may have made up does not block a forced restart.
+    mac.say(&stuck_and(&[without_user(&progress("17:55:00", "start", "APPLYING"))]));
+    assert_eq!(restart(&mac), Err("evidence_unknown"));
+    assert_eq!(mac.acts(), [""; 0]);
+    assert!(forced(&mac).is_ok());
 }
 
 #[test]

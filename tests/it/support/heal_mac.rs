@@ -182,6 +182,13 @@ pub fn mdmclient(time: &str, message: &str) -> String {
     record(time, "/usr/libexec/mdmclient", "com.apple.ManagedClient", message)
 }
 
+/// The same record without the user who wrote it.
+pub fn without_user(record: &str) -> String {
+    let mut record: serde_json::Value = serde_json::from_str(record).expect("a record");
+    record.as_object_mut().and_then(|record| record.remove("userID")).expect("a user");
+    record.to_string()
+}
+
 /// A progress line of softwareupdated on the day of `NOW`.
 pub fn progress(time: &str, kind: &str, phase: &str) -> String {
     record(
