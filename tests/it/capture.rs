@@ -1,4 +1,4 @@
-//! `capture`: what it holds, and that a capture says what the Mac itself says.
+//! `capture`: what it writes, and that a capture gives the same rows as the Mac itself.
 
 use crate::support;
 use crate::support::captured::Captured;
@@ -14,13 +14,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Output;
 
-/// The columns of `mdm_health_status` on which a live Mac and its capture agree. How long reading took is no matter of
-/// the Mac; the policy is read of a live one alone; and a live Mac's zone is known for all times, a capture's for its own.
+/// The columns of `mdm_health_status` on which a live Mac and its capture agree. Durations differ, the policy is read on
+/// a live Mac only, and a live Mac's zone is known for every date, a capture's only for its own.
 const STATUS: &str = "SELECT source, state, reason, CASE source WHEN 'time_zone' THEN NULL ELSE detail END AS detail, \
      last_ok_at, last_error_at, covers_from, covers_to, records_read, events_kept, lines_skipped, lines_not_understood, \
      version FROM mdm_health_status WHERE source <> 'heal_policy'";
 
-/// A query for each table, with its hidden columns.
+/// A query for each table that names its hidden columns too.
 fn queries() -> Vec<String> {
     let query = |table: &tables::TableDefinition| {
         let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
@@ -36,7 +36,7 @@ fn stdout(output: &Output) -> &str {
 }
 
 #[test]
-fn a_capture_says_byte_for_byte_what_the_mac_itself_says() {
+fn a_capture_gives_the_same_rows_as_the_mac_itself() {
     let folder = tempfile::tempdir().unwrap();
     for (name, zone) in [
         ("user-channel-beside-device", "PST8"),
@@ -64,7 +64,7 @@ fn a_capture_says_byte_for_byte_what_the_mac_itself_says() {
 }
 
 #[test]
-fn what_was_restarted_goes_along_and_is_not_acted_on() {
+fn a_capture_holds_the_restarts_and_cannot_cause_one() {
     let mac = HealMac::stuck();
     let run = |arguments: &[&str]| mac.program(arguments).output().unwrap();
     stdout(&run(&["heal"]));
@@ -91,7 +91,7 @@ fn what_was_restarted_goes_along_and_is_not_acted_on() {
 }
 
 #[test]
-fn a_mac_without_a_declaration_is_told_from_a_capture_that_lacks_the_file() {
+fn no_declaration_on_the_mac_differs_from_a_file_missing_in_the_capture() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     let (capture, _) = mac.capture(folder.path(), "capture", &[]);
@@ -106,7 +106,7 @@ fn a_mac_without_a_declaration_is_told_from_a_capture_that_lacks_the_file() {
 }
 
 #[test]
-fn what_could_not_be_read_is_named_and_is_no_empty_piece() {
+fn what_cannot_be_read_is_listed_and_leaves_no_empty_file() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     mac.mac.behaves("/usr/bin/log", "denied").fails("/usr/bin/security", 36, "security: locked");
@@ -135,7 +135,7 @@ fn what_could_not_be_read_is_named_and_is_no_empty_piece() {
 }
 
 #[test]
-fn only_its_owner_can_look_into_it() {
+fn only_the_owner_can_read_a_capture() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     let (capture, _) = mac.capture(folder.path(), "capture", &[]);
@@ -154,7 +154,7 @@ fn only_its_owner_can_look_into_it() {
 }
 
 #[test]
-fn nothing_is_overwritten() {
+fn capture_overwrites_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     let elsewhere = folder.path().join("elsewhere");
@@ -175,7 +175,7 @@ fn nothing_is_overwritten() {
 }
 
 #[test]
-fn the_log_is_asked_for_as_many_hours_as_were_given_and_up_to_now() {
+fn capture_reads_the_log_of_the_given_hours_up_to_now() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     mac.capture(folder.path(), "day", &[]);
@@ -188,7 +188,7 @@ fn the_log_is_asked_for_as_many_hours_as_were_given_and_up_to_now() {
 }
 
 #[test]
-fn a_capture_of_a_capture_is_the_same() {
+fn a_capture_of_a_capture_gives_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("updates/enforcement-past-due"), "CET-1");
     let (first, _) = mac.capture(folder.path(), "first.tar.gz", &[]);
@@ -197,13 +197,13 @@ fn a_capture_of_a_capture_is_the_same() {
     for query in queries() {
         let (one, other) =
             (mac.recorded(&first, &["query", &query, "--json"]), mac.recorded(&second, &["query", &query, "--json"]));
-        // The first folder's name stands in no row of a capture that has everything.
+        // A complete capture's rows do not contain the name of its folder.
         assert_eq!(stdout(&one), stdout(&other), "{query}");
     }
 }
 
 #[test]
-fn an_archive_of_a_folder_with_a_long_name_says_the_same() {
+fn an_archive_of_a_folder_with_a_long_name_gives_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     let (capture, _) = mac.capture(folder.path(), "capture", &[]);
@@ -221,7 +221,7 @@ fn an_archive_of_a_folder_with_a_long_name_says_the_same() {
 }
 
 #[test]
-fn an_archive_that_is_no_capture_is_named() {
+fn an_archive_that_is_not_a_capture_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     let (packed, _) = mac.capture(folder.path(), "capture.tar.gz", &[]);
@@ -241,7 +241,7 @@ fn an_archive_that_is_no_capture_is_named() {
 }
 
 #[test]
-fn a_damaged_archive_is_refused_or_read_as_far_as_it_goes() {
+fn a_damaged_archive_is_refused_or_read_up_to_the_damage() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     let (packed, _) = mac.capture(folder.path(), "capture.tar.gz", &[]);
@@ -264,7 +264,7 @@ fn a_damaged_archive_is_refused_or_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn a_capture_that_is_broken_off_leaves_nothing_behind() {
+fn an_interrupted_capture_leaves_no_files() {
     for signal in [Signal::INT, Signal::TERM] {
         let folder = tempfile::tempdir().unwrap();
         let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
@@ -281,7 +281,7 @@ fn a_capture_that_is_broken_off_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_leads_out_of_an_archive_is_never_written_or_read() {
+fn paths_and_links_that_leave_an_archive_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.tar.gz");
     let mut archive =

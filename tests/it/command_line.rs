@@ -1,4 +1,4 @@
-//! The program as a person starts it.
+//! The program's command line: arguments, output formats, exit codes and errors.
 
 use crate::support;
 use crate::support::fake_mac::FakeMac;
@@ -26,7 +26,7 @@ fn stderr(output: &Output) -> &str {
 }
 
 #[test]
-fn diagnose_prints_the_outputs_of_mdm_watchdog_line_by_line() {
+fn diagnose_prints_the_eight_outputs_of_mdm_watchdog() {
     let capture = fixture("update-command-never-answered");
     let lines = "MDMEnrolled: true\nMDMIdentityError: unknown\nMDMClientStuck: true\nMDMSoftwareUpdatesStuck: true\n\
                  MDMClientRestarted: unknown\nSoftwareUpdateDaemonRestarted: unknown\nLastMDMKickstart: unknown\n\
@@ -38,7 +38,7 @@ fn diagnose_prints_the_outputs_of_mdm_watchdog_line_by_line() {
 }
 
 #[test]
-fn diagnose_as_json_says_why_and_has_null_for_what_is_unknown() {
+fn diagnose_json_gives_the_reason_and_null_for_unknown() {
     let output = on(&fixture("update-command-never-answered"), &["diagnose", "--json"]);
     assert_eq!(stdout(&output).lines().count(), 1);
     let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -61,13 +61,13 @@ fn diagnose_as_json_says_why_and_has_null_for_what_is_unknown() {
 }
 
 #[test]
-fn diagnose_says_unknown_where_the_evidence_does_not_say() {
+fn diagnose_prints_unknown_without_evidence() {
     let output = on(Mac::at("2026-11-23T18:00:00Z").without_log().folder().path(), &["-diagnose"]);
     assert!(stdout(&output).contains("MDMClientStuck: unknown\n"), "{}", stdout(&output));
 }
 
 #[test]
-fn diagnose_tells_the_systems_log_as_well_whether_there_is_one_or_not() {
+fn diagnose_with_syslog_works_with_and_without_a_system_log() {
     let _log = support::system_log(false);
     let folder = Mac::at("2026-11-23T18:00:00Z").folder();
     let (with, without) = (on(folder.path(), &["diagnose", "--syslog"]), on(folder.path(), &["diagnose"]));
@@ -75,7 +75,7 @@ fn diagnose_tells_the_systems_log_as_well_whether_there_is_one_or_not() {
 }
 
 #[test]
-fn json_has_numbers_texts_and_null() {
+fn query_json_has_numbers_strings_and_null() {
     let sql = "SELECT state, mdm_client_stuck, usual_gap_seconds FROM mdm_watchdog";
     let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--json"]);
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -83,7 +83,7 @@ fn json_has_numbers_texts_and_null() {
 }
 
 #[test]
-fn a_hidden_column_is_there_only_when_it_is_named() {
+fn a_hidden_column_is_shown_only_when_it_is_named() {
     let columns = |sql: &str| {
         let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--csv"]);
         stdout(&output).lines().next().unwrap().to_owned()
@@ -93,7 +93,7 @@ fn a_hidden_column_is_there_only_when_it_is_named() {
 }
 
 #[test]
-fn tables_can_be_joined_and_see_the_same_evidence() {
+fn joined_tables_use_the_same_evidence() {
     let sql = "SELECT w.state, COUNT(*) AS commands FROM mdm_watchdog w JOIN mdm_commands_recent c \
                ON c.received_at <= w.last_success_at GROUP BY w.state";
     let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--csv"]);
@@ -108,7 +108,7 @@ fn a_read_only_table_refuses_a_write() {
 }
 
 #[test]
-fn a_wrong_query_is_answered_with_a_sentence() {
+fn a_wrong_query_fails_with_a_message() {
     let output = on(&fixture("quiet-healthy-day"), &["query", "SELECT a FROM nowhere"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
     assert!(stderr(&output).contains("no such table: nowhere"), "{}", stderr(&output));
@@ -116,7 +116,7 @@ fn a_wrong_query_is_answered_with_a_sentence() {
 }
 
 #[test]
-fn off_a_mac_without_a_source_a_sentence_says_what_to_pass() {
+fn without_a_source_a_machine_that_is_not_a_mac_says_what_to_pass() {
     let empty = tempfile::tempdir().unwrap();
     let output = run(&["diagnose", "--root", empty.path().to_str().unwrap()]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
@@ -124,7 +124,7 @@ fn off_a_mac_without_a_source_a_sentence_says_what_to_pass() {
 }
 
 #[test]
-fn a_blank_source_is_neither_this_mac_nor_a_file() {
+fn a_blank_source_is_refused() {
     let mac = FakeMac::new();
     let output = run(&["diagnose", "--source", "", "--root", mac.root().to_str().unwrap()]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
@@ -132,7 +132,7 @@ fn a_blank_source_is_neither_this_mac_nor_a_file() {
 }
 
 #[test]
-fn on_a_mac_the_source_is_the_mac() {
+fn on_a_mac_the_default_source_is_the_mac() {
     let mac = FakeMac::new();
     mac.command("/usr/bin/profiles", support::NOT_ENROLLED);
     let output = run(&["diagnose", "--root", mac.root().to_str().unwrap()]);
@@ -140,7 +140,7 @@ fn on_a_mac_the_source_is_the_mac() {
 }
 
 #[test]
-fn the_first_call_on_a_mac_shows_what_was_said_hours_before() {
+fn the_first_query_on_a_mac_shows_events_from_hours_ago() {
     let mac = FakeMac::new();
     let at = (chrono::Utc::now() - chrono::TimeDelta::hours(5)).format("%Y-%m-%d %H:%M:%S");
     mac.log(&support::ndjson(&format!("{at} <<<<< Received HTTP response (200) [Idle] <<<<<")));
@@ -152,7 +152,7 @@ fn the_first_call_on_a_mac_shows_what_was_said_hours_before() {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
-fn the_mac_may_lie_in_a_folder_named_from_here() {
+fn the_root_may_be_a_relative_path() {
     let mac = FakeMac::new();
     mac.command("/usr/bin/profiles", support::NOT_ENROLLED);
     let mut program = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
@@ -163,7 +163,7 @@ fn the_mac_may_lie_in_a_folder_named_from_here() {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
-fn what_is_broken_off_leaves_nothing_running() {
+fn an_interrupted_command_leaves_no_process_running() {
     for arguments in [&["diagnose"][..], &["query", "SELECT * FROM mdm_watchdog"], &["report", "-"]] {
         let mac = FakeMac::new();
         mac.command("/usr/bin/log", "").behaves("/usr/bin/log", "hang_with_child");
@@ -177,7 +177,7 @@ fn what_is_broken_off_leaves_nothing_running() {
         }
         kill_process(Pid::from_child(&running), Signal::INT).unwrap();
         assert_eq!(running.wait().unwrap().code(), Some(128 + Signal::INT.as_raw()));
-        // A killed child may remain as a zombie of whoever adopted it.
+        // A killed child may stay a zombie until the process that adopted it reaps it.
         let runs = || {
             let state = std::fs::read_to_string(format!("/proc/{}/stat", child().trim())).unwrap_or_default();
             state.rsplit(") ").next().is_some_and(|state| !state.is_empty() && !state.starts_with('Z'))
@@ -191,7 +191,7 @@ fn what_is_broken_off_leaves_nothing_running() {
 }
 
 #[test]
-fn a_source_that_cannot_be_opened_is_named() {
+fn a_source_that_cannot_be_opened_gives_exit_code_2_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("system.logarchive");
     std::fs::create_dir(&archive).unwrap();
@@ -216,7 +216,7 @@ fn a_source_that_cannot_be_opened_is_named() {
 }
 
 #[test]
-fn a_file_that_is_no_log_gives_unknown_and_a_sentence() {
+fn a_file_that_is_not_a_log_gives_unknown_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes.txt");
     for (content, reason) in
@@ -232,14 +232,14 @@ fn a_file_that_is_no_log_gives_unknown_and_a_sentence() {
 }
 
 #[test]
-fn a_log_file_says_that_it_tells_nothing_of_the_enrollment() {
+fn a_log_file_alone_leaves_the_enrollment_unknown() {
     let output =
         on(&fixture("quiet-healthy-day").join("log.ndjson"), &["query", "SELECT detail FROM mdm_watchdog", "--csv"]);
     assert!(stdout(&output).contains("says nothing of commands/profiles-status.out"), "{}", stdout(&output));
 }
 
 #[test]
-fn now_and_the_offset_can_be_given() {
+fn the_time_and_the_utc_offset_can_be_set() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("compact.log");
     std::fs::write(&log, "2026-11-23 11:45:00.250 Df mdmclient[300:6c0d] [com.apple.ManagedClient:HTTPUtil] >>>>> Sending HTTP request (PUT) [Idle] >>>>>\n").unwrap();
@@ -253,7 +253,7 @@ fn now_and_the_offset_can_be_given() {
 }
 
 #[test]
-fn what_a_terminal_or_a_spreadsheet_would_obey_comes_out_harmless() {
+fn control_characters_and_formulas_are_escaped_in_csv_and_tables() {
     let hung =
         "2026-11-23 16:29:00 Processing server request: =cmd()\u{1b}[31m\u{7}\u{202e} for: <Device> (+1) PowerNap: no";
     let mac = Mac::at("2026-11-23T18:00:00Z").said(hung);
@@ -267,7 +267,7 @@ fn what_a_terminal_or_a_spreadsheet_would_obey_comes_out_harmless() {
 }
 
 #[test]
-fn what_a_terminal_would_obey_is_escaped_in_json_too() {
+fn control_characters_are_escaped_in_json() {
     let sql = "SELECT char(155, 127, 8238, 27) || char(10) AS said";
     let output = on(&fixture("quiet-healthy-day"), &["query", sql, "--json"]);
     assert_eq!(stdout(&output), "[\n  {\"said\":\"\\u009b\\u007f\\u202e\\u001b\\n\"}\n]\n");
@@ -277,9 +277,9 @@ fn what_a_terminal_would_obey_is_escaped_in_json_too() {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
-fn an_output_that_cannot_be_written_is_no_success() {
+fn a_full_disk_for_standard_output_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    // Files of this shell and of what it starts may hold nothing, as on a disk that is full.
+    // Files of this shell and its children cannot grow, as on a full disk.
     let full = "trap '' XFSZ; ulimit -f 0; exec \"$0\" tables > \"$1\"";
     let output = Command::new("/bin/sh")
         .args(["-c", full, env!("CARGO_BIN_EXE_mdm-health")])
@@ -291,7 +291,7 @@ fn an_output_that_cannot_be_written_is_no_success() {
 }
 
 #[test]
-fn help_and_version_are_answers() {
+fn help_and_version_work_in_every_spelling() {
     for flag in ["help", "-help", "--help", "-h"] {
         let output = run(&[flag]);
         assert_eq!(output.status.code(), Some(0), "{flag}");

@@ -1,4 +1,4 @@
-//! Enrollment and identity from captures to rows: what each story leaves in the tables.
+//! Enrollment and identity: the rows that each kind of Mac gives.
 
 use crate::support;
 use crate::support::keychain::{ACME_IN_HARDWARE, Keychain, MANAGED, PKCS12, profiles_list, scep};
@@ -15,7 +15,7 @@ fn keychain() -> Keychain {
 }
 
 /// A Mac with that keychain, enrolled by Automated Device Enrollment, whose profile asks a SCEP server for "Mac 42". Its
-/// log is silent.
+/// log holds nothing from mdmclient.
 fn mac(keychain: &Keychain) -> Mac {
     Mac::at(NOW)
         .command("management-status", MANAGED)
@@ -33,7 +33,7 @@ fn shown(row: &Row, columns: &[&str]) -> String {
     columns.iter().map(|column| format!("{column}={}", row.shown(column))).collect::<Vec<_>>().join(" ")
 }
 
-/// The identities and what the watchdog makes of them, a line a row; NULL is `-`.
+/// The identity rows and the watchdog's verdict, one line per row; NULL is `-`.
 fn identity(mac: &Mac) -> String {
     let identities = mac.rows("mdm_identity");
     let mut lines: Vec<String> = (identities.iter())
@@ -46,7 +46,7 @@ fn identity(mac: &Mac) -> String {
     lines.join("\n")
 }
 
-/// The enrollment and what the watchdog makes of it.
+/// The enrollment row and the watchdog's verdict.
 fn enrollment(mac: &Mac) -> String {
     let row = &mac.rows("mdm_enrollment")[0];
     let capture = regex::Regex::new(r"the capture \S+").unwrap();
@@ -61,10 +61,10 @@ fn enrollment(mac: &Mac) -> String {
     .join("\n")
 }
 
-// Which identity, and what became of it.
+// Which identity is the MDM's, and its state.
 
 #[test]
-fn a_valid_identity_is_known_by_the_subject_that_the_profile_asks_for() {
+fn a_valid_identity_is_matched_by_the_subject_in_the_profile() {
     let wifi = valid().identity("Wi-Fi", "Example Wi-Fi", -65..300);
     assert_snapshot!(identity(&mac(&wifi)), @r"
     Mac 42: days_left=300 has_private_key=1 is_mdm_identity=1 matched_by=subject state=valid reason=-
@@ -74,7 +74,7 @@ fn a_valid_identity_is_known_by_the_subject_that_the_profile_asks_for() {
 }
 
 #[test]
-fn the_whole_row_of_an_identity() {
+fn an_identity_row_has_every_column() {
     let row = &mac(&valid()).rows("mdm_identity")[0];
     let of = |column| row.text(column).unwrap();
     assert_eq!(of("subject"), "O=Example, CN=Mac 42");
@@ -88,7 +88,7 @@ fn the_whole_row_of_an_identity() {
 }
 
 #[test]
-fn expired_yesterday() {
+fn an_identity_that_expired_yesterday_is_expired() {
     assert_snapshot!(identity(&mac(&keychain().identity("Mac 42", "Example CA", -366..-1))), @r"
     Mac 42: days_left=-1 has_private_key=1 is_mdm_identity=1 matched_by=subject state=expired reason=-
     state=identity_error reason=identity_expired mdm_identity_error=1 mdm_client_stuck=1
@@ -106,7 +106,7 @@ fn an_expired_identity_is_an_error_though_a_lenient_server_answers() {
 }
 
 #[test]
-fn expiring_tomorrow_is_told_but_no_error() {
+fn an_identity_that_expires_tomorrow_is_expiring_and_no_error() {
     assert_snapshot!(identity(&mac(&keychain().identity("Mac 42", "Example CA", -364..1))), @r"
     Mac 42: days_left=1 has_private_key=1 is_mdm_identity=1 matched_by=subject state=expiring reason=-
     state=quiet reason=no_contact mdm_identity_error=0 mdm_client_stuck=1
@@ -114,7 +114,7 @@ fn expiring_tomorrow_is_told_but_no_error() {
 }
 
 #[test]
-fn expiring_begins_thirty_days_before_the_end_and_expired_behind_its_last_second() {
+fn expiring_starts_thirty_days_before_the_end_and_expired_after_the_last_second() {
     let state = |days: std::ops::Range<i64>| {
         mac(&keychain().identity("Mac 42", "CA", days)).rows("mdm_identity")[0].shown("state")
     };
@@ -125,7 +125,7 @@ fn expiring_begins_thirty_days_before_the_end_and_expired_behind_its_last_second
 }
 
 #[test]
-fn not_yet_valid() {
+fn an_identity_that_starts_tomorrow_is_not_yet_valid() {
     assert_snapshot!(identity(&mac(&keychain().identity("Mac 42", "Example CA", 1..366))), @r"
     Mac 42: days_left=366 has_private_key=1 is_mdm_identity=1 matched_by=subject state=not_yet_valid reason=-
     state=identity_error reason=identity_not_yet_valid mdm_identity_error=1 mdm_client_stuck=1
@@ -133,7 +133,7 @@ fn not_yet_valid() {
 }
 
 #[test]
-fn deleted() {
+fn a_deleted_identity_is_missing() {
     assert_snapshot!(identity(&mac(&keychain())), @r"
     -: days_left=- has_private_key=0 is_mdm_identity=1 matched_by=- state=missing reason=-
     state=identity_error reason=identity_missing mdm_identity_error=1 mdm_client_stuck=1
@@ -141,7 +141,7 @@ fn deleted() {
 }
 
 #[test]
-fn without_its_private_key() {
+fn an_identity_without_its_private_key_is_an_error() {
     let keychain = keychain().certificate("Mac 42", "Example CA", -65..300).identity("Wi-Fi", "Other CA", -65..300);
     assert_snapshot!(identity(&mac(&keychain)), @r"
     Mac 42: days_left=300 has_private_key=0 is_mdm_identity=1 matched_by=subject state=no_private_key reason=-
@@ -151,7 +151,7 @@ fn without_its_private_key() {
 }
 
 #[test]
-fn two_candidates_are_ambiguous_which_is_no_error_and_no_proof() {
+fn two_candidates_are_ambiguous_and_the_identity_stays_unknown() {
     let two = keychain().identity("Mac 42", "Example CA", -400..-35).identity("Mac 42", "Example CA", -65..300);
     let two = two.identity("Wi-Fi", "Example Wi-Fi", -65..300);
     assert_snapshot!(identity(&mac(&two)), @r"
@@ -163,7 +163,7 @@ fn two_candidates_are_ambiguous_which_is_no_error_and_no_proof() {
 }
 
 #[test]
-fn of_two_with_the_subject_the_issuer_tells_which() {
+fn two_with_the_same_subject_are_told_apart_by_the_issuer() {
     let two = keychain().identity("Mac 42", "Old CA", -400..-35).identity("Mac 42", "Example CA", -65..300);
     assert_snapshot!(identity(&mac(&two)), @r"
     Mac 42: days_left=300 has_private_key=1 is_mdm_identity=1 matched_by=issuer state=valid reason=-
@@ -173,7 +173,7 @@ fn of_two_with_the_subject_the_issuer_tells_which() {
 }
 
 #[test]
-fn the_only_identity_is_taken_where_the_profile_does_not_say_which() {
+fn the_only_identity_is_used_where_the_profile_names_none() {
     let mac = mac(&keychain().identity("Somebody", "Somewhere", -65..300));
     assert_snapshot!(identity(&mac.command("profiles-list", &profiles_list(PKCS12))), @r"
     Somebody: days_left=300 has_private_key=1 is_mdm_identity=1 matched_by=only_identity state=valid reason=-
@@ -182,7 +182,7 @@ fn the_only_identity_is_taken_where_the_profile_does_not_say_which() {
 }
 
 #[test]
-fn an_identity_with_another_subject_than_the_profile_asks_for_proves_nothing() {
+fn an_identity_with_another_subject_than_the_profile_proves_nothing() {
     assert_snapshot!(identity(&mac(&keychain().identity("Wi-Fi", "Example Wi-Fi", -65..300))), @r"
     Wi-Fi: days_left=300 has_private_key=1 is_mdm_identity=1 matched_by=only_identity state=valid reason=-
     state=quiet reason=no_contact mdm_identity_error=- mdm_client_stuck=1
@@ -190,7 +190,7 @@ fn an_identity_with_another_subject_than_the_profile_asks_for_proves_nothing() {
 }
 
 #[test]
-fn a_subject_with_a_variable_in_it_is_not_looked_for() {
+fn a_subject_with_a_variable_is_not_matched() {
     let mac = mac(&valid()).command("profiles-list", &profiles_list(&scep("%HardwareUUID%")));
     assert_snapshot!(identity(&mac), @r"
     Mac 42: days_left=300 has_private_key=1 is_mdm_identity=1 matched_by=issuer state=valid reason=-
@@ -199,7 +199,7 @@ fn a_subject_with_a_variable_in_it_is_not_looked_for() {
 }
 
 #[test]
-fn a_guess_that_expired_is_outweighed_by_an_answer_since_then() {
+fn a_later_server_response_outweighs_a_guessed_identity_that_expired() {
     let guess = mac(&keychain().identity("Wi-Fi", "Example Wi-Fi", -400..-35));
     let guess = guess.command("profiles-list", &profiles_list(PKCS12));
     assert_snapshot!(identity(&guess), @r"
@@ -213,7 +213,7 @@ fn a_guess_that_expired_is_outweighed_by_an_answer_since_then() {
 }
 
 #[test]
-fn a_missing_identity_is_certain_only_where_the_profile_says_what_to_look_for() {
+fn an_identity_is_missing_only_where_the_profile_names_one() {
     let answered = |mac: Mac| mac.said(ANSWER_20_MINUTES_AGO);
     assert_snapshot!(identity(&answered(mac(&keychain()))), @r"
     -: days_left=- has_private_key=0 is_mdm_identity=1 matched_by=- state=missing reason=-
@@ -237,7 +237,7 @@ fn an_identity_in_the_secure_enclave_is_unknown_and_never_missing() {
 }
 
 #[test]
-fn lists_that_could_not_be_read_make_it_unknown_and_never_missing() {
+fn unreadable_keychain_lists_make_the_identity_unknown_and_never_missing() {
     assert_snapshot!(identity(&mac(&valid()).without("identities")), @r"
     -: days_left=- has_private_key=- is_mdm_identity=- matched_by=- state=unknown reason=identities_unknown
     state=quiet reason=no_contact mdm_identity_error=- mdm_client_stuck=1
@@ -256,7 +256,7 @@ fn lists_that_could_not_be_read_make_it_unknown_and_never_missing() {
 }
 
 #[test]
-fn what_security_holds_against_an_identity_is_told_and_proves_no_health() {
+fn an_error_that_security_reports_is_shown_and_the_identity_is_not_healthy() {
     let keychain = valid();
     let revoked = keychain.identities().replace("\"Mac 42\"", "\"Mac 42\" (CSSMERR_TP_CERT_REVOKED)");
     let mac = mac(&keychain).command("identities", &revoked);
@@ -268,7 +268,7 @@ fn what_security_holds_against_an_identity_is_told_and_proves_no_health() {
 }
 
 #[test]
-fn mdmclients_own_words_count_where_the_keychain_shows_nothing() {
+fn mdmclients_identity_error_counts_where_the_keychain_shows_nothing() {
     assert_snapshot!(identity(&mac(&valid()).said(ANSWER_20_MINUTES_AGO).said(CANNOT_CREATE)), @r"
     Mac 42: days_left=300 has_private_key=1 is_mdm_identity=1 matched_by=subject state=valid reason=-
     state=identity_error reason=identity_not_created mdm_identity_error=1 mdm_client_stuck=0
@@ -282,7 +282,7 @@ fn mdmclients_own_words_count_where_the_keychain_shows_nothing() {
 // How the Mac is enrolled.
 
 #[test]
-fn enrolled_by_automated_device_enrollment() {
+fn automated_device_enrollment_is_recognised() {
     let mac = mac(&valid());
     assert_snapshot!(enrollment(&mac), @r"
     enrolled=1 state=enrolled reason=automated enrolled_via_dep=1 user_approved=1 supervised=1 sources_agree=1
@@ -305,7 +305,7 @@ fn enrolled_by_automated_device_enrollment() {
 }
 
 #[test]
-fn enrolled_by_hand_without_approval() {
+fn enrollment_by_hand_without_user_approval_is_recognised() {
     let managed = MANAGED.replace("IsDEP = 1", "IsDEP = 0").replace("IsUserApproved = 1", "IsUserApproved = 0");
     let managed = managed.replace("DeviceIsSupervised = 1", "DeviceIsSupervised = 0");
     let mac = mac(&valid()).command("profiles-status", BY_HAND).command("management-status", &managed);
@@ -317,7 +317,7 @@ fn enrolled_by_hand_without_approval() {
 }
 
 #[test]
-fn not_enrolled() {
+fn a_mac_that_is_not_enrolled_is_recognised() {
     let unmanaged = "Management status: {\n    EnrolledInDEP = 0;\n    ManagedViaMDM = 0;\n}\n";
     let mac = mac(&keychain().identity("Wi-Fi", "Example Wi-Fi", -65..300))
         .command("profiles-status", NOT_ENROLLED)
@@ -335,7 +335,7 @@ fn not_enrolled() {
 }
 
 #[test]
-fn sources_that_disagree_on_the_enrollment_are_shown_and_not_averaged() {
+fn sources_that_disagree_on_the_enrollment_make_it_unknown_and_are_shown() {
     let unmanaged = MANAGED.replace("ManagedViaMDM = 1", "ManagedViaMDM = 0");
     let mac = mac(&valid()).command("management-status", &unmanaged).said(ANSWER_20_MINUTES_AGO);
     assert_snapshot!(enrollment(&mac), @r"
@@ -351,7 +351,7 @@ fn sources_that_disagree_on_the_enrollment_are_shown_and_not_averaged() {
 }
 
 #[test]
-fn sources_that_disagree_on_something_else_leave_that_open() {
+fn sources_that_disagree_on_another_column_make_that_column_null() {
     let elsewhere =
         MANAGED.replace("mdm.example.com", "old.example.com").replace("IsUserApproved = 1", "IsUserApproved = 0");
     let mac = mac(&valid()).command("management-status", &elsewhere);
@@ -364,7 +364,7 @@ fn sources_that_disagree_on_something_else_leave_that_open() {
 }
 
 #[test]
-fn any_one_source_is_enough_for_a_yes() {
+fn any_one_source_is_enough_to_be_enrolled() {
     let none = mac(&valid()).without("profiles-status").without("management-status").without("profiles-list");
     assert_snapshot!(enrollment(&none), @r"
     enrolled=- state=unknown reason=enrollment_unknown enrolled_via_dep=- user_approved=- supervised=- sources_agree=-
@@ -386,7 +386,7 @@ fn any_one_source_is_enough_for_a_yes() {
 }
 
 #[test]
-fn a_list_without_the_mdms_profile_is_no_proof_by_itself_but_speaks_against_a_yes() {
+fn a_profile_list_without_an_mdm_profile_proves_nothing_alone_but_contradicts_enrolled() {
     let list = profiles_list(&scep("Mac 42")).replace(">com.apple.mdm<", ">com.apple.other<");
     let alone = mac(&valid()).command("profiles-list", &list).without("profiles-status").without("management-status");
     assert_snapshot!(enrollment(&alone), @r"
@@ -402,7 +402,7 @@ fn a_list_without_the_mdms_profile_is_no_proof_by_itself_but_speaks_against_a_ye
 }
 
 #[test]
-fn every_source_has_its_row_and_a_failed_one_says_why() {
+fn every_source_has_a_status_row_and_a_failed_one_says_why() {
     let bad = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n";
     let mac = mac(&valid())
         .without("identities")

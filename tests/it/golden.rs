@@ -1,4 +1,4 @@
-//! The rows of every fixture, as a person would see them.
+//! The rows of every fixture, as `query --csv` prints them.
 
 use crate::support::{findings, fixture, tables};
 use mdm_health::cli::shell::{self, Format};

@@ -1,4 +1,4 @@
-//! Restarting a daemon on the fake Mac: what launchd may answer, and what goes on record.
+//! Restarting a daemon on the fake Mac: each answer that launchd may give, and the row that is recorded.
 
 use crate::support::heal_mac::{HealMac, now};
 use chrono::TimeDelta;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const KICKSTART: &str = "launchctl kickstart -k system/com.apple.mdmclient.daemon";
 
-/// Asks for a restart of mdmclient, and gives its row.
+/// Requests a restart of mdmclient and returns its row.
 fn restart(mac: &HealMac) -> Entry {
     ask(mac, "restart_mdmclient").pop().expect("a row")
 }
@@ -46,7 +46,7 @@ fn launchd_restarts_mdmclient() {
 }
 
 #[test]
-fn softwareupdated_takes_four_steps_and_each_is_on_record() {
+fn restarting_softwareupdated_takes_four_commands_and_records_each() {
     let mac = HealMac::stuck();
     let row = ask(&mac, "restart_softwareupdated").pop().expect("a row");
     assert_eq!(what_counts(&row), ("done", Some("kickstart"), Some(301), Some(1301), Some(0)));
@@ -67,7 +67,7 @@ fn softwareupdated_takes_four_steps_and_each_is_on_record() {
 }
 
 #[test]
-fn heal_restarts_both_and_each_restart_is_a_row() {
+fn heal_restarts_both_daemons_and_records_each_in_a_row() {
     let mac = HealMac::stuck();
     let rows = ask(&mac, "heal");
     let told: Vec<_> =
@@ -84,7 +84,7 @@ fn heal_restarts_both_and_each_restart_is_a_row() {
 }
 
 #[test]
-fn where_kickstart_is_refused_the_exact_process_gets_a_signal() {
+fn where_kickstart_is_refused_the_daemons_own_process_gets_a_signal() {
     for (behaviour, code, words) in [
         ("refused", 1, "1: Operation not permitted"),
         ("protected", 150, "150: Operation not permitted while System Integrity Protection is engaged"),
@@ -103,7 +103,7 @@ fn where_kickstart_is_refused_the_exact_process_gets_a_signal() {
 }
 
 #[test]
-fn a_process_that_was_ended_is_restarted_though_launchd_waits_until_it_is_needed() {
+fn a_killed_daemon_counts_as_restarted_though_launchd_starts_it_only_on_demand() {
     let mac = HealMac::stuck();
     mac.set("launchctl", "refused");
     mac.set("kill", "ends");
@@ -113,7 +113,7 @@ fn a_process_that_was_ended_is_restarted_though_launchd_waits_until_it_is_needed
 }
 
 #[test]
-fn a_pid_that_does_not_change_is_no_restart() {
+fn an_unchanged_pid_is_no_restart() {
     let mac = HealMac::stuck();
     mac.set("launchctl", "same");
     let row = restart(&mac);
@@ -122,7 +122,7 @@ fn a_pid_that_does_not_change_is_no_restart() {
     assert_eq!(mac.acts(), [KICKSTART]);
 }
 
-/// It was not restarted, as far as anybody saw; it may end later; and it is not asked again for a day.
+/// It counts as not restarted although it may still end later, and it is not signalled again for a day.
 #[test]
 fn a_daemon_that_ignores_sigterm_was_not_restarted_and_is_left_alone_for_a_day() {
     let mac = HealMac::stuck();
@@ -141,10 +141,10 @@ fn a_daemon_that_ignores_sigterm_was_not_restarted_and_is_left_alone_for_a_day()
     assert_eq!(mac.acts().len(), 2);
 }
 
-/// Any user can start a program that calls itself `/usr/libexec/mdmclient`, and a second daemon of that name is macOS's
-/// own: launchd says which process is the one of the label.
+/// Any user can start a program that calls itself `/usr/libexec/mdmclient`, and macOS has a second daemon of that name:
+/// launchd says which process belongs to the label.
 #[test]
-fn launchd_tells_the_daemon_from_others_of_its_name() {
+fn launchd_identifies_the_daemon_among_processes_of_the_same_name() {
     let mac = HealMac::stuck();
     mac.set("ps", "two");
     mac.set("launchctl", "refused");
@@ -153,7 +153,7 @@ fn launchd_tells_the_daemon_from_others_of_its_name() {
     assert_eq!(mac.acts(), [KICKSTART, "kill -TERM 300"]);
 }
 
-/// The list of processes names what each program calls itself, and a user's program may call itself softwareupdated.
+/// ps shows the name that a program gives itself, and a user's program may call itself softwareupdated.
 #[test]
 fn a_users_program_that_calls_itself_softwareupdated_is_not_taken_for_it() {
     let mac = HealMac::stuck();
@@ -165,7 +165,7 @@ fn a_users_program_that_calls_itself_softwareupdated_is_not_taken_for_it() {
 }
 
 #[test]
-fn where_neither_way_works_that_is_said() {
+fn a_restart_fails_where_kickstart_and_kill_are_both_refused() {
     let mac = HealMac::stuck();
     mac.set("launchctl", "protected");
     mac.set("kill", "refused");
@@ -180,15 +180,15 @@ fn where_neither_way_works_that_is_said() {
 }
 
 #[test]
-fn a_restart_that_cannot_be_seen_is_not_claimed() {
+fn a_restart_that_cannot_be_confirmed_is_unconfirmed() {
     let mac = HealMac::stuck();
     mac.set("print", "blind");
     let row = restart(&mac);
     assert_eq!(what_counts(&row), ("unconfirmed", None, Some(300), None, Some(0)));
     assert!(row.detail.contains("Whether mdmclient was restarted is unknown"), "{}", row.detail);
-    let query = "SELECT mdm_client_restarted IS NULL AS told FROM mdm_watchdog";
+    let query = "SELECT mdm_client_restarted IS NULL AS unknown FROM mdm_watchdog";
     let told = mac.program(&["query", "--csv", query]).output().expect("run").stdout;
-    assert_eq!(String::from_utf8_lossy(&told), "told\n1\n");
+    assert_eq!(String::from_utf8_lossy(&told), "unknown\n1\n");
     let mac = HealMac::stuck();
     mac.set("print", "odd");
     mac.set("ps", "blind");
@@ -198,9 +198,9 @@ fn a_restart_that_cannot_be_seen_is_not_claimed() {
     assert_eq!(mac.acts(), [KICKSTART], "without a look there is no signal");
 }
 
-/// Any other failure of launchctl is no reason for a signal.
+/// Only a refused kickstart leads to a signal, no other failure of launchctl.
 #[test]
-fn a_service_that_launchd_does_not_know_gets_no_signal() {
+fn a_service_unknown_to_launchd_gets_no_signal() {
     let mac = HealMac::stuck();
     mac.set("launchctl", "unknown");
     let row = restart(&mac);
@@ -209,7 +209,7 @@ fn a_service_that_launchd_does_not_know_gets_no_signal() {
 }
 
 #[test]
-fn mdmclient_that_is_not_running_is_started() {
+fn an_mdmclient_that_is_not_running_is_started() {
     let mac = HealMac::stuck();
     mac.set("daemons/com.apple.mdmclient.daemon", "");
     let row = restart(&mac);
@@ -217,7 +217,7 @@ fn mdmclient_that_is_not_running_is_started() {
 }
 
 #[test]
-fn mdmclient_that_is_not_running_has_nothing_to_get_a_signal() {
+fn an_mdmclient_that_is_not_running_gets_no_signal() {
     let mac = HealMac::stuck();
     mac.set("daemons/com.apple.mdmclient.daemon", "");
     mac.set("launchctl", "refused");
@@ -227,10 +227,10 @@ fn mdmclient_that_is_not_running_has_nothing_to_get_a_signal() {
     assert_eq!(mac.acts(), [KICKSTART]);
 }
 
-/// The fake Mac always has a user's agent, an mdmclient run by hand and two programs of similar names; here there is a
-/// second process that fits in everything.
+/// The fake Mac always has a user's agent, an mdmclient run by hand and two programs with similar names; here a second
+/// process matches in every respect.
 #[test]
-fn where_two_processes_fit_none_gets_a_signal() {
+fn where_two_processes_match_neither_gets_a_signal() {
     let mac = HealMac::stuck();
     mac.set("print", "odd");
     mac.set("ps", "two");
@@ -242,7 +242,7 @@ fn where_two_processes_fit_none_gets_a_signal() {
 }
 
 #[test]
-fn where_two_processes_fit_launchd_still_knows_which() {
+fn where_two_processes_match_kickstart_still_restarts_the_right_one() {
     let mac = HealMac::stuck();
     mac.set("print", "odd");
     mac.set("ps", "two");
@@ -251,7 +251,7 @@ fn where_two_processes_fit_launchd_still_knows_which() {
 }
 
 #[test]
-fn launchctl_that_hangs_is_stopped_and_nothing_more_is_done() {
+fn a_launchctl_that_hangs_is_killed_and_nothing_more_is_run() {
     let mac = HealMac::stuck();
     mac.set("launchctl", "hangs");
     let row = restart(&mac);
@@ -261,9 +261,9 @@ fn launchctl_that_hangs_is_stopped_and_nothing_more_is_done() {
     assert_eq!(mac.acts(), [KICKSTART]);
 }
 
-/// Of the machine that runs this test nothing is changed: it is only asked who may.
+/// This changes nothing on the machine that runs the test: it only asks who may act.
 #[test]
-fn on_a_real_mac_only_root_may_act_and_only_now_and_with_its_one_record() {
+fn on_a_real_mac_only_root_may_act_without_now_and_with_the_one_record() {
     let code = |host: Live, state_dir: &str| {
         let error = host.actor().may_act(Path::new(state_dir)).err()?;
         Some(Refusal::from_actor(&error).code.word())

@@ -1,4 +1,4 @@
-//! `mdm-health heal` and `diagnose`: mdm-watchdog's outputs, with the restarts that are on record.
+//! `mdm-health heal` and `diagnose`: mdm-watchdog's outputs, with the recorded restarts.
 
 use crate::support;
 use crate::support::heal_mac::{HealMac, mdmclient};
@@ -10,7 +10,7 @@ fn run(mac: &HealMac, arguments: &[&str]) -> (String, String, Option<i32>) {
     (text(&output.stdout), text(&output.stderr), output.status.code())
 }
 
-/// The eight lines, for a Mac that is stuck in everything.
+/// The eight lines for a Mac on which both daemons are stuck.
 fn stuck(restarted: bool, last: &str) -> String {
     format!(
         "MDMEnrolled: true\nMDMIdentityError: unknown\nMDMClientStuck: true\nMDMSoftwareUpdatesStuck: true\n\
@@ -29,69 +29,72 @@ fn heal_restarts_what_is_stuck_once() {
         assert_eq!(run(&mac, &["diagnose"]), (stuck(false, NEVER), String::new(), Some(0)));
         assert_eq!(run(&mac, &[heal]), (stuck(true, NOW), String::new(), Some(0)), "{heal}");
         assert_eq!(run(&mac, &["diagnose"]).0, stuck(true, NOW), "{heal}");
-        let (told, said, code) = run(&mac, &[heal]);
-        assert_eq!((told, code), (stuck(false, NOW), Some(1)), "{heal}");
-        assert!(said.starts_with("mdm-health: refused: restart_softwareupdated (id 5) refused: too_soon: "), "{said}");
+        let (printed, stderr, code) = run(&mac, &[heal]);
+        assert_eq!((printed, code), (stuck(false, NOW), Some(1)), "{heal}");
+        assert!(
+            stderr.starts_with("mdm-health: refused: restart_softwareupdated (id 5) refused: too_soon: "),
+            "{stderr}"
+        );
         assert_eq!(mac.acts().len(), 5, "{heal}");
     }
 }
 
 #[test]
-fn heal_leaves_a_healthy_mac_alone_and_that_is_no_failure() {
+fn heal_leaves_a_healthy_mac_alone_and_succeeds() {
     let mac = HealMac::new();
     mac.say(&[mdmclient("17:59:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
-    let (told, said, code) = run(&mac, &["heal"]);
+    let (printed, stderr, code) = run(&mac, &["heal"]);
     assert!(
-        told.contains("MDMClientStuck: false\n") && told.contains(&format!("LastMDMKickstart: {NEVER}\n")),
-        "{told}"
+        printed.contains("MDMClientStuck: false\n") && printed.contains(&format!("LastMDMKickstart: {NEVER}\n")),
+        "{printed}"
     );
-    assert_eq!((said.as_str(), code), ("", Some(0)));
+    assert_eq!((stderr.as_str(), code), ("", Some(0)));
     assert_eq!(mac.acts(), Vec::<String>::new());
 }
 
 #[test]
-fn heal_that_cannot_tell_fails() {
+fn heal_without_evidence_fails() {
     let mac = HealMac::stuck();
     mac.set("log", "fails");
-    let (told, said, code) = run(&mac, &["heal"]);
-    assert!(told.contains("MDMClientStuck: unknown\n"), "{told}");
-    assert!(said.starts_with("mdm-health: evidence_unknown: "), "{said}");
+    let (printed, stderr, code) = run(&mac, &["heal"]);
+    assert!(printed.contains("MDMClientStuck: unknown\n"), "{printed}");
+    assert!(stderr.starts_with("mdm-health: evidence_unknown: "), "{stderr}");
     assert_eq!((code, mac.acts().len()), (Some(1), 0));
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_unknown_and_not_never() {
+fn an_unreadable_record_gives_unknown_and_not_never() {
     let mac = HealMac::stuck();
     mac.write("Library/Application Support/mdm-health/heal.db", "damaged");
-    let (told, ..) = run(&mac, &["diagnose"]);
+    let (printed, ..) = run(&mac, &["diagnose"]);
     for line in
         ["MDMClientRestarted: unknown\n", "LastMDMKickstart: unknown\n", "LastSoftwareUpdateDaemonKickstart: unknown\n"]
     {
-        assert!(told.contains(line), "{told}");
+        assert!(printed.contains(line), "{printed}");
     }
-    let (_, said, code) = run(&mac, &["heal"]);
-    assert!(said.starts_with("mdm-health: ledger_damaged: the record of restarts "), "{said}");
+    let (_, stderr, code) = run(&mac, &["heal"]);
+    assert!(stderr.starts_with("mdm-health: ledger_damaged: the record of restarts "), "{stderr}");
     assert_eq!(code, Some(1));
 }
 
 #[test]
-fn insert_and_select_in_one_call_show_what_came_of_it() {
+fn a_select_after_an_insert_in_the_same_query_shows_the_result() {
     let mac = HealMac::stuck();
     let sql = "INSERT INTO mdm_heal(action, reason) VALUES ('restart_mdmclient', 'ticket 42; \"quoted\" ''é'''); \
                SELECT id, action, reason, force, dry_run, outcome, method, pid_before, pid_after, exit_code FROM mdm_heal";
-    let (told, said, code) = run(&mac, &["query", "--csv", sql]);
-    assert_eq!((said.as_str(), code), ("", Some(0)));
+    let (printed, stderr, code) = run(&mac, &["query", "--csv", sql]);
+    assert_eq!((stderr.as_str(), code), ("", Some(0)));
     assert_eq!(
-        told,
+        printed,
         "id,action,reason,force,dry_run,outcome,method,pid_before,pid_after,exit_code\n\
          1,restart_mdmclient,\"ticket 42; \"\"quoted\"\" 'é'\",0,0,done,kickstart,300,1300,0\n"
     );
     let watchdog = "SELECT mdm_client_restarted, software_update_daemon_restarted, last_mdm_kickstart, \
                     last_software_update_daemon_kickstart FROM mdm_watchdog";
-    let (told, ..) = run(&mac, &["query", "--json", watchdog]);
-    let told: serde_json::Value = serde_json::from_str(&told).expect("json");
+    let (printed, ..) = run(&mac, &["query", "--json", watchdog]);
+    let printed: serde_json::Value = serde_json::from_str(&printed).expect("json");
     assert_eq!(
-        told[0],
+        printed[0],
         serde_json::json!({
             "mdm_client_restarted": 1,
             "software_update_daemon_restarted": 0,
@@ -102,7 +105,7 @@ fn insert_and_select_in_one_call_show_what_came_of_it() {
 }
 
 #[test]
-fn the_watchdogs_columns_are_of_the_last_heal_that_could_have_restarted_the_daemon() {
+fn the_restarted_columns_are_about_the_last_heal_that_could_restart_the_daemon() {
     let mac = HealMac::stuck();
     let columns = || {
         let sql = "SELECT mdm_client_restarted, software_update_daemon_restarted FROM mdm_watchdog";
@@ -120,7 +123,7 @@ fn the_watchdogs_columns_are_of_the_last_heal_that_could_have_restarted_the_daem
     assert_eq!(insert("restart_mdmclient", 0), "0,0");
 }
 
-/// The policy in which the automatic heal is on, and that with those other settings.
+/// Writes a policy with automatic heal on and these other settings.
 fn automatic(mac: &HealMac, settings: &str) {
     let policy = format!(
         "<?xml version=\"1.0\"?><plist version=\"1.0\"><dict><key>AutomaticHealMinutes</key><integer>95</integer>\
@@ -130,7 +133,7 @@ fn automatic(mac: &HealMac, settings: &str) {
 }
 
 #[test]
-fn the_automatic_heal_only_diagnoses_without_a_policy() {
+fn automatic_heal_only_diagnoses_without_a_policy() {
     let mac = HealMac::stuck();
     assert_eq!(run(&mac, &["heal", "--automatic"]), (stuck(false, NEVER), String::new(), Some(0)));
     automatic(&mac, "<key>Enabled</key><false/>");
@@ -140,34 +143,34 @@ fn the_automatic_heal_only_diagnoses_without_a_policy() {
 }
 
 #[test]
-fn the_automatic_heal_restarts_what_is_stuck_where_the_policy_says_so() {
+fn automatic_heal_restarts_what_is_stuck_where_the_policy_allows_it() {
     let mac = HealMac::stuck();
     automatic(&mac, "");
     assert_eq!(run(&mac, &["heal", "--automatic"]), (stuck(true, NOW), String::new(), Some(0)));
     let reasons = "SELECT reason FROM mdm_heal WHERE action = 'heal'";
     assert_eq!(run(&mac, &["query", "--csv", reasons]).0, "reason\nautomatic heal\n");
-    let (told, said, code) = run(&mac, &["heal", "--automatic"]);
-    assert_eq!((told, code), (stuck(false, NOW), Some(1)));
-    assert!(said.contains("too_soon"), "{said}");
+    let (printed, stderr, code) = run(&mac, &["heal", "--automatic"]);
+    assert_eq!((printed, code), (stuck(false, NOW), Some(1)));
+    assert!(stderr.contains("too_soon"), "{stderr}");
     assert_eq!(mac.acts().len(), 5);
 }
 
 #[test]
-fn the_automatic_heal_wants_more_than_a_silence() {
+fn automatic_heal_does_not_act_on_silence_alone() {
     let mac = HealMac::new();
     automatic(&mac, "");
     mac.say(&[mdmclient("15:10:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
-    let (told, said, code) = run(&mac, &["heal", "--automatic"]);
-    assert!(told.contains("MDMClientStuck: true\n"), "{told}");
-    assert_eq!((said.as_str(), code), ("", Some(0)));
+    let (printed, stderr, code) = run(&mac, &["heal", "--automatic"]);
+    assert!(printed.contains("MDMClientStuck: true\n"), "{printed}");
+    assert_eq!((stderr.as_str(), code), ("", Some(0)));
     assert_eq!(mac.acts(), Vec::<String>::new());
 }
 
 #[test]
-fn heal_as_json_has_the_times_of_what_it_restarted() {
+fn heal_json_has_the_times_of_the_restarts() {
     let mac = HealMac::stuck();
-    let (told, said, code) = run(&mac, &["heal", "--json"]);
-    let object: serde_json::Value = serde_json::from_str(&told).expect("json");
+    let (printed, stderr, code) = run(&mac, &["heal", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&printed).expect("json");
     for (name, value) in [
         ("MDMClientRestarted", serde_json::json!(true)),
         ("SoftwareUpdateDaemonRestarted", serde_json::json!(true)),
@@ -177,5 +180,5 @@ fn heal_as_json_has_the_times_of_what_it_restarted() {
     ] {
         assert_eq!(object[name], value, "{name}");
     }
-    assert_eq!((said.as_str(), code), ("", Some(0)));
+    assert_eq!((stderr.as_str(), code), ("", Some(0)));
 }

@@ -1,4 +1,4 @@
-//! Heal under fire: killed at any point, and asked by many at once.
+//! Heal killed at any point, and requested by many at once.
 
 use crate::support::heal_mac::HealMac;
 use mdm_health::facts::record::{self, Entry};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const LABELS: [&str; 2] = ["com.apple.mdmclient.daemon", "com.apple.softwareupdated"];
 
-/// How many runs are killed, in as many threads as a small machine has cores.
+/// How many runs are killed, and in how many threads.
 const KILLS: u32 = 200;
 const THREADS: u32 = 2;
 
@@ -29,26 +29,26 @@ fn entries(mac: &HealMac) -> Vec<Entry> {
     record::entries(&mac.live(), &mac.state_dir()).expect("a record that opens")
 }
 
-/// A Mac whose commands take a moment.
+/// A Mac whose commands each take 10 ms.
 fn slow() -> HealMac {
     let mac = HealMac::stuck();
     mac.set("delay", "0.01");
     mac
 }
 
-/// A number that looks random, for the given one.
+/// A repeatable random number.
 fn scatter(number: u32) -> u32 {
     let mut state = u64::from(number).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     state ^= state >> 29;
     (state.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as u32
 }
 
-/// Kills a request after a part of `whole`, makes another one, and checks what must hold whatever the moment was.
-/// Gives the Mac and how far the first request had come.
+/// Kills a request after a part of `whole`, makes another one, and checks what must hold at whichever point it was
+/// killed. Returns the Mac and how far the first request got.
 fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
     let mac = slow();
     let mut first = start(&mac, action, "first");
-    // Evenly over the run and a little beyond it, and each a little off.
+    // Spread evenly over the run and slightly beyond, with some jitter.
     thread::sleep(whole * (number * 1000 + scatter(number) % 1000) / (KILLS * 900));
     first.kill().expect("killed");
     let answer = first.wait_with_output().expect("ended");
@@ -66,7 +66,7 @@ fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
     }
     let mut asked = 1;
     let mut second = run(&mac, action, "second");
-    // The copy of a killed process that was about to become a command still held the lock.
+    // Between fork and exec a child of the killed process can still hold the lock.
     while String::from_utf8_lossy(&second.stderr).contains("busy: ") && asked < 10 {
         second = run(&mac, action, "second");
         asked += 1;
@@ -82,7 +82,7 @@ fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
     let rows = after.iter().filter(|row| row.reason.as_deref() == Some("second")).count();
     assert_eq!(rows, asked, "{number}: {after:?}");
     assert!(after.iter().all(|row| row.outcome.word() != "running"), "{number}: {after:?}");
-    // Each restart is on record, before it is begun; and one that was begun is not done again.
+    // Each restart is recorded before it begins, and one that began is not repeated.
     let begun =
         |row: &&Entry| row.action.starts_with("restart_") && ["done", "interrupted"].contains(&row.outcome.word());
     if second.status.success() && action != "heal" {
@@ -93,7 +93,7 @@ fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
 }
 
 #[test]
-fn killed_at_any_point_there_is_never_a_second_restart_nor_a_lost_row() {
+fn killed_at_any_point_heal_never_restarts_twice_and_loses_no_row() {
     for action in ["restart_mdmclient", "heal"] {
         let measure = |_| {
             let (mac, start) = (slow(), Instant::now());
@@ -117,7 +117,7 @@ fn killed_at_any_point_there_is_never_a_second_restart_nor_a_lost_row() {
                 *stages.entry(stage).or_default() += 1;
             }
         });
-        // Looked at last: the commands of a killed run go on by themselves.
+        // Checked last: the commands of a killed run continue on their own.
         for mac in &macs {
             for label in LABELS {
                 assert!(mac.restarts(label) <= 1, "{:?}", mac.acts());
@@ -128,7 +128,7 @@ fn killed_at_any_point_there_is_never_a_second_restart_nor_a_lost_row() {
     }
 }
 
-/// One row each; one of them restarted it.
+/// One row for each request; exactly one restarted the daemon.
 fn one_restart_among(mac: &HealMac, asked: usize, answers: &[bool]) {
     assert_eq!((answers.len(), answers.iter().filter(|answer| **answer).count()), (asked, 1));
     let rows = entries(mac);
@@ -143,7 +143,7 @@ fn one_restart_among(mac: &HealMac, asked: usize, answers: &[bool]) {
 }
 
 #[test]
-fn of_sixteen_processes_at_once_one_restarts() {
+fn of_sixteen_processes_at_once_only_one_restarts() {
     let mac = slow();
     let programs: Vec<Child> = (0..16).map(|number| start(&mac, "restart_mdmclient", &number.to_string())).collect();
     let answers: Vec<bool> =
@@ -152,7 +152,7 @@ fn of_sixteen_processes_at_once_one_restarts() {
 }
 
 #[test]
-fn of_sixteen_threads_at_once_one_restarts() {
+fn of_sixteen_threads_at_once_only_one_restarts() {
     let mac = slow();
     let healer = mac.healer(&mac.collector(Box::new(mac.live())), Duration::from_secs(60));
     let together = Barrier::new(16);
@@ -167,7 +167,7 @@ fn of_sixteen_threads_at_once_one_restarts() {
     one_restart_among(&mac, 16, &answers);
 }
 
-/// A record that a killed run left behind in the middle of a restart: the next request closes it, and it counts.
+/// A run was killed during a restart and left its row open: the next request closes it, and it counts.
 #[test]
 fn an_interrupted_restart_counts_against_the_limit() {
     let mac = HealMac::stuck();
@@ -178,15 +178,15 @@ fn an_interrupted_restart_counts_against_the_limit() {
     }
     first.kill().and_then(|()| first.wait()).expect("killed");
     mac.set("launchctl", "works");
-    let query = "SELECT mdm_client_restarted IS NULL AS told FROM mdm_watchdog";
-    let told = mac.program(&["query", "--csv", query]).output().expect("run").stdout;
-    assert_eq!(String::from_utf8_lossy(&told), "told\n1\n", "whether it worked cannot be told");
+    let query = "SELECT mdm_client_restarted IS NULL AS unknown FROM mdm_watchdog";
+    let found = mac.program(&["query", "--csv", query]).output().expect("run").stdout;
+    assert_eq!(String::from_utf8_lossy(&found), "unknown\n1\n", "whether it worked is unknown");
     let second = run(&mac, "restart_mdmclient", "second");
     assert!(String::from_utf8_lossy(&second.stderr).starts_with("mdm-health: mdm_heal: too_soon: "));
     let rows = entries(&mac);
-    let told: Vec<_> = rows.iter().map(|row| (row.outcome.word(), row.pid_before, row.finished_at)).collect();
-    assert_eq!(told[0], ("interrupted", Some(300), None));
-    assert_eq!(told[1].0, "refused");
+    let found: Vec<_> = rows.iter().map(|row| (row.outcome.word(), row.pid_before, row.finished_at)).collect();
+    assert_eq!(found[0], ("interrupted", Some(300), None));
+    assert_eq!(found[1].0, "refused");
     assert_eq!(rows[0].detail, "mdm-health ended in the middle of it; it counts as a restart.");
     assert_eq!(mac.restarts(LABELS[0]), 1);
 }

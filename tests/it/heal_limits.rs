@@ -1,4 +1,4 @@
-//! Each limit of heal, on the fake Mac: a refusal has its code and its sentence, leaves a row, and runs no command.
+//! Each limit of heal, on the fake Mac: a refusal has a code and a sentence, is recorded, and runs no command.
 
 use crate::support::heal_mac::{HealMac, mdmclient, now, progress};
 use mdm_health::cli::shell::{self, Format};
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is known of a Mac, and who heals it.
+/// What the tables need for that Mac.
 struct Context {
     collector: Arc<Collector>,
     healer: Arc<Healer>,
@@ -39,7 +39,7 @@ fn mdm_heal(context: &Context) -> Box<dyn Table> {
         .expect("the table")
 }
 
-/// The values of an INSERT, by column.
+/// The values of an INSERT in the order of the columns.
 fn values(given: &[(&str, Value)]) -> Vec<Value> {
     let columns = tables::MDM_HEAL.columns.iter();
     let value = |name| given.iter().find(|(column, _)| *column == name).map_or(Value::Null, |(_, value)| value.clone());
@@ -50,7 +50,7 @@ fn text(text: &'static str) -> Value {
     Value::Text(text.into())
 }
 
-/// A restart of mdmclient and nothing else.
+/// A request to restart mdmclient.
 fn restart() -> Vec<(&'static str, Value)> {
     vec![("action", text("restart_mdmclient"))]
 }
@@ -64,14 +64,14 @@ fn policy(mac: &HealMac, settings: &str) {
     mac.write("Library/Managed Preferences/org.mdm-health.plist", plist);
 }
 
-/// A column of each row of `mdm_heal`.
+/// One column of `mdm_heal`, for every row.
 fn column(table: &dyn Table, context: &Context, name: &str) -> Vec<Value> {
     let index = tables::MDM_HEAL.columns.iter().position(|column| column.name == name).expect("a column");
     let rows = table.rows(&context.collector.findings(PATIENCE));
     rows.into_iter().map(|row| row[index].clone()).collect()
 }
 
-/// Asks, and checks that the answer begins with `code`, holds `words`, is on record, and that nothing was run.
+/// Makes a request and checks that the refusal begins with `code`, contains `words` and is recorded, and that nothing ran.
 fn is_refused(mac: &HealMac, given: &[(&str, Value)], code: &str, words: &str) {
     let context = context(mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
@@ -88,7 +88,7 @@ fn is_refused(mac: &HealMac, given: &[(&str, Value)], code: &str, words: &str) {
 }
 
 #[test]
-fn what_the_policy_forbids() {
+fn each_thing_the_policy_forbids_is_refused() {
     let mac = HealMac::stuck();
     policy(&mac, "<key>Enabled</key><false/>");
     is_refused(&mac, &restart(), "switched_off", "switched off by /Library/Managed Preferences/org.mdm-health.plist");
@@ -106,7 +106,7 @@ fn what_the_policy_forbids() {
 }
 
 #[test]
-fn heal_restarts_nothing_that_may_not_be_restarted_by_itself() {
+fn heal_skips_an_action_that_the_policy_forbids() {
     let mac = HealMac::stuck();
     policy(&mac, "<key>AllowedActions</key><array><string>heal</string><string>restart_mdmclient</string></array>");
     let context = context(&mac, Box::new(mac.live()));
@@ -118,7 +118,7 @@ fn heal_restarts_nothing_that_may_not_be_restarted_by_itself() {
 }
 
 #[test]
-fn a_second_restart_names_the_limit_and_the_next_allowed_time() {
+fn a_second_restart_is_refused_with_the_limit_and_the_next_allowed_time() {
     let mac = HealMac::stuck();
     let context = context(&mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
@@ -128,12 +128,12 @@ fn a_second_restart_names_the_limit_and_the_next_allowed_time() {
     let day = 24 * 60 * 60;
     let next = vec![Value::Integer(now().timestamp() + day); 3];
     assert_eq!(column(table.as_ref(), &context, "next_allowed_at"), next);
-    // The other daemon has a limit of its own.
+    // The other daemon has its own limit.
     assert_eq!(table.insert(&values(&[("action", text("restart_softwareupdated"))])), Ok(4));
 }
 
 #[test]
-fn a_restart_that_failed_counts_too() {
+fn a_failed_restart_counts_against_the_limit() {
     let mac = HealMac::stuck();
     mac.set("launchctl", "unknown");
     let context = context(&mac, Box::new(mac.live()));
@@ -142,7 +142,7 @@ fn a_restart_that_failed_counts_too() {
 }
 
 #[test]
-fn no_restart_without_proof() {
+fn nothing_is_restarted_without_proof() {
     let mac = HealMac::stuck();
     mac.set("log", "fails");
     is_refused(&mac, &restart(), "evidence_unknown", "Could not open local log store");
@@ -162,9 +162,9 @@ fn no_restart_without_proof() {
     is_refused(&mac, &[("action", text("heal"))], "evidence_unknown", "Whether this Mac is enrolled is unknown");
 }
 
-/// Silence is stuck by mdm-watchdog's rule; the timer wants more.
+/// By mdm-watchdog's rule silence is stuck; automatic heal needs more than that.
 #[test]
-fn the_automatic_heal_wants_the_state_to_be_stuck() {
+fn automatic_heal_acts_only_when_the_state_is_stuck() {
     let mac = HealMac::new();
     mac.say(&[mdmclient("15:10:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
     let healer = mac.healer(&mac.collector(Box::new(mac.live())), PATIENCE);
@@ -177,7 +177,7 @@ fn the_automatic_heal_wants_the_state_to_be_stuck() {
 }
 
 #[test]
-fn no_restart_in_the_middle_of_an_installation() {
+fn nothing_is_restarted_during_an_installation() {
     let mac = HealMac::stuck();
     policy(&mac, "<key>AllowForce</key><true/>");
     let hung = mdmclient("15:30:00", "Processing server request: ScheduleOSUpdate for: <Device> (1) PowerNap: no");
@@ -195,13 +195,13 @@ fn no_restart_in_the_middle_of_an_installation() {
     is_refused(&mac, &restart(), "installing", "as of 2026-11-23T17:55:00Z");
     mac.write("private/var/log/install.log", "not a log\n");
     is_refused(&mac, &restart(), "install_unknown", "No line of /private/var/log/install.log has the form");
-    // Who may force it takes that upon himself.
+    // A forced restart is the admin's own decision.
     let context = context(&mac, Box::new(mac.live()));
     assert!(mdm_heal(&context).insert(&values(&forced())).is_ok());
 }
 
 #[test]
-fn one_at_a_time_on_the_machine() {
+fn only_one_heal_runs_at_a_time_on_the_machine() {
     let mac = HealMac::stuck();
     let lock = StateFolder::make(&mac.state_dir()).and_then(|folder| folder.lock("heal.lock"));
     let held = lock.expect("a lock").expect("free");
@@ -212,7 +212,7 @@ fn one_at_a_time_on_the_machine() {
 }
 
 #[test]
-fn no_restart_where_the_daemon_cannot_be_looked_for() {
+fn nothing_is_restarted_where_ps_fails_or_lists_nothing() {
     let mac = HealMac::stuck();
     for (behaviour, words) in [("fails", "time is out of joint"), ("empty", "it lists no processes")] {
         mac.set("print", "odd");
@@ -222,7 +222,7 @@ fn no_restart_where_the_daemon_cannot_be_looked_for() {
 }
 
 #[test]
-fn a_request_that_cannot_be_understood() {
+fn a_malformed_request_is_refused() {
     let mac = HealMac::stuck();
     is_refused(&mac, &[], "unknown_action", "none of restart_mdmclient, restart_softwareupdated, heal");
     is_refused(&mac, &[("action", text("restart_mdmclient; rm -rf /"))], "unknown_action", "none of");
@@ -252,7 +252,7 @@ fn long_texts_are_cut_in_the_record() {
 }
 
 #[test]
-fn a_dry_run_decides_and_does_nothing() {
+fn a_dry_run_decides_and_runs_nothing() {
     let mac = HealMac::stuck();
     let context = context(&mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
@@ -261,16 +261,16 @@ fn a_dry_run_decides_and_does_nothing() {
     assert_eq!(mac.acts(), Vec::<String>::new());
     assert_eq!(column(table.as_ref(), &context, "outcome"), vec![text("dry_run"); 3]);
     assert_eq!(column(table.as_ref(), &context, "pid_before"), [Value::Null, Value::Integer(301), Value::Integer(300)]);
-    // It is no restart: the limit stays open, and then closes.
+    // A dry run does not use up the limit, the restart after it does.
     assert_eq!(table.insert(&values(&restart())), Ok(4));
     let again = [("action", text("restart_mdmclient")), ("dry_run", Value::Integer(1))];
     is_refused(&mac, &again, "too_soon", "one restart per 24 h of uptime");
 }
 
-/// Without a record that can be trusted nothing is restarted, and no row can tell of it; the sentence says what to do,
-/// and SELECT does not look as if nobody ever asked.
+/// Without a trusted record nothing is restarted and no row can be written: the error says what to do, and SELECT does
+/// not look as if there had been no request.
 #[test]
-fn no_restart_without_a_sound_record() {
+fn nothing_is_restarted_without_a_trusted_record() {
     type Damage = fn(&Path);
     let damages: [(&str, &str, Damage); 9] = [
         ("ledger_damaged", "move it away", |file| {
@@ -328,27 +328,27 @@ fn no_restart_without_a_sound_record() {
 }
 
 #[test]
-fn a_record_that_cannot_be_written_is_told_in_whole_sentences() {
+fn a_record_that_cannot_be_written_gives_a_full_sentence() {
     let refusal = Refusal::from(LedgerError::from(RecordError::Sql(rusqlite::Error::InvalidQuery)));
     assert!(refusal.sentence.ends_with(". Make sure that there is room on the disk."), "{refusal}");
 }
 
 #[test]
-fn the_record_is_ours_alone() {
+fn the_record_is_readable_by_its_owner_only() {
     let mac = HealMac::stuck();
     is_refused(&mac, &[], "unknown_action", "none of");
     let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
     assert_eq!(mode(&mac.state_dir()), 0o700);
     assert_eq!(mode(&mac.state_dir().join("heal.db")), 0o600);
     assert_eq!(mode(&mac.state_dir().join("heal.lock")), 0o600);
-    // What others can only read is closed to them.
+    // A record that others can read, but not write, is used after its mode is corrected.
     fs::set_permissions(mac.state_dir(), Permissions::from_mode(0o755)).expect("permissions");
     fs::set_permissions(mac.state_dir().join("heal.db"), Permissions::from_mode(0o644)).expect("permissions");
     is_refused(&mac, &[], "unknown_action", "none of");
     assert_eq!((mode(&mac.state_dir()), mode(&mac.state_dir().join("heal.db"))), (0o700, 0o600));
 }
 
-/// Asking in a loop fills no disk, and pushes no restart out of the record.
+/// Requests in a loop neither fill the disk nor push a restart out of the record.
 #[test]
 fn the_record_keeps_the_last_ten_thousand_requests_and_every_restart() {
     let mac = HealMac::stuck();
@@ -365,7 +365,7 @@ fn the_record_keeps_the_last_ten_thousand_requests_and_every_restart() {
     assert_eq!((ids.len(), &ids[0], &ids[1]), (10_001, &Value::Integer(1), &Value::Integer(503)));
 }
 
-/// This machine's record is not shown for another Mac's: a recording that has none is one that cannot be read.
+/// This machine's record is not shown for a recorded Mac: a capture without one is an unreadable source.
 #[test]
 fn a_recorded_mac_is_not_healed() {
     let mac = HealMac::stuck();
@@ -382,7 +382,7 @@ fn a_recorded_mac_is_not_healed() {
 }
 
 #[test]
-fn a_select_makes_nothing_and_runs_nothing() {
+fn a_select_creates_no_file_and_runs_no_command() {
     let mac = HealMac::stuck();
     for table in ["mdm_heal", "mdm_watchdog", "mdm_health_status"] {
         let output = mac.program(&["query", &format!("SELECT * FROM {table}")]).output().expect("run");
@@ -407,7 +407,7 @@ fn the_record_cannot_be_edited() {
 }
 
 #[test]
-fn every_action_has_a_name_of_its_own() {
+fn every_action_has_its_own_name() {
     for action in HealAction::ALL {
         assert_eq!(HealAction::from_word(action.word()), Some(*action));
     }

@@ -1,4 +1,4 @@
-//! The policy: each setting with right, wrong and missing values, who may have written it, and the sample profile.
+//! The policy: each setting with valid, invalid and missing values, who may write it, and the sample profile.
 
 use crate::support::heal_mac::{HealMac, mdmclient};
 use mdm_health::facts::policy::{DOMAIN, Policy};
@@ -21,7 +21,7 @@ fn read(settings: &str) -> Policy {
     Policy::from_plist(plist(settings).as_bytes(), "/p")
 }
 
-/// The built-in policy, changed, from the file `/p`.
+/// The built-in policy with a change, as if read from the file `/p`.
 fn built_in(change: impl FnOnce(&mut Policy)) -> Policy {
     let mut policy = Policy { origin: "/p".to_owned(), ..Policy::default() };
     change(&mut policy);
@@ -33,7 +33,7 @@ fn setting(key: &str, value: &str) -> String {
 }
 
 #[test]
-fn settings_that_are_understood() {
+fn valid_settings_are_read() {
     type Change = fn(&mut Policy);
     let matrix: [(&str, &str, Change); 22] = [
         ("Enabled", "<true/>", |_| {}),
@@ -46,7 +46,7 @@ fn settings_that_are_understood() {
         }),
         ("MinimumHours", "<integer>1</integer>", |policy| policy.minimum_hours = 1),
         ("MinimumHours", "<integer>8760</integer>", |policy| policy.minimum_hours = 8760),
-        // What `defaults write org.mdm-health MinimumHours 48` makes.
+        // `defaults write org.mdm-health MinimumHours 48` writes a string.
         ("MinimumHours", "<string>48</string>", |policy| policy.minimum_hours = 48),
         ("MinimumHours", "<string> 48 </string>", |policy| policy.minimum_hours = 48),
         ("AutomaticHealMinutes", "<string>60</string>", |policy| policy.automatic_minutes = Some(60)),
@@ -69,7 +69,7 @@ fn settings_that_are_understood() {
 }
 
 #[test]
-fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_value_holds() {
+fn invalid_settings_are_errors_that_name_the_key_and_the_safe_value_applies() {
     type Safe = fn(&Policy) -> bool;
     let matrix: [(&str, &[&str], Safe); 11] = [
         ("Enabled", &["<string>YES</string>", "<integer>1</integer>", "<array/>"], |policy| !policy.enabled),
@@ -120,7 +120,7 @@ fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_va
     ];
     for (key, values, safe) in matrix {
         for value in values {
-            // An earlier or later key changes nothing.
+            // Keys before and after it make no difference.
             for others in ["", "<key>Enabled</key><true/>"].iter().filter(|_| key != "Enabled") {
                 let policy = read(&format!("{others}{}", setting(key, value)));
                 assert!(safe(&policy), "{key} {value} {others}: {policy:?}");
@@ -138,7 +138,7 @@ fn settings_that_are_not_understood_are_errors_that_name_the_key_and_the_safe_va
 }
 
 #[test]
-fn a_bad_size_of_the_journal_leaves_heal_as_it_is() {
+fn an_invalid_journal_size_leaves_heal_on() {
     let policy = read("<key>JournalDays</key><integer>0</integer><key>MinimumHours</key><integer>48</integer>");
     assert!(policy.enabled);
     assert_eq!((policy.journal_days, policy.minimum_hours), (30, 48));
@@ -146,7 +146,7 @@ fn a_bad_size_of_the_journal_leaves_heal_as_it_is() {
 }
 
 #[test]
-fn what_is_no_plist_switches_heal_off() {
+fn a_policy_that_is_not_a_plist_turns_heal_off() {
     for bytes in ["", "Enabled = true", "<plist version=\"1.0\"><array/></plist>", "bplist00\u{1}\u{2}"] {
         let policy = Policy::from_plist(bytes.as_bytes(), "/p");
         assert!(!policy.enabled && policy.automatic_minutes.is_none(), "{bytes}");
@@ -155,7 +155,7 @@ fn what_is_no_plist_switches_heal_off() {
 }
 
 #[test]
-fn a_file_whose_values_nest_without_measure_switches_heal_off() {
+fn a_policy_nested_too_deeply_turns_heal_off() {
     let nested = |open: &str, close: &str| open.repeat(100_000) + &close.repeat(100_000);
     for bytes in [plist(&setting("MinimumHours", &nested("<array>", "</array>"))), nested("(", ")")] {
         let policy = Policy::from_plist(bytes.as_bytes(), "/p");
@@ -164,7 +164,7 @@ fn a_file_whose_values_nest_without_measure_switches_heal_off() {
 }
 
 #[test]
-fn a_profile_counts_before_local_settings_and_alone() {
+fn a_profile_replaces_local_settings() {
     let mac = HealMac::new();
     assert_eq!(Policy::read(&mac.live()), Policy::default());
     mac.write(LOCAL, plist("<key>MinimumHours</key><integer>5</integer><key>AllowForce</key><true/>"));
@@ -177,7 +177,7 @@ fn a_profile_counts_before_local_settings_and_alone() {
     assert!(!Policy::read(&mac.live()).enabled, "a profile that cannot be read is none that allows");
 }
 
-/// A way to spoil a policy file, and the words that name it.
+/// A way to make a policy file untrusted, and words of the error.
 type Spoil = (&'static str, fn(&std::path::Path));
 
 const SPOILS: [Spoil; 9] = [
@@ -210,16 +210,16 @@ fn set_mode(path: &std::path::Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("permissions");
 }
 
-/// What `mdm_health_status` says of the policy: state, reason and detail.
+/// The policy's row in `mdm_health_status`: state, reason and detail.
 fn status(mac: &HealMac) -> [String; 3] {
     let query = "SELECT state, reason, detail FROM mdm_health_status WHERE source = 'heal_policy'";
-    let told = mac.program(&["query", "--json", query]).output().expect("run").stdout;
-    let told: serde_json::Value = serde_json::from_slice(&told).expect("json");
-    ["state", "reason", "detail"].map(|column| told[0][column].as_str().expect("a text").to_owned())
+    let rows = mac.program(&["query", "--json", query]).output().expect("run").stdout;
+    let rows: serde_json::Value = serde_json::from_slice(&rows).expect("json");
+    ["state", "reason", "detail"].map(|column| rows[0][column].as_str().expect("a text").to_owned())
 }
 
 #[test]
-fn a_policy_that_others_may_have_written_turns_heal_off_and_the_status_says_which_and_why() {
+fn a_policy_that_others_can_write_turns_heal_off_and_the_status_says_why() {
     for place in [MANAGED, LOCAL] {
         for (words, spoil) in SPOILS {
             let mac = HealMac::new();
@@ -238,8 +238,8 @@ fn a_policy_that_others_may_have_written_turns_heal_off_and_the_status_says_whic
     }
 }
 
-/// The attack that went through: the owner's profile forbids everything, but its file can be written by a group; the
-/// local policy allows force, and a healthy Mac was restarted.
+/// An attack that once worked: the owner's profile forbids everything, but a group can write its file; the local policy
+/// allows force, and a healthy Mac was restarted.
 #[test]
 fn an_untrusted_managed_policy_does_not_fall_through_to_the_local_one() {
     for (words, spoil) in SPOILS {
@@ -257,9 +257,9 @@ fn an_untrusted_managed_policy_does_not_fall_through_to_the_local_one() {
     }
 }
 
-/// Only root can give a file or a folder away, so only root can test it.
+/// Only root can change an owner, so only root can test this.
 #[test]
-fn a_policy_of_another_owner_turns_heal_off() {
+fn a_policy_owned_by_another_user_turns_heal_off() {
     for place in [MANAGED, LOCAL] {
         for folder in [false, true] {
             let mac = HealMac::new();
@@ -277,10 +277,10 @@ fn a_policy_of_another_owner_turns_heal_off() {
     }
 }
 
-/// A folder without a policy in it turns nothing off, whoever may write there: older versions of Mac OS X made
-/// `/Library/Preferences` writable by admins, and a Mac may have brought that along.
+/// A folder without a policy in it turns nothing off, whoever can write there: older versions of Mac OS X made
+/// `/Library/Preferences` writable by admins, and an upgraded Mac may still have that mode.
 #[test]
-fn a_folder_that_admins_can_write_turns_nothing_off_while_no_policy_lies_in_it() {
+fn a_folder_that_admins_can_write_matters_only_with_a_policy_in_it() {
     let mac = HealMac::new();
     for place in [MANAGED, LOCAL] {
         mac.write(place, "");
@@ -291,7 +291,7 @@ fn a_folder_that_admins_can_write_turns_nothing_off_while_no_policy_lies_in_it()
 }
 
 #[test]
-fn the_status_table_says_what_is_allowed() {
+fn the_status_table_lists_what_the_policy_allows() {
     let mac = HealMac::new();
     let detail = || {
         let query = "SELECT detail FROM mdm_health_status WHERE source = 'heal_policy' AND state = 'ok'";
@@ -310,7 +310,7 @@ fn the_status_table_says_what_is_allowed() {
 }
 
 #[test]
-fn the_sample_profile_is_the_built_in_policy() {
+fn the_sample_profile_equals_the_built_in_policy() {
     let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/mdm-health-policy.mobileconfig");
     let profile = Value::from_file(profile).expect("a plist").into_dictionary().expect("a dictionary");
     let text = |dictionary: &Dictionary, key: &str| {
@@ -337,7 +337,7 @@ fn the_sample_profile_is_the_built_in_policy() {
     ] {
         assert!(payload.contains_key(key), "{key}");
     }
-    // macOS writes the payload as a file of its own.
+    // macOS writes the payload to its own file.
     let mut file = Vec::new();
     Value::Dictionary(payload.clone()).to_writer_binary(&mut file).expect("a plist");
     let mac = HealMac::new();

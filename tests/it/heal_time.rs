@@ -1,4 +1,4 @@
-//! Time and heal: clocks that are set, Macs that start anew, and the timer of the automatic heal.
+//! Time and heal: changed clocks, restarted Macs, and the timer of automatic heal.
 
 use crate::support::heal_mac::{HealMac, mdmclient, now};
 use chrono::TimeDelta;
@@ -10,7 +10,7 @@ use mdm_health::vocabulary::Time;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The fake Mac with clocks that can be set.
+/// The fake Mac with clocks that the test sets.
 struct Clocked {
     live: Live,
     clocks: Arc<Mutex<Clocks>>,
@@ -79,14 +79,14 @@ impl Story {
         Self { mac, clocks, healer }
     }
 
-    /// Lets the Mac run.
+    /// Lets time pass on both clocks.
     fn run(&self, time: TimeDelta) {
         let mut clocks = self.clocks.lock().expect("clocks");
         clocks.wall += time;
         clocks.uptime += time.num_seconds();
     }
 
-    /// Sets the clock.
+    /// Changes the wall clock only.
     fn set(&self, by: TimeDelta) {
         self.clocks.lock().expect("clocks").wall += by;
     }
@@ -97,7 +97,7 @@ impl Story {
         clocks.uptime = 30;
     }
 
-    /// Asks for a restart without evidence, since the log stands still; gives the code of a refusal.
+    /// Requests a forced restart, since the log does not move with the clock; returns the code of a refusal.
     fn ask(&self) -> Result<i64, &'static str> {
         let request = Request { force: true, ..Request::new("restart_mdmclient", None) };
         self.healer.request(&request).map_err(|refusal| refusal.code.word())
@@ -116,7 +116,7 @@ const FORCE: &str = "<key>AllowForce</key><true/>";
 const YEAR: TimeDelta = TimeDelta::days(365);
 
 #[test]
-fn setting_the_clock_neither_opens_the_limit_nor_locks_the_mac_out() {
+fn changing_the_clock_neither_lifts_the_limit_nor_makes_it_permanent() {
     for start_anew in [false, true] {
         for by in [YEAR, -YEAR] {
             let story = Story::begin(FORCE);
@@ -141,7 +141,7 @@ fn setting_the_clock_neither_opens_the_limit_nor_locks_the_mac_out() {
 }
 
 #[test]
-fn the_limit_is_the_policys_and_never_under_an_hour() {
+fn the_limit_comes_from_the_policy_and_is_at_least_an_hour() {
     for (hours, minutes) in [("1", 60), ("48", 48 * 60), ("0", 24 * 60), ("-1", 24 * 60)] {
         let story = Story::begin(&format!("{FORCE}<key>MinimumHours</key><integer>{hours}</integer>"));
         assert_eq!(story.ask(), Ok(1));
@@ -152,10 +152,10 @@ fn the_limit_is_the_policys_and_never_under_an_hour() {
     }
 }
 
-/// A Mac that starts anew each day and is asked once in the morning would never have run for long; the timer sees it
-/// run.
+/// A Mac that restarts each day and is asked once each morning would never show a long uptime; the timer records it
+/// while it runs.
 #[test]
-fn the_timer_keeps_the_time() {
+fn the_timer_records_uptime_across_restarts() {
     for (timer, allowed) in [(false, Err("too_soon")), (true, Ok(2))] {
         let story = Story::begin(FORCE);
         assert_eq!(story.ask(), Ok(1));
@@ -174,7 +174,7 @@ fn the_timer_keeps_the_time() {
     }
 }
 
-/// Runs the timer, ten minutes at a time, and gives the minutes at which there was a heal.
+/// Runs the timer in steps of ten minutes and returns the minutes at which it healed.
 fn heals(story: &Story, minutes: i64) -> Vec<i64> {
     let (mut passed, mut at) = (0, Vec::new());
     let mut seen = story.entries().len();
@@ -192,7 +192,7 @@ fn heals(story: &Story, minutes: i64) -> Vec<i64> {
 }
 
 #[test]
-fn the_automatic_heal_is_off_unless_the_policy_turns_it_on() {
+fn automatic_heal_is_off_unless_the_policy_turns_it_on() {
     for settings in [
         "",
         "<key>AutomaticHealMinutes</key><integer>0</integer>",
@@ -205,12 +205,12 @@ fn the_automatic_heal_is_off_unless_the_policy_turns_it_on() {
 }
 
 #[test]
-fn the_automatic_heal_waits_for_its_time() {
+fn automatic_heal_waits_for_its_interval() {
     let story = Story::begin("<key>AutomaticHealMinutes</key><integer>30</integer>");
     let at = heals(&story, 300);
     assert_eq!(story.restarts(), 1);
     let first = *at.first().expect("a heal");
-    // The first reading sees only the window; the command that hangs was received before it, and is found in the look back.
+    // The first refresh reads only the window; the command that hangs was received before it and is found in the backfill.
     assert!((30..=80).contains(&first), "{at:?}");
     assert!(at.windows(2).all(|pair| (30..=40).contains(&(pair[1] - pair[0]))), "{at:?}");
     let whole: Vec<Entry> = story.entries().into_iter().filter(|entry| entry.action == "heal").collect();
@@ -220,7 +220,7 @@ fn the_automatic_heal_waits_for_its_time() {
 }
 
 #[test]
-fn the_automatic_heal_leaves_a_healthy_mac_alone() {
+fn automatic_heal_leaves_a_healthy_mac_alone() {
     let story = Story::begin("<key>AutomaticHealMinutes</key><integer>30</integer>");
     story.mac.say(&[mdmclient("17:59:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
     assert_eq!(heals(&story, 60), Vec::<i64>::new());

@@ -1,4 +1,4 @@
-//! install.log that grows, is cut, replaced and written anew between readings gives what one reading of it gives.
+//! An install.log that grows, is cut, replaced or rewritten between refreshes gives the same as reading it once.
 
 use crate::support::fake_mac::FakeMac;
 use crate::support::set_clock::{Clock, SetClock};
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A Mac that has nothing but install.log.
+/// A Mac with nothing but install.log.
 struct Growing {
     mac: FakeMac,
     collector: Arc<Collector>,
@@ -23,7 +23,7 @@ fn collector(mac: &FakeMac) -> Arc<Collector> {
     Collector::new(Box::new(host), ReadOptions::default(), mac.path("/state"), Some(mac.path("/state")))
 }
 
-/// What the tables say of install.log after a reading.
+/// What the tables show about install.log after a refresh.
 fn told(collector: &Arc<Collector>) -> Vec<String> {
     collector.refresh();
     let findings = collector.findings(Duration::from_secs(60));
@@ -61,13 +61,13 @@ impl Growing {
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Moves the file away and begins another one, as newsyslog does.
+    /// Renames the file and starts a new one, as newsyslog does.
     fn rotate(&self, text: &str) {
         let _ = fs::rename(self.path(), self.path().with_extension("0"));
         fs::write(self.path(), text).unwrap();
     }
 
-    /// One who follows the file says what one says who reads it for the first time.
+    /// A collector that followed the file gives the same as one that reads it for the first time.
     fn compare(&self) {
         assert_eq!(told(&self.collector), told(&collector(&self.mac)));
     }
@@ -101,7 +101,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let text = || proptest::collection::vec(line(), 0..5).prop_map(|lines| lines.concat());
-    // A piece may end in the middle of a line.
+    // A piece may end within a line.
     let piece = (text(), 0usize..40).prop_map(|(mut text, cut)| {
         text.truncate(text.len().saturating_sub(cut));
         text
@@ -118,19 +118,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_log_that_is_followed_gives_what_reading_it_anew_gives(steps in proptest::collection::vec(step(), 1..8)) {
+    fn following_a_log_gives_the_same_as_reading_it_from_the_start(steps in proptest::collection::vec(step(), 1..8)) {
         let log = Growing::new();
         log.append("2026-11-23 11:59:00+00 mac softwareupdated[9]: softwareupdated: Starting with build 26.0 (25A1)\n");
         log.compare();
         for (number, step) in steps.into_iter().enumerate() {
-            // No two files are alike, since one that is written anew may look from outside like the one before.
+            // Each file starts differently: from outside, a rewritten file can look like the one before.
             let mark = format!("2026-11-23 14:00:00+00 mac softwareupdated[9]: {}\n", "x".repeat(number));
             match step {
                 Step::Append(text) => log.append(&text),
                 Step::Rotate(text) => log.rotate(&(mark + &text)),
                 Step::Truncate(by) => {
                     let text = fs::read(log.path()).unwrap();
-                    // A file without a record is none of these: then what was read before stands in.
+                    // At least one record stays: for a file without records the last good answer is kept instead.
                     let first = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
                     let length = text.len().saturating_sub(usize::from(by) + 1).max(first);
                     OpenOptions::new().write(true).open(log.path()).unwrap().set_len(length as u64).unwrap();
@@ -143,7 +143,7 @@ proptest! {
 }
 
 #[test]
-fn a_repetition_without_its_end_that_grows_into_something_else_is_read_as_that() {
+fn an_unfinished_repetition_line_that_grows_into_another_line_is_read_as_that_line() {
     let log = Growing::new();
     let line = "2026-11-23 12:00:00+00 mac softwareupdated[9]: softwareupdated: Starting with build 26.1 (25B78)\n";
     for piece in [line, "--- last message repeated 2 times ---", line, line] {
@@ -153,12 +153,12 @@ fn a_repetition_without_its_end_that_grows_into_something_else_is_read_as_that()
 }
 
 #[test]
-fn what_was_read_once_is_not_read_again() {
+fn what_was_read_before_is_not_read_again() {
     let log = Growing::new();
     let line = "2026-11-23 12:00:00+00 mac softwareupdated[9]: softwareupdated: Starting with build 26.1 (25B78)\n";
     log.append(&line.repeat(10));
     log.compare();
-    // Only who reads all of it sees what was changed there.
+    // Only a collector that reads the whole file sees this change.
     let mut file = OpenOptions::new().write(true).open(log.path()).unwrap();
     file.write_all(line.replace("26.1", "26.2").as_bytes()).unwrap();
     log.append(line);
@@ -168,7 +168,7 @@ fn what_was_read_once_is_not_read_again() {
 }
 
 #[test]
-fn a_log_that_grew_by_more_than_is_read_at_once_is_read_from_its_end() {
+fn a_log_that_grew_beyond_the_read_limit_is_read_from_its_end() {
     let log = Growing::new();
     let line =
         "2026-11-23 12:00:00+00 mac softwareupdated[9]: Refreshing available updates from scan, again and again\n";

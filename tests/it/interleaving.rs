@@ -1,4 +1,4 @@
-//! Conversations that run side by side give the rows that they give apart.
+//! Interleaved conversations of several channels give the same rows as each of them alone.
 
 use chrono::{DateTime, TimeDelta};
 use mdm_health::event::{Channel, Event, EventKind, HttpMessage};
@@ -6,7 +6,7 @@ use mdm_health::health::{commands, exchanges};
 use mdm_health::vocabulary::Time;
 use proptest::prelude::*;
 
-/// How a command goes.
+/// How a command ends.
 #[derive(Debug, Clone, Copy)]
 enum Course {
     Acknowledged,
@@ -16,7 +16,7 @@ enum Course {
     NoResponse,
 }
 
-/// A command of a conversation: its type, whether the log has tokens, how it goes.
+/// A command of a conversation: its type, whether the log shows its token, how it ends.
 type Step = (usize, bool, Course);
 
 const TYPES: [&str; 3] = ["ProfileList", "InstallProfile", "ScheduleOSUpdate"];
@@ -25,7 +25,7 @@ fn says(conversation: usize, steps: &[Step]) -> Vec<EventKind> {
     let mut said = Vec::new();
     for (number, (request_type, with_token, course)) in steps.iter().enumerate() {
         let request_type: Box<str> = TYPES[*request_type].into();
-        // Each channel and each request type may begin its tokens anew.
+        // Tokens are unique only within a channel and a request type.
         let token = with_token.then(|| number.to_string().into_boxed_str());
         let answer = |status: &str| HttpMessage::Answer {
             status: status.into(),
@@ -66,7 +66,7 @@ fn says(conversation: usize, steps: &[Step]) -> Vec<EventKind> {
     said
 }
 
-/// A conversation has a process and a thread of its own; its lines come at the given times.
+/// The events of a conversation, which has its own process and thread, at the given times.
 fn events(conversation: usize, steps: &[Step], gaps: &[u16]) -> Vec<Event> {
     let mut at: Time = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
     (says(conversation, steps).into_iter().zip(gaps.iter().cycle()))
@@ -79,7 +79,7 @@ fn events(conversation: usize, steps: &[Step], gaps: &[u16]) -> Vec<Event> {
         .collect()
 }
 
-/// The device's channel, or one of a user's.
+/// The device channel for 0, else a user's channel.
 fn channel(conversation: usize) -> Channel {
     if conversation == 0 { Channel::Device } else { Channel::User(500 + conversation as u32) }
 }
@@ -109,7 +109,7 @@ fn conversation() -> impl Strategy<Value = (Vec<Step>, Vec<u16>)> {
 
 proptest! {
     #[test]
-    fn conversations_side_by_side_give_the_rows_that_they_give_apart(
+    fn interleaved_conversations_give_the_same_rows_as_separate_ones(
         conversations in proptest::collection::vec(conversation(), 1..7)
     ) {
         let apart: Vec<Vec<Event>> = (conversations.iter().enumerate())
@@ -125,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn every_request_is_an_exchange_and_every_command_a_row(
+    fn every_request_gives_an_exchange_and_every_command_a_row(
         conversations in proptest::collection::vec(conversation(), 1..7)
     ) {
         let mut together: Vec<Event> = (conversations.iter().enumerate())

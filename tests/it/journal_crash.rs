@@ -1,4 +1,4 @@
-//! Processes that share a journal, and processes that die while they write it: no event is lost, none is doubled.
+//! Processes that share a journal, and processes killed while they write it: no event is lost or duplicated.
 #![allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
 
 use crate::support;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the processes of the first test share the journal. A minute by hand, less among the other tests.
+/// How long the processes of the first test share the journal; MDM_HEALTH_TEST_SECONDS makes it longer.
 fn together() -> Duration {
     let seconds = std::env::var("MDM_HEALTH_TEST_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(6))
@@ -31,7 +31,7 @@ fn query(mac: &FakeMac, sql: &str) -> Command {
     command
 }
 
-/// Adds records of this moment, each of another command.
+/// Adds records with the current time, each of another command.
 fn say(mac: &FakeMac, numbers: std::ops::Range<usize>) {
     let text: String = numbers
         .map(|number| {
@@ -43,7 +43,7 @@ fn say(mac: &FakeMac, numbers: std::ops::Range<usize>) {
     mac.log_more(&text);
 }
 
-/// The commands that a last, undisturbed refresh knows, and how many of them.
+/// How many exchanges a last, undisturbed refresh gives, and how many distinct ones.
 fn known(mac: &FakeMac) -> (i64, i64) {
     let sql = "SELECT COUNT(*), COUNT(DISTINCT command_uuid) FROM mdm_exchanges";
     let output = query(mac, sql).output().unwrap();
@@ -53,7 +53,7 @@ fn known(mac: &FakeMac) -> (i64, i64) {
 }
 
 #[test]
-fn two_processes_that_refresh_together_lose_and_double_nothing() {
+fn two_processes_that_refresh_at_once_lose_and_duplicate_no_event() {
     let mac = mac();
     let end = Instant::now() + together();
     let said = AtomicUsize::new(0);
@@ -77,11 +77,11 @@ fn two_processes_that_refresh_together_lose_and_double_nothing() {
 }
 
 #[test]
-fn two_hundred_kills_in_a_refresh_lose_and_double_nothing() {
+fn two_hundred_kills_during_a_refresh_lose_and_duplicate_no_event() {
     let mac = mac();
     let start = Instant::now();
     query(&mac, "SELECT state FROM mdm_watchdog").output().unwrap();
-    // At any point of a run, and now and then after its end.
+    // At any point of a run, and sometimes after its end.
     let longest = u32::try_from(start.elapsed().as_micros()).unwrap() * 5 / 4;
     let mut random = 0x2545_f491_u32;
     for round in 0..200 {

@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
-fn a_journal_that_somebody_removed_is_written_again_by_who_remembers() {
+fn a_journal_removed_while_in_use_is_written_again_from_memory() {
     let mac = mac(SUCCESS_AT_5);
     let collector = collector(&mac, "2026-11-23T18:00:00Z");
     collector.refresh();
@@ -24,7 +24,7 @@ fn a_journal_that_somebody_removed_is_written_again_by_who_remembers() {
 }
 
 #[test]
-fn a_damaged_journal_is_set_aside_by_name_and_built_again() {
+fn a_damaged_journal_is_set_aside_and_rebuilt() {
     let mac = mac(SUCCESS_AT_5);
     ask(&mac, "2026-11-23T18:00:00Z");
     let file = state_dir(&mac).join("journal.db");
@@ -33,14 +33,14 @@ fn a_damaged_journal_is_set_aside_by_name_and_built_again() {
     assert_eq!(findings.verdict.state.word(), "ok");
     let journal = source(&findings, "journal");
     assert_eq!((journal.text("state"), journal.text("reason")), (Some("partial"), Some("set_aside")));
-    // The folder's real path, which is another one where TMPDIR is below a link.
+    // The folder's real path: TMPDIR may lie below a symbolic link.
     let aside = fs::canonicalize(state_dir(&mac)).unwrap().join("journal.db.damaged-1795457100");
     assert!(journal.text("detail").unwrap().contains(aside.to_str().unwrap()));
     assert!(aside.exists());
 }
 
 #[test]
-fn a_database_of_somebody_else_is_set_aside() {
+fn a_database_of_another_program_is_set_aside() {
     let mac = mac(SUCCESS_AT_5);
     mac.file("/var/lib/mdm-health/x", "");
     let file = state_dir(&mac).join("journal.db");
@@ -53,7 +53,7 @@ fn a_database_of_somebody_else_is_set_aside() {
 }
 
 #[test]
-fn the_journal_is_kept_in_a_folder_below_a_link() {
+fn the_journal_works_below_a_symbolic_link() {
     let mac = mac(SUCCESS_AT_5);
     // As /var and /tmp are on a Mac.
     mac.file("/private/var/lib/x", "");
@@ -65,7 +65,7 @@ fn the_journal_is_kept_in_a_folder_below_a_link() {
 }
 
 #[test]
-fn without_a_place_on_disk_memory_answers_and_says_so() {
+fn without_a_journal_folder_memory_serves_and_the_status_says_so() {
     let mac = mac(SUCCESS_AT_5);
     mac.file("/var/lib/mdm-health", "a file where the folder should be");
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
@@ -75,7 +75,7 @@ fn without_a_place_on_disk_memory_answers_and_says_so() {
 }
 
 #[test]
-fn a_journal_that_cannot_be_written_loses_nothing_that_was_read() {
+fn a_locked_journal_loses_nothing_that_was_read() {
     let mac = mac(SUCCESS_AT_5);
     ask(&mac, "2026-11-23T16:50:00Z");
     let locked = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
@@ -89,7 +89,7 @@ fn a_journal_that_cannot_be_written_loses_nothing_that_was_read() {
 }
 
 #[test]
-fn what_was_read_while_the_journal_could_not_be_written_is_written_when_it_can() {
+fn what_was_read_while_the_journal_was_locked_is_written_later() {
     let mac = mac(SUCCESS_AT_5);
     ask(&mac, "2026-11-23T16:50:00Z");
     let locked = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
@@ -97,7 +97,7 @@ fn what_was_read_while_the_journal_could_not_be_written_is_written_when_it_can()
     let collector = collector(&mac, "2026-11-23T18:00:00Z");
     collector.refresh();
     drop(locked);
-    // The Mac's own log has let it go by then.
+    // By then the event is gone from the Mac's own log.
     mac.file("/usr/bin/log.records", "");
     collector.refresh();
     let findings = collector.findings(PATIENCE);
@@ -105,7 +105,7 @@ fn what_was_read_while_the_journal_could_not_be_written_is_written_when_it_can()
     assert_eq!(source(&findings, "journal").number("events_kept"), Some(1));
 }
 
-/// A journal as the first version of its tables made it, with a success and a step of an update.
+/// A journal with the first version of its tables, holding a successful response and an update event.
 fn first_version(mac: &FakeMac) -> rusqlite::Connection {
     mac.file("/var/lib/mdm-health/journal.db", "");
     let journal = rusqlite::Connection::open(state_dir(mac).join("journal.db")).unwrap();
@@ -136,7 +136,7 @@ fn first_version(mac: &FakeMac) -> rusqlite::Connection {
 }
 
 #[test]
-fn a_journal_of_an_earlier_version_keeps_nothing_that_old_rules_recognised_and_the_log_is_read_again() {
+fn a_journal_of_an_earlier_version_is_emptied_and_the_log_is_read_again() {
     let mac = mac("2026-11-23 17:05:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
     drop(first_version(&mac));
     let findings = ask(&mac, "2026-11-23T17:12:00Z");
@@ -154,7 +154,7 @@ fn a_journal_of_an_earlier_version_keeps_nothing_that_old_rules_recognised_and_t
 }
 
 #[test]
-fn a_journal_of_a_later_version_is_left_alone_and_memory_answers() {
+fn a_journal_of_a_later_version_is_left_alone_and_memory_serves() {
     let mac = mac(SUCCESS_AT_5);
     first_version(&mac).execute_batch("PRAGMA user_version = 99; CREATE TABLE of_the_future (x)").unwrap();
     let before = fs::read(state_dir(&mac).join("journal.db")).unwrap();
@@ -166,7 +166,7 @@ fn a_journal_of_a_later_version_is_left_alone_and_memory_answers() {
     assert_eq!(fs::read(state_dir(&mac).join("journal.db")).unwrap(), before);
 }
 
-/// Sets the policy; who may have written it is checked.
+/// Writes the policy, with the modes that make it trusted.
 fn policy(mac: &FakeMac, settings: &str) {
     let path = "/Library/Managed Preferences/org.mdm-health.plist";
     mac.file(path, &format!("<plist version=\"1.0\"><dict>{settings}</dict></plist>"));
@@ -189,7 +189,7 @@ fn the_journal_keeps_events_for_as_many_days_as_the_policy_says() {
     assert_eq!(kept(&ask(&mac, "2026-11-23T18:10:00Z")), Some(1));
 }
 
-/// A journal that already holds so many requests, one every ten seconds until the given moment.
+/// A journal that already holds this many requests, one every ten seconds until the given time.
 fn filled(mac: &FakeMac, many: i64, until: &str) {
     ask(mac, until);
     let last = time(until).timestamp_micros();
@@ -208,7 +208,7 @@ fn filled(mac: &FakeMac, many: i64, until: &str) {
 }
 
 #[test]
-fn the_journal_keeps_as_many_events_as_the_policy_says_also_within_a_day() {
+fn the_journal_keeps_as_many_events_as_the_policy_says_even_within_a_day() {
     let mac = mac("");
     policy(&mac, "<key>JournalEvents</key><integer>20000</integer>");
     filled(&mac, 22_000, "2026-11-23T17:00:00Z");
@@ -217,10 +217,10 @@ fn the_journal_keeps_as_many_events_as_the_policy_says_also_within_a_day() {
         (status.number("events_kept"), status.number("covers_from"))
     };
     let ago = |number: i64| Some(time("2026-11-23T17:00:00Z").timestamp() - 10 * number);
-    assert_eq!(journal(&ask(&mac, "2026-11-23T17:00:01Z")), (Some(22_000), ago(22_000)), "a tenth more is borne");
+    assert_eq!(journal(&ask(&mac, "2026-11-23T17:00:01Z")), (Some(22_000), ago(22_000)), "up to a tenth more is kept");
     mac.log_more(&support::ndjson("2026-11-23 17:00:02 >>>>> Sending HTTP request (PUT) [Idle] >>>>>"));
     ask(&mac, "2026-11-23T17:00:03Z");
-    // What was let go is not covered any more.
+    // What was deleted is no longer covered.
     assert_eq!(journal(&ask(&mac, "2026-11-23T17:00:04Z")), (Some(20_000), ago(19_999)));
     let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
     let count = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();

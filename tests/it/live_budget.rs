@@ -1,4 +1,4 @@
-//! The extension on a Mac whose `log` misbehaves: osquery gets an answer within its budget, and the answer is true.
+//! The extension on a Mac whose `log` misbehaves: osquery gets a correct answer within its time limit.
 
 use crate::support;
 use crate::support::ENROLLED;
@@ -9,7 +9,7 @@ use chrono::{TimeDelta, Utc};
 use std::thread;
 use tempfile::TempDir;
 
-/// An extension on such a Mac, whose log holds an answer of an hour ago.
+/// An extension on such a Mac, whose log holds a response from an hour ago.
 struct Asked {
     _mac: FakeMac,
     _manager: Manager,
@@ -33,7 +33,7 @@ impl Asked {
         Self { _mac: mac, _manager: manager, _extension: extension, peer, _folder: folder }
     }
 
-    /// State and reason of the log, as osquery sees them.
+    /// State and reason of the unified log.
     fn log(&self) -> (String, Option<String>) {
         let rows = self.peer.generate("mdm_health_status", "{}").rows;
         let log = rows.into_iter().find(|row| row["source"] == "unified_log").unwrap();
@@ -45,7 +45,7 @@ impl Asked {
     }
 }
 
-/// The first reading ends with that of the log, and what was read before is not lost.
+/// The first refresh ends with this state and reason of the log, and what was read until then counts.
 fn ends_with(behaviour: &str, state: &str, reason: Option<&str>) {
     let asked = Asked::new(behaviour);
     let mut log = asked.log();
@@ -58,10 +58,10 @@ fn ends_with(behaviour: &str, state: &str, reason: Option<&str>) {
 }
 
 #[test]
-fn a_log_that_hangs_or_floods_holds_no_query_up_until_its_own_end() {
+fn a_query_does_not_wait_for_a_log_that_hangs_or_floods() {
     let holds_none_up = |behaviour: &str| {
         let asked = Asked::new(behaviour);
-        // The log may take a minute; an answer before its end says that it is being read.
+        // The log may take a minute; an answer before that says that it is still being read.
         assert_eq!(asked.log(), ("error".to_owned(), Some("collecting".to_owned())), "{behaviour}");
         let verdict = asked.peer.generate("mdm_watchdog", "{}").rows;
         assert_eq!((verdict.len(), verdict[0]["state"].as_str()), (1, "unknown"), "{behaviour}");
@@ -78,16 +78,16 @@ fn a_log_that_dies_is_partial() {
 }
 
 #[test]
-fn a_log_that_prints_garbage_is_read_past_it() {
+fn garbage_in_the_log_is_skipped() {
     ends_with("garbage", "ok", None);
 }
 
 #[test]
-fn a_log_that_is_denied_says_so() {
+fn a_denied_log_is_an_error() {
     ends_with("denied", "error", Some("log_access_denied"));
 }
 
 #[test]
-fn a_log_that_goes_back_in_time_is_read() {
+fn a_log_in_reverse_order_is_read() {
     ends_with("back", "ok", None);
 }

@@ -1,4 +1,4 @@
-//! The live Mac, tried on a fake one: commands that answer, hang, flood, fail and complain.
+//! The live host on a fake Mac: commands that succeed, hang, flood, fail and write to stderr.
 
 use crate::support;
 use crate::support::fake_mac::FakeMac;
@@ -41,7 +41,7 @@ fn a_command_gets_its_arguments_as_a_list_and_an_empty_environment() {
 }
 
 #[test]
-fn a_command_that_fails_gives_its_code_and_its_words() {
+fn a_failed_command_gives_its_exit_code_and_its_stderr() {
     let mac = FakeMac::new();
     mac.command(PROFILES, "").fails(PROFILES, 3, "no such luck\n");
     let output = live(&mac).run(Command::ProfilesStatus).unwrap();
@@ -49,14 +49,14 @@ fn a_command_that_fails_gives_its_code_and_its_words() {
 }
 
 #[test]
-fn a_command_that_is_missing_is_said_to_be() {
+fn a_missing_command_is_an_error_that_names_it() {
     let error = live(&FakeMac::new()).run(Command::ProfilesStatus).unwrap_err();
     assert!(matches!(error, HostError::CannotStart { .. }), "{error}");
     assert!(error.to_string().contains("usr/bin/profiles"));
 }
 
 #[test]
-fn a_flood_is_stopped_at_the_cap() {
+fn a_flood_of_output_is_stopped_at_the_limit() {
     let mac = FakeMac::new();
     mac.command(PROFILES, "").behaves(PROFILES, "flood");
     let error = live(&mac).run(Command::ProfilesStatus).unwrap_err();
@@ -64,7 +64,7 @@ fn a_flood_is_stopped_at_the_cap() {
 }
 
 #[test]
-fn a_flood_of_complaints_does_not_block_the_answer() {
+fn a_flood_on_stderr_does_not_block_the_output() {
     let mac = FakeMac::new();
     mac.command(PROFILES, ENROLLED).behaves(PROFILES, "flood_stderr");
     let output = live(&mac).run(Command::ProfilesStatus).unwrap();
@@ -73,13 +73,13 @@ fn a_flood_of_complaints_does_not_block_the_answer() {
 }
 
 #[test]
-fn a_command_that_hangs_is_stopped_at_its_deadline_and_its_children_with_it() {
+fn a_command_that_hangs_is_killed_at_its_deadline_with_its_children() {
     let mac = FakeMac::new();
     mac.command(PROFILES, "").behaves(PROFILES, "hang_with_child");
     let error = live(&mac).run(Command::ProfilesStatus).unwrap_err();
     assert!(matches!(error, HostError::TimedOut { .. }), "{error}");
     let child: i32 = std::fs::read_to_string(mac.path("/usr/bin/profiles.child")).unwrap().trim().parse().unwrap();
-    // A killed child takes a moment to die, and may remain as a zombie of whoever adopted it; it no longer runs.
+    // A killed child takes a moment to end and may stay a zombie until the process that adopted it reaps it.
     let runs = || {
         let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
         let state = state.rsplit(") ").next().unwrap_or_default();
@@ -93,7 +93,7 @@ fn a_command_that_hangs_is_stopped_at_its_deadline_and_its_children_with_it() {
 }
 
 #[test]
-fn what_is_no_plain_file_is_not_read_as_one() {
+fn only_regular_files_are_read() {
     let mac = FakeMac::new();
     symlink("/dev/zero", mac.root().join("endless")).unwrap();
     for path in ["/endless", "/System"] {
@@ -103,7 +103,7 @@ fn what_is_no_plain_file_is_not_read_as_one() {
 }
 
 #[test]
-fn the_log_is_asked_narrowly_and_streamed() {
+fn the_log_is_read_with_a_predicate_and_streamed() {
     let mac = FakeMac::new();
     mac.command(LOG, "{\"count\":0,\"finished\":1}\n");
     let mut log = live(&mac).open_log(span(), &mdm_health::event::predicate()).unwrap();
@@ -120,7 +120,7 @@ fn the_log_is_asked_narrowly_and_streamed() {
 }
 
 #[test]
-fn a_log_that_may_not_be_read_says_so_in_its_own_words() {
+fn a_denied_log_is_reported_with_the_words_of_log_show() {
     let mac = FakeMac::new();
     mac.command(LOG, "").fails(LOG, 64, "log: Could not open local log store: Operation not permitted\n");
     mac.command(PROFILES, ENROLLED).command(SYSCTL, "");
@@ -132,7 +132,7 @@ fn a_log_that_may_not_be_read_says_so_in_its_own_words() {
 }
 
 #[test]
-fn a_live_mac_that_answers_is_judged() {
+fn a_live_mac_with_a_recent_response_is_ok() {
     let mac = FakeMac::new();
     mac.command(PROFILES, ENROLLED);
     mac.command(SYSCTL, "{ sec = 1763300000, usec = 0 } then\n{ sec = 0, usec = 0 } then\n");
@@ -145,7 +145,7 @@ fn a_live_mac_that_answers_is_judged() {
 }
 
 #[test]
-fn the_mac_is_asked_with_these_arguments_and_apple_is_not_asked_at_all() {
+fn commands_run_with_these_arguments_and_none_asks_apple() {
     let mac = FakeMac::new();
     let (mdmclient, security) = ("/usr/libexec/mdmclient", "/usr/bin/security");
     for command in [PROFILES, SYSCTL, LOG, mdmclient, security] {
@@ -160,7 +160,7 @@ fn the_mac_is_asked_with_these_arguments_and_apple_is_not_asked_at_all() {
 }
 
 #[test]
-fn a_log_that_dies_in_the_middle_counts_only_as_far_as_it_came() {
+fn a_log_that_dies_covers_only_what_was_read() {
     let mac = FakeMac::new();
     mac.command(PROFILES, ENROLLED);
     mac.command(SYSCTL, "{ sec = 1763300000, usec = 0 } then\n{ sec = 0, usec = 0 } then\n");

@@ -1,4 +1,4 @@
-//! The live log kept up with: what a refresh asks for, what it covers, and what happens when the log fails.
+//! Refreshes of the live log: what each reads, what it covers, and what happens when `log show` fails.
 
 use crate::support;
 use crate::support::live_mac::{
@@ -28,7 +28,7 @@ fn the_first_refresh_reads_the_window_and_the_next_only_what_is_new() {
 }
 
 #[test]
-fn an_event_that_is_read_twice_is_kept_once() {
+fn an_event_read_twice_is_kept_once() {
     let mac = mac("2026-11-23 17:59:59 <<<<< Received HTTP response (200) [Idle] <<<<<");
     for minute in 0..4 {
         let findings = ask(&mac, &format!("2026-11-23T18:00:0{minute}Z"));
@@ -38,7 +38,7 @@ fn an_event_that_is_read_twice_is_kept_once() {
 }
 
 #[test]
-fn the_day_before_is_read_after_the_first_answer() {
+fn the_day_before_is_read_after_the_first_findings() {
     let mac = mac(&format!("2026-11-22 20:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n{SUCCESS_AT_5}"));
     let collector = collector(&mac, "2026-11-23T18:00:00Z");
     collector.findings(PATIENCE);
@@ -52,7 +52,7 @@ fn the_day_before_is_read_after_the_first_answer() {
 }
 
 #[test]
-fn a_first_call_that_ends_with_its_answer_waits_for_the_day_before() {
+fn a_one_time_query_waits_for_the_day_before() {
     let mac = mac(&format!("2026-11-22 20:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n{SUCCESS_AT_5}"));
     let findings = collector(&mac, "2026-11-23T18:00:00Z").findings_of_a_day(PATIENCE);
     assert_eq!(findings.log_span().map(|span| span.from), Some(time("2026-11-22T18:00:00Z")));
@@ -60,12 +60,12 @@ fn a_first_call_that_ends_with_its_answer_waits_for_the_day_before() {
 }
 
 #[test]
-fn calls_that_are_95_minutes_apart_leave_no_hole() {
+fn runs_95_minutes_apart_leave_no_gap() {
     let mac = mac("2026-11-23 08:10:00 <<<<< Received HTTP response (200) [Idle] <<<<<
          2026-11-23 09:34:00 <<<<< Received HTTP response (200) [Idle] <<<<<
          2026-11-23 09:36:00 <<<<< Received HTTP response (200) [Idle] <<<<<
          2026-11-23 11:09:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
-    // A Mac on which launchd is a little late each time.
+    // launchd starts it a few seconds late each time.
     let calls = ["08:00:00", "09:35:04", "11:10:09"].map(|at| ask(&mac, &format!("2026-11-23T{at}Z")));
     let read = ["2026-11-23 06:25:00", "2026-11-22 08:00:00", "2026-11-23 07:55:00", "2026-11-23 09:30:04"];
     assert_eq!(starts(&mac), read, "the first one's window and day, then what is new");
@@ -74,7 +74,7 @@ fn calls_that_are_95_minutes_apart_leave_no_hole() {
 }
 
 #[test]
-fn a_longer_hole_is_filled_after_the_answer_and_nothing_else_is_read_again() {
+fn a_longer_gap_is_filled_by_the_backfill_and_nothing_else_is_read_again() {
     let mac = mac("2026-11-23 07:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<
          2026-11-23 12:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<
          2026-11-23 17:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
@@ -87,11 +87,11 @@ fn a_longer_hole_is_filled_after_the_answer_and_nothing_else_is_read_again() {
 }
 
 #[test]
-fn a_look_back_that_is_stopped_goes_on_the_next_time_from_where_it_came() {
+fn a_backfill_that_was_stopped_continues_next_time() {
     let mac = mac(&format!("2026-11-22 20:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n{SUCCESS_AT_5}"));
     ask(&mac, "2026-11-23T17:30:00Z");
     let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
-    // As after a look back that came to its first record only.
+    // As if the backfill had stopped after its first record.
     let at = |text: &str| time(text).timestamp_micros();
     let (from, to, window) = (at("2026-11-22T17:30:00Z"), at("2026-11-22T20:00:00Z"), at("2026-11-23T15:55:00Z"));
     journal
@@ -103,7 +103,7 @@ fn a_look_back_that_is_stopped_goes_on_the_next_time_from_where_it_came() {
 }
 
 #[test]
-fn a_log_that_hangs_is_stopped_and_what_was_read_counts() {
+fn a_log_that_hangs_is_killed_and_what_was_read_counts() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "hang");
     let findings = ask_endless_log(&mac, "2026-11-23T18:00:00Z");
@@ -111,13 +111,13 @@ fn a_log_that_hangs_is_stopped_and_what_was_read_counts() {
     assert_eq!((log.text("state"), log.text("reason")), (Some("partial"), Some("timed_out")));
     assert_eq!(log.number("covers_to"), Some(time("2026-11-23T17:00:00Z").timestamp()));
     assert_eq!(findings.verdict.state.word(), "ok");
-    // Later, when the success is old, the hole in the evidence is no proof of anything.
+    // Later, when the success is too old, the gap in the evidence proves nothing.
     let later = ask_endless_log(&mac, "2026-11-23T19:00:00Z");
     assert_eq!((later.verdict.state.word(), later.verdict.reason.word()), ("unknown", "log_incomplete"));
 }
 
 #[test]
-fn a_log_that_dies_in_the_middle_loses_nothing_that_was_read() {
+fn a_log_that_dies_loses_nothing_that_was_read() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "die");
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
@@ -126,7 +126,7 @@ fn a_log_that_dies_in_the_middle_loses_nothing_that_was_read() {
 }
 
 #[test]
-fn a_log_that_dies_within_a_line_covers_what_comes_before() {
+fn a_log_that_dies_within_a_line_covers_the_lines_before() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "cut");
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
@@ -136,7 +136,7 @@ fn a_log_that_dies_within_a_line_covers_what_comes_before() {
 }
 
 #[test]
-fn a_log_that_prints_garbage_is_read_past_it() {
+fn garbage_in_the_log_is_skipped() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "garbage");
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
@@ -146,7 +146,7 @@ fn a_log_that_prints_garbage_is_read_past_it() {
 }
 
 #[test]
-fn a_log_that_floods_is_stopped_and_what_was_read_counts() {
+fn a_log_that_floods_is_killed_and_what_was_read_counts() {
     let mac = mac(SUCCESS_AT_5);
     mac.behaves(LOG, "flood");
     let findings = ask_endless_log(&mac, "2026-11-23T18:00:00Z");
@@ -157,7 +157,7 @@ fn a_log_that_floods_is_stopped_and_what_was_read_counts() {
 }
 
 #[test]
-fn a_log_that_goes_back_in_time_gives_what_one_in_order_gives() {
+fn a_log_in_reverse_order_gives_the_same_as_one_in_order() {
     let records = "2026-11-23 16:50:00 >>>>> Sending HTTP request (PUT) [Idle] >>>>>
          2026-11-23 16:50:01 <<<<< Received HTTP response (200) [Idle] <<<<<
          2026-11-23 17:10:00 >>>>> Sending HTTP request (PUT) [Idle] >>>>>
@@ -174,7 +174,7 @@ fn a_log_that_goes_back_in_time_gives_what_one_in_order_gives() {
 }
 
 #[test]
-fn a_denied_log_says_what_to_grant_and_the_last_good_reading_stays() {
+fn a_denied_log_says_what_to_grant_and_keeps_the_last_good_findings() {
     let mac = mac(SUCCESS_AT_5);
     ask(&mac, "2026-11-23T18:00:00Z");
     mac.behaves(LOG, "denied");
@@ -187,7 +187,7 @@ fn a_denied_log_says_what_to_grant_and_the_last_good_reading_stays() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_makes_the_log_be_read_anew() {
+fn a_clock_set_back_makes_the_log_be_read_again() {
     let mac = mac(SUCCESS_AT_5);
     ask(&mac, "2026-11-24T18:00:00Z");
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
@@ -197,11 +197,11 @@ fn a_clock_that_was_set_back_makes_the_log_be_read_anew() {
 }
 
 #[test]
-fn a_reading_that_another_process_ended_just_now_is_no_clock_that_was_set_back() {
+fn a_refresh_that_another_process_just_finished_is_not_taken_for_a_clock_set_back() {
     let mac = mac(SUCCESS_AT_5);
     ask(&mac, "2026-11-23T18:00:05Z");
     let before = starts(&mac).len();
-    // Looked at before the journal it would show less than the journal covers.
+    // A `now` taken before the journal was read would lie before the end of what the journal covers.
     let clock = Clock::ticking(time("2026-11-23T17:59:59Z"), TimeDelta::seconds(4));
     let host = SetClock::new(mac.root(), &clock);
     let collector = Collector::new(Box::new(host), ReadOptions::default(), state_dir(&mac), Some(state_dir(&mac)));
@@ -210,18 +210,18 @@ fn a_reading_that_another_process_ended_just_now_is_no_clock_that_was_set_back()
 }
 
 #[test]
-fn an_emptied_log_store_proves_nothing_though_the_journal_remembers() {
+fn an_emptied_log_store_proves_nothing_although_the_journal_has_events() {
     let mac = mac(SUCCESS_AT_5);
     ask(&mac, "2026-11-23T18:00:00Z");
-    // Four days later after an OS installation: the store begins anew, and nothing has been said yet.
+    // Four days later, after an OS installation: the log store is new and still empty.
     mac.file("/usr/bin/log.records", "");
     let findings = ask(&mac, "2026-11-27T18:00:00Z");
     assert_eq!((findings.verdict.state.word(), findings.verdict.reason.word()), ("unknown", "log_empty"));
 }
 
 #[test]
-fn a_log_store_emptied_since_the_last_reading_proves_nothing_either() {
-    // Something that failed, so that nothing but the doubt about the log keeps the Mac from being stuck.
+fn a_log_store_emptied_since_the_last_refresh_proves_nothing() {
+    // An unanswered request, so that only the doubt about the log keeps the Mac from being stuck.
     let mac = mac("2026-11-23 09:00:00 >>>>> Sending HTTP request (PUT) [Idle] >>>>>");
     ask(&mac, "2026-11-23T10:00:00Z");
     mac.file("/usr/bin/log.records", "");
@@ -232,7 +232,7 @@ fn a_log_store_emptied_since_the_last_reading_proves_nothing_either() {
 }
 
 #[test]
-fn the_usual_silence_is_told_from_the_journal() {
+fn the_usual_gap_is_computed_from_the_journal() {
     let mut records = String::new();
     for day in 10..=22 {
         for hour in [2, 10, 18] {
@@ -249,7 +249,7 @@ fn the_usual_silence_is_told_from_the_journal() {
     assert_eq!(findings.verdict.usual_gap.map(|gap| gap.num_hours()), Some(8));
 }
 
-/// A Mac on which something happens while its log is being opened.
+/// A Mac on which something happens while its log is opened.
 struct Meanwhile<F>(Live, F);
 
 impl<F: Fn() + Send + Sync> Host for Meanwhile<F> {
@@ -288,7 +288,7 @@ impl<F: Fn() + Send + Sync> Host for Meanwhile<F> {
 }
 
 #[test]
-fn an_event_that_another_process_kept_first_counts_here_too() {
+fn an_event_that_another_process_stored_first_counts() {
     let mac = Arc::new(mac("2026-11-23 17:55:00 <<<<< Received HTTP response (200) [Idle] <<<<<"));
     let now = "2026-11-23T18:00:00Z";
     let other = mac.clone();
@@ -301,7 +301,7 @@ fn an_event_that_another_process_kept_first_counts_here_too() {
 }
 
 #[test]
-fn a_record_that_the_log_shows_late_or_of_a_clock_set_back_a_little_is_read() {
+fn a_record_shown_late_is_read() {
     let mac = mac("2026-11-23 15:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
     ask(&mac, "2026-11-23T18:00:00Z");
     mac.log_more(&support::ndjson("2026-11-23 17:59:40 <<<<< Received HTTP response (200) [Idle] <<<<<"));
@@ -309,18 +309,18 @@ fn a_record_that_the_log_shows_late_or_of_a_clock_set_back_a_little_is_read() {
 }
 
 #[test]
-fn a_hole_in_what_was_read_proves_nothing() {
+fn a_gap_in_what_was_read_proves_nothing() {
     let received = "2026-11-20 17:00:00 Processing server request: ScheduleOSUpdate for: <Device> (1) PowerNap: no";
     let mac = mac(received);
     ask(&mac, "2026-11-20T17:30:00Z");
-    // Its answer, and all else that was said, is older than what is read three days later.
+    // Its response and all other events are older than what is read three days later.
     mac.log_more(&support::ndjson("2026-11-23 16:26:00 hello"));
     let findings = ask(&mac, "2026-11-23T18:00:00Z");
     assert_eq!((findings.verdict.state.word(), findings.verdict.reason.word()), ("quiet", "no_contact"));
 }
 
 #[test]
-fn a_long_log_with_a_line_that_was_not_understood_covers_nothing_though_its_events_count() {
+fn a_log_with_a_malformed_line_covers_nothing_but_its_events_count() {
     let mac = mac("2026-11-23 16:00:00 hello");
     mac.log_more("{\"timestamp\":\"2026-11-23 16:30:00.000000+0000\", broken}\n");
     let many: String = (0..1_100)
@@ -337,7 +337,7 @@ fn a_long_log_with_a_line_that_was_not_understood_covers_nothing_though_its_even
 }
 
 #[test]
-fn a_client_that_talks_of_other_things_is_no_emptied_log() {
+fn a_log_with_other_messages_of_mdmclient_is_not_empty() {
     let mac = mac("2026-11-23 17:00:00 hello");
     let collector = collector(&mac, "2026-11-23T18:00:00Z");
     let states: Vec<&str> = (0..3)

@@ -1,4 +1,4 @@
-//! OS updates on a live Mac, tried on a fake one: what is kept, what is read of a large file, and whose zone counts.
+//! OS updates on a live Mac: what is kept, how much of a large install.log is read, and which time zone applies.
 
 use crate::support;
 use crate::support::fake_mac::FakeMac;
@@ -41,7 +41,7 @@ fn source(findings: &Findings, name: &str) -> Row {
     rows(findings, "mdm_health_status").into_iter().find(|row| row.text("source") == Some(name)).unwrap()
 }
 
-/// So many lines of softwareupdated within the hour before now, each a step of a state machine.
+/// This many lines of softwareupdated within the last hour, each a transition of a state machine.
 fn chatter(lines: usize) -> String {
     let image = "</System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated>";
     (0..lines).fold(String::new(), |mut text, line| {
@@ -52,17 +52,20 @@ fn chatter(lines: usize) -> String {
 }
 
 #[test]
-fn a_chatty_softwareupdated_does_not_displace_what_mdmclient_said() {
+fn many_softwareupdated_lines_do_not_push_out_events_of_mdmclient() {
     let mac = mac(&format!("{SUCCESS}\n{}", chatter(11_000)));
     let first = ask(&mac);
     assert_eq!((first.verdict.state.word(), first.verdict.last_success_at), ("ok", Some(time("2026-11-23T17:00:00Z"))));
     assert_eq!(first.evidence.journal.events().len(), 1);
     let from = first.evidence.journal.updates_from;
-    assert!(from.is_some_and(|from| from > time("2026-11-23T17:00:00Z")), "some were let go, and it is said: {from:?}");
+    assert!(
+        from.is_some_and(|from| from > time("2026-11-23T17:00:00Z")),
+        "some events were dropped, which limits the span: {from:?}"
+    );
 }
 
 #[test]
-fn events_about_updates_outlive_the_process() {
+fn update_events_are_kept_in_the_journal() {
     let progress = "2026-11-23 17:30:00 </System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated> \
                     [SUMacControllerProgressManager] Reported progress (start): phase:APPLYING stalled:NO portionComplete:0.010000";
     let mac = mac(&format!("{SUCCESS}\n{progress}"));
@@ -75,7 +78,7 @@ fn events_about_updates_outlive_the_process() {
 }
 
 #[test]
-fn only_the_end_of_a_large_install_log_is_read_and_the_cut_is_said() {
+fn only_the_end_of_a_large_install_log_is_read_and_the_status_says_so() {
     let mac = mac(SUCCESS);
     let mut text = String::from(
         "2026-01-01 00:00:00+00 host softwareupdated[1]: softwareupdated: Starting with build 26.1 (25B78)\n",
@@ -97,7 +100,7 @@ fn only_the_end_of_a_large_install_log_is_read_and_the_cut_is_said() {
 }
 
 #[test]
-fn a_live_mac_without_the_state_file_was_given_no_declaration() {
+fn a_live_mac_without_the_ddm_state_file_has_no_declaration() {
     let findings = ask(&mac(SUCCESS));
     assert_eq!(source(&findings, "ddm_state").text("state"), Some("ok"));
     assert_eq!(rows(&findings, "os_update_settings")[0].number("ddm_declarations"), Some(0));
@@ -105,7 +108,7 @@ fn a_live_mac_without_the_state_file_was_given_no_declaration() {
     assert_eq!((missing.text("state"), missing.text("reason")), (Some("error"), Some("unreadable")));
 }
 
-/// The deadline of a live Mac that stands before a clock change and is due after it.
+/// The deadline and state on a live Mac before a clock change, where the deadline comes after the change.
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
 fn deadline(mac: &FakeMac, zone: &str, more: &[&str]) -> String {
     let root = mac.root().to_str().unwrap();
@@ -120,7 +123,7 @@ fn deadline(mac: &FakeMac, zone: &str, more: &[&str]) -> String {
 }
 
 #[test]
-fn a_live_mac_s_deadline_is_in_the_machine_s_zone_whatever_its_clock_does_until_then() {
+fn a_deadline_after_a_clock_change_uses_the_machines_zone_at_that_date() {
     let mac = mac("");
     mac.file(
         ddm_state::PATH,
@@ -132,7 +135,7 @@ fn a_live_mac_s_deadline_is_in_the_machine_s_zone_whatever_its_clock_does_until_
         system_version::PATH,
         "<plist version=\"1.0\"><dict><key>ProductVersion</key><string>27.0</string></dict></plist>",
     );
-    // Summer time ends at 02:00 of that day.
+    // Daylight saving time ends at 02:00 that day.
     assert_eq!(deadline(&mac, "EST5EDT,M3.2.0,M11.1.0", &[]), "2026-11-01 14:00:00,waiting");
     assert_eq!(deadline(&mac, "NZST-12NZDT,M9.5.0,M4.1.0/3", &[]), "2026-10-31 20:00:00,waiting");
     assert_eq!(deadline(&mac, "EST5EDT,M3.2.0,M11.1.0", &["--utc-offset", "+13:00"]), "2026-10-31 20:00:00,waiting");

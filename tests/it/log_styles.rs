@@ -1,11 +1,11 @@
-//! The same exchange in every style of log text, and input that is no log.
+//! The same exchange in every log style, and input that is not a log.
 
 use crate::support;
 use crate::support::time;
 use chrono::FixedOffset;
 use mdm_health::log::{LogError, LogSummary, ReadOptions, Style, read_log};
 
-/// A record in short: when, who, thread, what.
+/// A record in short: time, sender, thread, message.
 type Seen = (mdm_health::vocabulary::Time, String, u64, String);
 
 fn read(text: &[u8]) -> Result<(LogSummary, Vec<Seen>), LogError> {
@@ -25,7 +25,7 @@ fn name(who: &str) -> String {
 const SENT: &str = ">>>>> Sending HTTP request (PUT) [Idle] >>>>>";
 
 #[test]
-fn compact_takes_its_offset_from_the_option() {
+fn compact_style_takes_its_offset_from_the_option() {
     let text = format!(
         "Filtering the log data using \"process == \"mdmclient\"\"\n\
          Timestamp               Ty Process[PID:TID]\n\
@@ -38,7 +38,7 @@ fn compact_takes_its_offset_from_the_option() {
 }
 
 #[test]
-fn default_style_carries_its_own_offset_and_ends_with_totals() {
+fn default_style_has_its_own_offset_and_ends_with_totals() {
     let text = format!(
         "Skipping debug messages, pass --debug to include.\n\
          Timestamp                       Thread     Type        Activity             PID    TTL  \n\
@@ -78,7 +78,7 @@ fn a_console_export_joins_its_wrapped_lines() {
 }
 
 #[test]
-fn ndjson_carries_the_image_path_and_a_trailer() {
+fn ndjson_has_the_image_path_and_a_trailer() {
     let text = format!(
         "Filtering the log data using \"process == \"mdmclient\"\"\n{}{{\"count\":1,\"finished\":1}}\n",
         support::ndjson(&format!("2026-11-23 16:45:00 {SENT}"))
@@ -118,13 +118,13 @@ fn lines_of_other_programs_are_counted_and_end_the_record_before_them() {
 }
 
 #[test]
-fn an_empty_file_is_no_log() {
+fn an_empty_file_is_not_a_log() {
     assert_eq!(read(b"").unwrap_err(), LogError::Empty);
     assert_eq!(read(b"\n\n").unwrap_err(), LogError::Empty);
 }
 
 #[test]
-fn a_binary_file_is_no_log() {
+fn a_binary_file_is_not_a_log() {
     let bytes: Vec<u8> = (0..100_000u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert_eq!(read(&bytes).unwrap_err(), LogError::NotALog);
 }
@@ -138,7 +138,7 @@ fn a_truncated_record_is_counted() {
 }
 
 #[test]
-fn a_line_of_100_megabytes_is_counted_and_passed_over() {
+fn a_line_of_100_megabytes_is_counted_and_skipped() {
     let record = support::ndjson(&format!("2026-11-23 16:45:00 {SENT}"));
     let mut text = record.clone().into_bytes();
     text.resize(text.len() + (100 << 20), b'x');
@@ -148,7 +148,7 @@ fn a_line_of_100_megabytes_is_counted_and_passed_over() {
 }
 
 #[test]
-fn invalid_utf_8_costs_a_letter_not_the_record() {
+fn invalid_utf_8_loses_a_character_not_the_record() {
     let record = support::ndjson("2026-11-23 16:45:00 caf~ au lait");
     let text: Vec<u8> = record.bytes().map(|byte| if byte == b'~' { 0xe9 } else { byte }).collect();
     let (_, seen) = read(&text).unwrap();
@@ -156,7 +156,7 @@ fn invalid_utf_8_costs_a_letter_not_the_record() {
 }
 
 #[test]
-fn an_activity_is_a_record_but_no_message() {
+fn an_activity_is_a_record_but_not_a_message() {
     let record = support::ndjson(&format!("2026-11-23 16:45:00 {SENT}"));
     let text = format!("{record}{}", record.replace("logEvent", "activityCreateEvent"));
     let (summary, seen) = read(text.as_bytes()).unwrap();
@@ -164,7 +164,7 @@ fn an_activity_is_a_record_but_no_message() {
 }
 
 #[test]
-fn records_of_processes_that_do_not_matter_are_counted_though_not_parsed() {
+fn records_of_other_processes_are_counted_but_not_parsed() {
     let mut text = String::new();
     for number in 0..2_000 {
         let image = if number % 25 == 0 { support::MDMCLIENT } else { "/usr/sbin/cfprefsd" };
@@ -188,14 +188,14 @@ fn records_of_processes_that_do_not_matter_are_counted_though_not_parsed() {
 }
 
 #[test]
-fn a_second_run_behind_a_trailer_needs_a_trailer_of_its_own() {
+fn a_second_run_after_a_trailer_needs_its_own_trailer() {
     let run = support::ndjson(&format!("2026-11-23 16:45:00 {SENT}")) + "{\"count\":1,\"finished\":1}\n";
     assert_eq!(read(format!("{run}{run}").as_bytes()).unwrap().0.complete, Some(true));
     let cut_off = format!("{run}{}", support::ndjson(&format!("2026-11-23 16:46:00 {SENT}")));
     assert_eq!(read(cut_off.as_bytes()).unwrap().0.complete, Some(false));
 }
 
-/// A line of the kinds that a log file can hold.
+/// A line of a log file: a header, a continuation, or something else.
 fn any_line() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     prop_oneof![
@@ -226,7 +226,7 @@ proptest::proptest! {
 
     #[test]
     fn no_line_of_a_text_log_is_lost(lines in proptest::collection::vec("[a-z ]{1,20}", 0..20)) {
-        // Whatever follows a header belongs to its record.
+        // Lines after a header belong to its record.
         let header = "2026-11-23 11:45:00.250 Df mdmclient[300:6c0d] [a:b] first";
         let text = format!("{header}\n{}", lines.join("\n"));
         let (summary, seen) = read(text.as_bytes()).unwrap();

@@ -1,9 +1,9 @@
-//! osquery's manager fails in every way that was seen: each time the tables are back within ten seconds, or the process
-//! is gone with a code, so that osquery's watcher starts a new one. It never lives on without its tables.
+//! osquery's extension manager fails in every way that was seen. Each time the tables are back within ten seconds, or
+//! the extension exits with an error code, so that osquery's watcher starts a new one. It never runs on without tables.
 //!
-//! A few rounds each; `MDM_HEALTH_TEST_ROUNDS=100` makes it thorough, and its stops as long as 30 s. With `--nocapture`
-//! it prints how the rounds ended.
-#![allow(clippy::print_stdout, reason = "the figures are for whoever asked for the long run")]
+//! A few rounds each; `MDM_HEALTH_TEST_ROUNDS=100` makes it thorough, with stops of 30 s. `--nocapture` shows how the
+//! rounds ended.
+#![allow(clippy::print_stdout, reason = "--nocapture shows the figures of a long run")]
 
 use crate::support::extension::Extension;
 use crate::support::manager::{Manager, Peer, map, until};
@@ -18,16 +18,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How soon after a fault the tables are back or the process is gone.
+/// How soon after a fault the tables are back or the extension has exited.
 const BACK: Duration = Duration::from_secs(10);
 
-/// How many rounds run side by side.
+/// How many rounds run at a time.
 const AT_ONCE: usize = 20;
 
-/// The test that plays the manager when it is started again.
-const MANAGER: &str = "manager_faults::a_predecessor_that_was_killed_is_waited_for";
+/// The test that plays the manager in a process of its own.
+const MANAGER: &str = "manager_faults::an_extension_waits_until_its_killed_predecessor_is_delisted";
 
-/// An extension and its manager, as osquery's other clients reach it.
+/// An extension and its manager.
 struct Scene {
     manager: Peer,
     capture: TempDir,
@@ -36,9 +36,9 @@ struct Scene {
 
 /// How a round ended.
 struct Ended {
-    /// Whether the process was gone.
+    /// Whether the extension exited.
     gone: bool,
-    /// How long after the fault it was gone, or its tables were back.
+    /// How long after the fault it exited or its tables were back.
     after: Duration,
 }
 
@@ -54,7 +54,7 @@ impl Scene {
         scene
     }
 
-    /// The extension that is listed, if there is one.
+    /// The extension that the manager lists, if any.
     fn listed(&self) -> Option<Peer> {
         let listed = self.manager.extensions().unwrap_or_default();
         listed.last().map(|uuid| self.manager.behind(*uuid))
@@ -65,7 +65,7 @@ impl Scene {
         self.listed().is_some_and(|peer| rows(peer).is_ok_and(|answer| answer.rows.len() == 1))
     }
 
-    /// After a fault: the tables are back, or the process is gone with a code and the next one brings them back.
+    /// After a fault: the tables are back, or the extension exits with an error code and the next one serves them.
     fn comes_back(mut self) -> Ended {
         let (start, mut gone) = (Instant::now(), None);
         while gone.is_none() && !self.tables_answer() {
@@ -75,7 +75,7 @@ impl Scene {
         }
         let after = start.elapsed();
         if let Some(ended) = gone {
-            assert!(ended.code().is_some_and(|code| code > 0), "{ended}: nobody starts a new one after a good end");
+            assert!(ended.code().is_some_and(|code| code > 0), "{ended}: osquery starts no new one after a clean exit");
             self.extension = extension(&self.manager, &self.capture);
             until("the next one brings the tables back", || self.tables_answer());
         }
@@ -87,7 +87,7 @@ fn extension(manager: &Peer, capture: &TempDir) -> Extension {
     Extension::start(&manager.0, &["--source", capture.path().to_str().unwrap()])
 }
 
-/// A manager within the test, and the way in that others have to it.
+/// A manager in this process, and a client of it.
 fn played() -> (TempDir, Manager, Peer) {
     let folder = tempfile::tempdir().unwrap();
     let manager = Manager::start(folder.path());
@@ -95,7 +95,7 @@ fn played() -> (TempDir, Manager, Peer) {
     (folder, manager, peer)
 }
 
-/// A manager that is a process.
+/// A manager in a process of its own.
 fn process() -> (TempDir, ManagerProcess) {
     let folder = tempfile::tempdir().unwrap();
     let manager = ManagerProcess::start(folder.path(), MANAGER);
@@ -106,7 +106,7 @@ fn rounds() -> usize {
     env::var("MDM_HEALTH_TEST_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
 
-/// Runs the rounds, some side by side.
+/// Runs the rounds, up to [`AT_ONCE`] at a time.
 fn in_rounds(what: &str, round: impl Fn(usize) -> Ended + Sync) {
     let (next, ended) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
@@ -131,12 +131,12 @@ fn in_rounds(what: &str, round: impl Fn(usize) -> Ended + Sync) {
 }
 
 #[test]
-fn a_predecessor_that_was_killed_is_waited_for() {
+fn an_extension_waits_until_its_killed_predecessor_is_delisted() {
     play_if_asked();
     in_rounds("killed itself", |_| {
         let (_folder, manager) = process();
         let mut scene = Scene::running(manager.peer());
-        // It stays listed until the manager pings it the next time, and the next one is refused.
+        // It stays listed until the manager's next ping, and until then the next one is refused.
         scene.extension.signal(Signal::KILL);
         scene.extension = extension(&scene.manager, &scene.capture);
         let ended = scene.comes_back();
@@ -146,12 +146,12 @@ fn a_predecessor_that_was_killed_is_waited_for() {
 }
 
 #[test]
-fn killed_and_restarted() {
+fn osquery_killed_and_restarted() {
     in_rounds("killed and restarted", |round| {
         let (folder, manager) = process();
         let scene = Scene::running(manager.peer());
         manager.signal(Signal::KILL);
-        // The next one comes at once, or when the extension has noticed.
+        // The next manager starts at once, or after the extension has noticed.
         thread::sleep(Duration::from_millis(500 * (round as u64 % 6)));
         let _manager = ManagerProcess::start(folder.path(), MANAGER);
         scene.comes_back()
@@ -159,7 +159,7 @@ fn killed_and_restarted() {
 }
 
 #[test]
-fn stopped_for_a_while_and_continued() {
+fn osquery_stopped_and_continued() {
     let stop = Duration::from_secs(if rounds() < 10 { 2 } else { 30 });
     in_rounds("stopped and continued", |_| {
         let (_folder, manager) = process();
@@ -172,12 +172,12 @@ fn stopped_for_a_while_and_continued() {
 }
 
 #[test]
-fn a_signal_ends_it_well_while_the_manager_is_stopped() {
+fn a_signal_ends_the_extension_cleanly_while_osquery_is_stopped() {
     in_rounds("a signal while stopped", |round| {
         let (_folder, manager) = process();
         let scene = Scene::running(manager.peer());
         manager.signal(Signal::STOP);
-        // At once, or when it has asked the manager something and waits.
+        // At once, or while it waits for an answer of the manager.
         thread::sleep(Duration::from_millis(500 * (round as u64 % 4)));
         let start = Instant::now();
         scene.extension.signal(if round % 2 == 0 { Signal::TERM } else { Signal::INT });
@@ -188,7 +188,7 @@ fn a_signal_ends_it_well_while_the_manager_is_stopped() {
 }
 
 #[test]
-fn deregisters_it_in_silence() {
+fn osquery_delists_the_extension_silently() {
     in_rounds("deregistered", |_| {
         let (_folder, manager, peer) = played();
         let scene = Scene::running(peer);
@@ -200,7 +200,7 @@ fn deregisters_it_in_silence() {
 }
 
 #[test]
-fn refuses_it_with_each_message() {
+fn osquery_refuses_the_registration_with_each_message() {
     in_rounds("refused", |_| {
         let mut longest = Duration::ZERO;
         for words in [
@@ -225,7 +225,7 @@ fn refuses_it_with_each_message() {
 }
 
 #[test]
-fn closes_connections_half_way() {
+fn osquery_closes_connections_halfway() {
     in_rounds("closed half-way", |round| {
         let (_folder, manager, peer) = played();
         let mut scene = Scene::running(peer);
@@ -239,10 +239,10 @@ fn closes_connections_half_way() {
 }
 
 #[test]
-fn closes_connections_half_way_while_it_starts() {
+fn osquery_closes_connections_halfway_at_startup() {
     in_rounds("closed half-way at the start", |round| {
         let (_folder, manager, peer) = played();
-        // The first questions: a ping, the registration, the first look.
+        // The first calls: a ping, the registration, the first check of the list.
         manager.state().breaks = 1 + round % 3;
         let scene = Scene::begun(peer);
         until("the connections are closed", || manager.state().breaks == 0);
@@ -251,7 +251,7 @@ fn closes_connections_half_way_while_it_starts() {
 }
 
 #[test]
-fn calls_it_half_way_and_leaves() {
+fn osquery_sends_half_a_call_and_disconnects() {
     in_rounds("called half-way", |_| {
         let (_folder, _manager, peer) = played();
         let scene = Scene::running(peer);

@@ -1,5 +1,4 @@
-//! The program talks to nobody: whatever it does, the only sockets that it opens are local ones. Watched by strace, and
-//! tried only where there is one.
+//! The program opens no network socket, only local ones. strace watches it; without strace nothing is tested.
 #![allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
 
 use crate::support;
@@ -11,10 +10,10 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// The calls with which a program reaches another one.
+/// The system calls by which a program reaches others.
 const CALLS: &str = "trace=socket,socketpair,connect,bind,sendto,sendmsg,execve";
 
-/// A file that starts the program under strace and notes its calls, and its children's, in another one.
+/// Runs the program under strace, which writes its system calls and its children's to a file.
 struct Watched(TempDir);
 
 impl Watched {
@@ -26,7 +25,7 @@ impl Watched {
         {
             return Some(Self(tempfile::tempdir().unwrap()));
         }
-        eprintln!("not tried: there is no strace here, or it may not watch");
+        eprintln!("not tested: strace is missing or not permitted");
         None
     }
 
@@ -48,7 +47,7 @@ impl Watched {
     }
 }
 
-/// Every socket of these calls is a local one, and there were calls at all.
+/// Checks that there are calls and that every socket among them is local.
 fn all_local(calls: &str) {
     assert!(calls.contains("execve("), "strace saw the program");
     for call in calls.lines() {
@@ -59,7 +58,7 @@ fn all_local(calls: &str) {
 }
 
 #[test]
-fn no_command_line_opens_a_socket_beside_the_system_logs() {
+fn no_subcommand_opens_a_network_socket() {
     let Some(watched) = Watched::new() else { return };
     let _log = support::system_log(false);
     let mac = HealMac::stuck();
@@ -77,12 +76,12 @@ fn no_command_line_opens_a_socket_beside_the_system_logs() {
     watched.run(&mac, &["diagnose", "--source", &place("capture.tar.gz")]);
     let calls = watched.calls();
     all_local(&calls);
-    assert!(calls.contains("socket(AF_UNIX, SOCK_DGRAM"), "the system's log was told");
+    assert!(calls.contains("socket(AF_UNIX, SOCK_DGRAM"), "the system log was written");
     assert!(mac.acts().len() == 5, "something was restarted");
 }
 
 #[test]
-fn the_extension_opens_no_socket_beside_osquerys() {
+fn the_extension_opens_no_network_socket() {
     let Some(watched) = Watched::new() else { return };
     let (folder, mac) = (tempfile::tempdir().unwrap(), HealMac::stuck());
     let manager = Manager::start(folder.path());

@@ -1,4 +1,4 @@
-//! Old-style property lists of any shape: what is printed is read again, and nothing else is taken for one.
+//! Old-style property lists of any shape: a printed one is read back, and anything else is an error.
 
 use mdm_health::property_list::old_style::{dictionary_after, parse};
 use plist::Value;
@@ -58,7 +58,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn what_is_printed_is_read_again(value in any_value()) {
+    fn a_printed_list_is_read_back(value in any_value()) {
         let text = printed(&value, 0);
         prop_assert_eq!(parse(&text), Ok(value), "{}", text);
     }
@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn a_dictionary_that_is_cut_off_is_an_error(value in any_value(), cut in any::<prop::sample::Index>()) {
+    fn a_truncated_dictionary_is_an_error(value in any_value(), cut in any::<prop::sample::Index>()) {
         let whole = format!("{{ A = {}; }}", printed(&value, 0));
         let cut: String = whole.chars().take(cut.index(whole.chars().count())).collect();
         prop_assert!(parse(&cut).is_err(), "{}", cut);

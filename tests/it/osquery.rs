@@ -1,4 +1,4 @@
-//! The program as an osquery extension: a manager of the tests' own registers it, calls it, loses it and ends it.
+//! The program as an osquery extension: the tests' own manager registers it, calls it, loses it and ends it.
 
 use crate::support;
 use crate::support::extension::{Extension, usable};
@@ -28,7 +28,7 @@ fn running() -> (TempDir, TempDir, Manager, Extension, Peer) {
     (folder, capture, manager, extension, peer)
 }
 
-/// The rows as the library makes them, in osquery's form.
+/// The rows that the library gives, in osquery's format.
 fn expected(capture: &Path, table: &str) -> Vec<Map> {
     let findings = support::findings(capture);
     let table = support::tables().into_iter().find(|one| one.definition().name == table).unwrap();
@@ -44,14 +44,14 @@ fn expected(capture: &Path, table: &str) -> Vec<Map> {
     table.rows(&findings).into_iter().map(row).collect()
 }
 
-/// What is left beside the manager's socket.
+/// The files left beside the manager's socket.
 fn left(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     entries.filter(|name| name != "osquery.em").collect()
 }
 
 #[test]
-fn it_registers_its_name_its_version_and_every_table_with_its_columns() {
+fn registration_has_the_name_the_version_and_every_table_with_its_columns() {
     let (_folder, _capture, manager, _extension, _) = running();
     let registration = manager.state().registrations[0].clone();
     assert_eq!((registration.name.as_str(), registration.version.as_str()), ("mdm_health", env!("CARGO_PKG_VERSION")));
@@ -70,14 +70,14 @@ fn it_registers_its_name_its_version_and_every_table_with_its_columns() {
 }
 
 #[test]
-fn it_gives_the_rows_as_texts_and_null_as_a_missing_key() {
+fn rows_are_sent_as_strings_and_null_as_a_missing_key() {
     let (_folder, capture, _manager, _extension, peer) = running();
     for table in tables::DEFINITIONS {
         let answer = peer.generate(table.name, "{}");
         assert_eq!((answer.code, answer.message.as_str()), (0, "OK"));
         let volatile = |mut row: Map| {
             row.remove("duration_ms");
-            // Neither capture holds the record of restarts, and each says so by its own name.
+            // Neither capture has the record of restarts, and each detail names its own folder.
             if row.get("outcome").is_some_and(|outcome| outcome == "unreadable") {
                 row.remove("detail");
             }
@@ -91,14 +91,14 @@ fn it_gives_the_rows_as_texts_and_null_as_a_missing_key() {
 }
 
 #[test]
-fn what_a_real_osqueryi_asks_of_a_table_gets_an_answer_that_sqlite_can_use() {
+fn recorded_calls_of_a_real_osqueryi_get_rows_that_sqlite_accepts() {
     let Some(recorded) = support::capture("osquery-wire/osquery-5.23.1.jsonl") else { return };
     let (_folder, _capture, _manager, _extension, peer) = running();
     let mut asked = 0;
     for line in fs::read_to_string(recorded).unwrap().lines() {
         let statement: serde_json::Value = serde_json::from_str(line).unwrap();
         for call in statement["calls"].as_array().unwrap() {
-            // The trial had a table that could be written; its requests go to one of ours that cannot.
+            // The recorded session had a writable table; its calls go to a read-only one here.
             let table = call["item"].as_str().unwrap().replace("mdm_heal", "mdm_health_status");
             let request: Map = serde_json::from_value(call["request"].clone()).unwrap();
             let answer = peer.call(&table, &request).unwrap();
@@ -116,7 +116,7 @@ fn what_a_real_osqueryi_asks_of_a_table_gets_an_answer_that_sqlite_can_use() {
 }
 
 #[test]
-fn nothing_in_a_context_takes_a_row_away() {
+fn no_query_context_removes_a_row() {
     let (_folder, _capture, _manager, _extension, peer) = running();
     let all = peer.generate("mdm_commands_recent", "{}");
     assert_eq!(all.rows.len(), 3);
@@ -132,10 +132,10 @@ fn nothing_in_a_context_takes_a_row_away() {
 }
 
 #[test]
-fn no_operator_takes_a_row_away_whichever_way_it_is_written() {
+fn no_constraint_operator_removes_a_row() {
     let (_folder, _capture, _manager, _extension, peer) = running();
     let all = peer.generate("mdm_commands_recent", "{}");
-    // All that osquery has sent or has a name for, 73 and 74 being LIMIT and OFFSET, and some that it has not.
+    // All operators that osquery sends or names (73 and 74 are LIMIT and OFFSET), and some unknown ones.
     for op in [2, 4, 8, 16, 32, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 150, 255] {
         for op in [op.to_string(), format!("\"{op}\"")] {
             let one = format!(r#"{{"op":{op},"expr":"0"}}"#);
@@ -163,12 +163,12 @@ fn a_join_that_asks_a_thousand_times_reads_the_mac_once() {
         assert_eq!(peer.generate("mdm_watchdog", &context).rows.len(), 1);
     }
     let looks = mac.calls(PROFILES).iter().filter(|call| call.contains(" status ")).count();
-    // A reading serves for a minute. The first one looks twice: the past of the log is read behind it.
+    // Findings serve for a minute. The first refresh is followed by the backfill of the log.
     assert!((1..=2 + start.elapsed().as_secs() / 60).contains(&(looks as u64)), "{looks} looks");
 }
 
 #[test]
-fn a_write_to_a_read_only_table_is_refused_as_osquery_wants_it() {
+fn a_write_to_a_read_only_table_is_refused_as_osquery_expects() {
     let (_folder, _capture, _manager, _extension, peer) = running();
     let columns = tables::DEFINITIONS.iter().find(|table| table.name == "mdm_watchdog").unwrap().columns.len();
     let values = format!("[{}]", vec!["null"; columns].join(","));
@@ -182,7 +182,7 @@ fn a_write_to_a_read_only_table_is_refused_as_osquery_wants_it() {
 }
 
 #[test]
-fn questions_that_make_no_sense_are_answered_as_such() {
+fn calls_that_make_no_sense_get_an_error() {
     let (_folder, _capture, _manager, _extension, peer) = running();
     let answer = peer.call("mdm_watchdog", &map(&[("action", "dance")])).unwrap();
     assert_eq!((answer.code, answer.rows.len()), (1, 0));
@@ -202,7 +202,7 @@ fn questions_that_make_no_sense_are_answered_as_such() {
 }
 
 #[test]
-fn a_refused_registration_ends_it_with_the_managers_own_words() {
+fn a_refused_registration_ends_the_extension_with_osquerys_message() {
     for words in [
         "Duplicate extension registered",
         "Failed adding registry: Registry item mdm_watchdog conflicts with another item of the same name.",
@@ -221,7 +221,7 @@ fn a_refused_registration_ends_it_with_the_managers_own_words() {
 }
 
 #[test]
-fn a_predecessor_that_is_still_listed_is_waited_for() {
+fn an_extension_waits_while_its_predecessor_is_still_listed() {
     let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let manager = Manager::refusing(folder.path(), "Duplicate extension registered");
     let mut extension = Extension::on(&manager, capture.path());
@@ -238,7 +238,7 @@ fn a_predecessor_that_is_still_listed_is_waited_for() {
 }
 
 #[test]
-fn a_socket_that_never_comes_ends_it_and_one_that_comes_late_does_not() {
+fn a_socket_that_never_appears_ends_the_extension_and_a_late_one_does_not() {
     let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let (socket, source) = (folder.path().join("osquery.em"), capture.path().to_str().unwrap());
     let start = Instant::now();
@@ -255,7 +255,7 @@ fn a_socket_that_never_comes_ends_it_and_one_that_comes_late_does_not() {
 }
 
 #[test]
-fn an_orderly_shutdown_ends_it_well_and_leaves_nothing_behind() {
+fn shutdown_ends_the_extension_cleanly_and_leaves_no_files() {
     let (folder, _capture, _manager, extension, peer) = running();
     peer.shutdown().unwrap();
     let (code, said) = extension.end();
@@ -264,7 +264,7 @@ fn an_orderly_shutdown_ends_it_well_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_signal_ends_it_well_and_takes_the_registration_back() {
+fn a_signal_ends_the_extension_cleanly_and_deregisters_it() {
     for signal in [Signal::TERM, Signal::INT] {
         let (folder, _capture, manager, extension, _) = running();
         extension.signal(signal);
@@ -274,7 +274,7 @@ fn a_signal_ends_it_well_and_takes_the_registration_back() {
 }
 
 #[test]
-fn a_signal_ends_it_while_it_waits_and_while_osquery_is_mute() {
+fn a_signal_ends_the_extension_while_it_waits_or_osquery_is_silent() {
     let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let nobody = folder.path().join("nobody.em");
     let mut waiting = Extension::start(&nobody, &["--source", capture.path().to_str().unwrap()]);
@@ -292,7 +292,7 @@ fn a_signal_ends_it_while_it_waits_and_while_osquery_is_mute() {
 }
 
 #[test]
-fn a_stale_socket_at_its_path_is_replaced_and_the_new_one_is_its_own() {
+fn a_stale_socket_is_replaced_and_the_new_one_is_private() {
     let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let manager = Manager::start(folder.path());
     drop(UnixListener::bind(manager.extension_socket()).unwrap());
@@ -304,7 +304,7 @@ fn a_stale_socket_at_its_path_is_replaced_and_the_new_one_is_its_own() {
 }
 
 #[test]
-fn a_socket_that_cannot_be_made_ends_it_and_takes_the_registration_back() {
+fn a_socket_that_cannot_be_created_ends_the_extension_and_deregisters_it() {
     let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let manager = Manager::start(folder.path());
     fs::create_dir(manager.extension_socket()).unwrap();
@@ -315,7 +315,7 @@ fn a_socket_that_cannot_be_made_ends_it_and_takes_the_registration_back() {
 }
 
 #[test]
-fn a_path_too_long_for_a_socket_is_said_before_anything_else() {
+fn a_path_too_long_for_a_socket_is_refused_first() {
     let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let room = 103 - folder.path().as_os_str().len() - 1;
     let socket = folder.path().join("s".repeat(room - ".65535".len() + 1));
@@ -331,7 +331,7 @@ fn a_path_too_long_for_a_socket_is_said_before_anything_else() {
 }
 
 #[test]
-fn an_osquery_that_vanishes_ends_it() {
+fn the_extension_ends_when_osquery_is_gone() {
     let (folder, _capture, manager, extension, _) = running();
     manager.vanish();
     let (code, said) = extension.end();
@@ -341,7 +341,7 @@ fn an_osquery_that_vanishes_ends_it() {
 }
 
 #[test]
-fn an_osquery_that_drops_it_in_silence_ends_it() {
+fn the_extension_ends_when_osquery_no_longer_lists_it() {
     let (_folder, _capture, manager, extension, peer) = running();
     manager.state().listed.clear();
     let (code, said) = extension.end();
@@ -351,7 +351,7 @@ fn an_osquery_that_drops_it_in_silence_ends_it() {
 }
 
 #[test]
-fn its_own_socket_taken_away_ends_it() {
+fn the_extension_ends_when_its_own_socket_is_removed() {
     let (_folder, _capture, _manager, extension, peer) = running();
     fs::remove_file(&peer.0).unwrap();
     let (code, said) = extension.end();
@@ -360,12 +360,12 @@ fn its_own_socket_taken_away_ends_it() {
 }
 
 #[test]
-fn idle_connections_do_not_keep_osquery_waiting() {
+fn idle_connections_do_not_block_osquery() {
     let (_folder, _capture, _manager, _extension, peer) = running();
     let idle: Vec<_> = (0..16).map(|_| peer.connect().unwrap()).collect();
     assert_eq!(peer.ping().unwrap(), 0);
     assert_eq!(peer.generate("mdm_watchdog", "{}").rows.len(), 1);
-    // Those are still served, and beyond the limit the one idle longest is closed.
+    // Idle connections are still served; beyond the limit the one idle longest is closed.
     assert_eq!(ping_over(&idle[1]).unwrap(), 0);
     let _more: Vec<_> = (0..64).map(|_| peer.connect().unwrap()).collect();
     assert_eq!(peer.ping().unwrap(), 0);
@@ -373,7 +373,7 @@ fn idle_connections_do_not_keep_osquery_waiting() {
 }
 
 #[test]
-fn a_connection_that_came_just_now_is_not_sent_away_for_another() {
+fn a_new_connection_is_not_closed_for_another() {
     let (_folder, _capture, _manager, _extension, peer) = running();
     loop {
         let start = Instant::now();
@@ -382,7 +382,7 @@ fn a_connection_that_came_just_now_is_not_sent_away_for_another() {
         let one_more = peer.connect().unwrap();
         thread::sleep(Duration::from_millis(100));
         let first = ping_over(&connections[0]);
-        // After a second of silence it may be closed: a machine that took so long has shown nothing.
+        // After a second idle it may be closed: if the machine was that slow, try again.
         if start.elapsed() < Duration::from_secs(1) {
             assert_eq!(first.unwrap(), 0);
             connections.remove(0);
@@ -407,7 +407,7 @@ fn many_clients_at_once_are_all_answered() {
 }
 
 #[test]
-fn a_mac_whose_log_hangs_keeps_neither_the_others_waiting_nor_the_end() {
+fn a_log_that_hangs_delays_neither_other_calls_nor_the_end() {
     let (folder, mac) = (tempfile::tempdir().unwrap(), FakeMac::new());
     mac.command(LOG, "").behaves(LOG, "hang_with_child");
     let manager = Manager::start(folder.path());
@@ -444,7 +444,7 @@ fn a_mac_whose_log_hangs_keeps_neither_the_others_waiting_nor_the_end() {
 }
 
 #[test]
-fn a_command_line_that_cannot_be_followed_is_said_to_be() {
+fn invalid_arguments_give_exit_code_2_and_say_why() {
     let capture = three_commands();
     for (arguments, words) in [
         (&["--socket", "/nowhere/osquery.em"][..], "pass --source"),
@@ -459,7 +459,7 @@ fn a_command_line_that_cannot_be_followed_is_said_to_be() {
 }
 
 #[test]
-fn a_file_named_as_an_extension_is_one_when_it_is_started_with_nothing() {
+fn a_program_named_ext_is_an_extension_when_started_without_arguments() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("mdm_health.ext");
     symlink(env!("CARGO_BIN_EXE_mdm-health"), &program).unwrap();
@@ -470,7 +470,7 @@ fn a_file_named_as_an_extension_is_one_when_it_is_started_with_nothing() {
 }
 
 #[test]
-fn flags_of_a_newer_osquery_are_left_alone() {
+fn unknown_osquery_flags_are_ignored() {
     let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
     let manager = Manager::start(folder.path());
     let joined = format!("-socket={}", manager.socket.display());

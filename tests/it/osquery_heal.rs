@@ -1,4 +1,4 @@
-//! INSERT through the extension: what osquery passes on, and what it is told of it.
+//! INSERT through the extension: what osquery sends, and what it gets back.
 
 use crate::support;
 use crate::support::extension::{Extension, usable};
@@ -8,7 +8,7 @@ use mdm_health::tables;
 use std::fs;
 use tempfile::TempDir;
 
-/// A Mac whose daemons are stuck, with an extension on it that may be asked to restart them.
+/// A Mac whose daemons are stuck, and an extension on it that is allowed to restart them.
 fn stuck() -> (TempDir, HealMac, Manager, Extension, Peer) {
     let (folder, mac) = (tempfile::tempdir().unwrap(), HealMac::stuck());
     let policy = "<plist version=\"1.0\"><dict><key>AllowForce</key><true/></dict></plist>";
@@ -20,7 +20,7 @@ fn stuck() -> (TempDir, HealMac, Manager, Extension, Peer) {
     (folder, mac, manager, extension, peer)
 }
 
-/// An INSERT of a row that begins with those values, as osquery passes it.
+/// An INSERT of a row that begins with these values, as osquery sends it.
 fn insertion(given: &[serde_json::Value]) -> Map {
     let mut values = given.to_vec();
     values.resize(tables::MDM_HEAL.columns.len(), serde_json::Value::Null);
@@ -28,14 +28,14 @@ fn insertion(given: &[serde_json::Value]) -> Map {
     map(&[("action", "insert"), ("auto_rowid", "false"), ("json_value_array", &values)])
 }
 
-/// The sentence with which a write was refused.
+/// The message of a refused write.
 fn refusal(row: &Map) -> &str {
     assert_eq!((row["status"].as_str(), row.contains_key("id")), ("failure", false), "{row:?}");
     &row["message"]
 }
 
 #[test]
-fn what_a_real_osqueryi_writes_is_carried_out_or_refused_in_the_way_it_understands() {
+fn recorded_writes_of_a_real_osqueryi_are_done_or_refused_as_it_expects() {
     let Some(recorded) = support::capture("osquery-wire/osquery-5.23.1.jsonl") else { return };
     let (mut inserted, mut refused, mut read_only) = (0, 0, 0);
     for line in fs::read_to_string(recorded).unwrap().lines() {
@@ -50,7 +50,7 @@ fn what_a_real_osqueryi_writes_is_carried_out_or_refused_in_the_way_it_understan
             let mut request: Map = serde_json::from_value(call["request"].clone()).unwrap();
             let given: Vec<serde_json::Value> =
                 request.get("json_value_array").map_or_else(Vec::new, |values| serde_json::from_str(values).unwrap());
-            // The trial's table had fewer columns.
+            // The table of the recorded session had fewer columns.
             if request["action"] == "insert" {
                 request.insert("json_value_array".to_owned(), insertion(&given)["json_value_array"].clone());
             }
@@ -66,7 +66,7 @@ fn what_a_real_osqueryi_writes_is_carried_out_or_refused_in_the_way_it_understan
                     assert_eq!(row["force"], given[2].as_i64().unwrap_or(0).to_string());
                     (inserted, kickstarts) = (inserted + 1, kickstarts + 1);
                 }
-                // Nothing, or an action that only the trial knew.
+                // No action, or one that only the recorded session had.
                 "insert" => {
                     assert!(refusal(&answer.rows[0]).starts_with("mdm_heal: unknown_action: The action is none of "));
                     let outcomes = peer.generate("mdm_heal", "{}").rows;
@@ -86,7 +86,7 @@ fn what_a_real_osqueryi_writes_is_carried_out_or_refused_in_the_way_it_understan
 }
 
 #[test]
-fn a_refused_restart_says_in_its_row_what_limits_it_and_until_when() {
+fn a_refused_restart_names_the_limit_and_the_next_allowed_time() {
     let (_folder, mac, _manager, _extension, peer) = stuck();
     let restart = insertion(&["restart_mdmclient".into(), "INC-42".into()]);
     let ask = || peer.call("mdm_heal", &restart).unwrap().rows.remove(0);

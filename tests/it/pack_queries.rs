@@ -1,5 +1,5 @@
-//! The queries of the packs, over every capture and over Macs of all kinds: what is wrong is named, what could not be told
-//! is never healthy, and a policy is its report turned around.
+//! The queries of the packs over every capture and over Macs of all kinds: problems are reported, unknown is never
+//! healthy, and a policy is the inverse of its report.
 
 use crate::support;
 use crate::support::fake_mac::FakeMac;
@@ -25,14 +25,14 @@ const NOW: &str = "2026-11-23T18:00:00Z";
 const INSTALL_LOG: &str = "/private/var/log/install.log";
 const SOFTWAREUPDATED: &str = "</System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated>";
 
-/// Our own captures.
+/// The fixtures.
 fn captures() -> BTreeMap<String, PathBuf> {
     let within = |folder: &str| fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
     let folders = within("").chain(within("updates")).filter(|path| path.join("capture.json").exists());
     folders.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
 }
 
-/// Other people's logs, where they are at hand.
+/// Other people's logs, where they are present.
 fn real_logs() -> BTreeMap<String, PathBuf> {
     let files = capture("log").into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let files = files.map(|entry| entry.unwrap().path());
@@ -45,7 +45,7 @@ fn rows(sql: &str, findings: &Arc<Findings>) -> Vec<Value> {
     serde_json::from_str(&printed.unwrap_or_else(|error| panic!("{error}: {sql}"))).unwrap()
 }
 
-/// What a query says of a Mac: the states and reasons of its rows.
+/// The states and reasons in the rows of a query.
 fn said(query: &str, mac: &Mac) -> Vec<String> {
     let query = QUERIES.iter().find(|one| one.name == query).unwrap();
     rows(query.sql, &Arc::new(mac.findings())).iter().map(state).collect()
@@ -59,7 +59,7 @@ fn policies() -> impl Iterator<Item = &'static Query> {
     QUERIES.iter().filter(|query| matches!(query.kind, Kind::Policy { .. }))
 }
 
-/// A Mac that is well in everything, at this very moment.
+/// A Mac that is healthy in every respect, as of now.
 fn healthy_mac() -> FakeMac {
     let now = Utc::now();
     let keychain = Keychain::at(&now.to_rfc3339()).identity("Mac 42", "Example CA", -65..300);
@@ -90,7 +90,7 @@ fn healthy_mac() -> FakeMac {
     mac
 }
 
-/// The policies that do not pass on that Mac, each with what its report says.
+/// The policies that fail on that Mac, each with the rows of its report.
 fn failing(mac: &FakeMac) -> BTreeMap<&'static str, Vec<String>> {
     let failing = policies().filter(|query| ask(mac, &query.turned()).is_empty());
     failing.map(|query| (query.name, ask(mac, query.sql).iter().map(state).collect())).collect()
@@ -120,9 +120,9 @@ fn every_query_runs_over_every_capture_and_a_policy_fails_only_for_what_is_known
     }
 }
 
-/// What the policies' reports say of each of our captures, beside what was not captured.
+/// What the policies' reports say about each fixture, without what was not captured.
 #[test]
-fn what_is_wrong_with_every_capture_is_named() {
+fn every_problem_of_every_capture_is_reported() {
     let mut seen = String::new();
     for (name, path) in captures() {
         let findings = Arc::new(findings(&path));
@@ -139,9 +139,9 @@ fn what_is_wrong_with_every_capture_is_named() {
     insta::assert_snapshot!("wrong", seen);
 }
 
-/// Otherwise a log that notes differences would have two lines an hour of each Mac.
+/// Otherwise a differential log would have two lines per hour from each Mac.
 #[test]
-fn the_rows_of_what_is_scheduled_do_not_change_while_nothing_happens() {
+fn scheduled_queries_give_the_same_rows_while_nothing_happens() {
     for (name, path) in captures() {
         let now = Recorded::open(&path, None).unwrap().now().unwrap();
         let at = |now| {
@@ -161,7 +161,7 @@ fn a_healthy_mac_passes_every_policy() {
 }
 
 #[test]
-fn a_mac_that_tells_nothing_is_unknown_in_each_report_and_fails_one_policy() {
+fn a_mac_without_evidence_is_unknown_in_each_report_and_fails_one_policy() {
     let mac = FakeMac::new();
     assert_eq!(failing(&mac).into_keys().collect::<Vec<_>>(), ["mdm-sources-trouble"]);
     for query in policies() {
@@ -172,8 +172,8 @@ fn a_mac_that_tells_nothing_is_unknown_in_each_report_and_fails_one_policy() {
 }
 
 #[test]
-fn one_source_that_fails_takes_with_it_what_rests_on_it_and_no_more() {
-    // One policy fails: that it can all be read. The reports of the others say that their answer is unknown.
+fn a_failed_source_affects_only_what_depends_on_it() {
+    // Only the policy about unreadable sources fails. The reports of the others say that their answer is unknown.
     let failing_after = |change: &dyn Fn(&FakeMac)| {
         let mac = healthy_mac();
         change(&mac);
@@ -196,7 +196,7 @@ fn one_source_that_fails_takes_with_it_what_rests_on_it_and_no_more() {
 }
 
 #[test]
-fn identities_that_are_all_valid_pass_though_nothing_tells_which_is_the_mdms() {
+fn all_valid_identities_pass_although_the_mdms_is_unknown() {
     let said = |second: std::ops::Range<i64>| {
         let keychain = Keychain::at(NOW).identity("Mac 42", "Example CA", -65..300);
         let keychain = keychain.identity("Mac 42", "Example CA", second);
@@ -213,7 +213,7 @@ fn identities_that_are_all_valid_pass_though_nothing_tells_which_is_the_mdms() {
 }
 
 #[test]
-fn a_command_is_pending_after_the_window_and_where_the_log_was_read() {
+fn a_command_is_pending_after_the_window_and_only_where_the_log_was_read() {
     let received = "2026-11-23 16:00:00 Processing server request: ProfileList for: <Device> (A-1) PowerNap: no";
     let put_off = "2026-11-23 16:00:01 >>>>> Sending HTTP request (PUT) [NotNow(ProfileList):A-1] >>>>>";
     let again = "2026-11-23 17:59:59 Processing server request: ProfileList for: <Device> (A-1) PowerNap: no";
@@ -226,7 +226,7 @@ fn a_command_is_pending_after_the_window_and_where_the_log_was_read() {
         nothing,
         "put off, and at work on it"
     );
-    // It may have been answered where nobody looked.
+    // Its response may be in the part of the log that was not read.
     let late = Mac::at(NOW).said(received).log_span("2026-11-23T16:15:00Z", NOW);
     assert_eq!(of(late), nothing);
     let too_late = Mac::at(NOW).said(received).log_span("2026-11-23T17:15:00Z", NOW);
@@ -236,7 +236,7 @@ fn a_command_is_pending_after_the_window_and_where_the_log_was_read() {
 }
 
 #[test]
-fn an_update_without_a_sign_of_life_is_stalled_unless_it_is_over() {
+fn an_update_without_progress_is_stalled_unless_it_has_ended() {
     const WITHOUT: &str = "<plist version=\"1.0\"><dict/></plist>";
     let progress = |at: &str, report: &str, stalled: &str| {
         format!(
@@ -256,7 +256,7 @@ fn an_update_without_a_sign_of_life_is_stalled_unless_it_is_over() {
     assert_eq!(of(mac(&progress("2026-11-22 17:00:00", "inter", "NO"))), ["stalled, no_progress"]);
     assert_eq!(of(mac(&progress("2026-11-22 19:00:00", "inter", "NO"))), nothing);
     assert_eq!(of(mac(&progress("2026-11-23 17:59:00", "inter", "YES"))), ["stalled, progress_stalled"]);
-    assert_eq!(of(mac(&progress("2026-10-22 17:00:00", "inter", "YES"))), nothing, "nobody spoke of it for a month");
+    assert_eq!(of(mac(&progress("2026-10-22 17:00:00", "inter", "YES"))), nothing, "no event for a month");
     let overtaken = "2026-11-22 16:00:00+00 host softwareupdated[754]: softwareupdated: Starting with build 26.6 (25G83)\n\
                      2026-11-22 16:30:00+00 host softwareupdated[754]: MSU updates found: (\n\
                      \t    \"<SUOSUProduct: MSU_UPDATE_25G229_patch_26.7_minor>\"\n\t)\n\

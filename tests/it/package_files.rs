@@ -1,4 +1,4 @@
-//! The package's files: what goes into it, how it is made and signed, and that what lies beside it can be read.
+//! The package's files: what it contains, how it is built and signed, and that the files beside it are valid.
 
 use crate::support::target_volume::{Volume, below, command, lay_out, packaging, refusal, stand_in, text};
 use plist::{Dictionary, Value};
@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 const LAUNCH_DAEMON: &str = "Library/LaunchDaemons/org.mdm-health.watchdog.plist";
 
 #[test]
-fn the_package_lays_down_what_it_should_and_no_folder_that_may_be_a_users() {
+fn the_package_installs_its_files_and_no_folder_that_a_user_may_own() {
     let folder = tempfile::tempdir().unwrap();
     assert!(lay_out(folder.path()).status.success());
     let root = folder.path().join("root");
@@ -47,7 +47,7 @@ fn the_package_lays_down_what_it_should_and_no_folder_that_may_be_a_users() {
 }
 
 #[test]
-fn a_package_of_what_is_not_there_or_has_no_version_is_refused() {
+fn a_package_without_a_binary_or_a_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let build = |version: &str, binary: &str| {
         let output = command(packaging("build-pkg.sh"))
@@ -63,14 +63,14 @@ fn a_package_of_what_is_not_there_or_has_no_version_is_refused() {
     assert!(build("1.2.3", "").starts_with("build-pkg.sh: Usage: "));
 }
 
-/// Makes a package with those tools; gives what became of it, and the calls without the paths of the temporary folder.
+/// Builds a package with these tools; returns the output, and the calls without the path of the temporary folder.
 fn build(tools: &[&str], environment: &[(&str, &str)]) -> (Output, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for tool in tools {
         symlink(stand_in("tool"), path(tool)).unwrap();
     }
-    // Nothing else is on the PATH: a Mac has the tools themselves.
+    // Nothing else is on the PATH: on a Mac the real tools would be found.
     for usual in ["dirname", "grep", "install", "mktemp", "rm", "sed"] {
         let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(usual));
         symlink(places.iter().find(|place| place.exists()).unwrap(), path(usual)).unwrap();
@@ -95,7 +95,7 @@ fn build(tools: &[&str], environment: &[(&str, &str)]) -> (Output, Vec<String>) 
 const TOOLS: [&str; 5] = ["lipo", "codesign", "pkgbuild", "productbuild", "xcrun"];
 
 #[test]
-fn without_identities_the_package_is_made_unsigned() {
+fn without_signing_identities_the_package_is_unsigned() {
     let (output, calls) = build(&TOOLS, &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let made: Vec<&str> = calls.iter().map(|call| call.split_once(' ').unwrap().0).collect();
@@ -144,7 +144,7 @@ fn string<'a>(dictionary: &'a Dictionary, key: &str) -> &'a str {
 }
 
 #[test]
-fn launchd_starts_what_the_package_installs_with_arguments_that_it_takes() {
+fn launchd_starts_the_installed_program_with_arguments_that_it_accepts() {
     let daemon = dictionary(&packaging("org.mdm-health.watchdog.plist"));
     assert_eq!(string(&daemon, "Label"), "org.mdm-health.watchdog");
     assert_eq!(daemon.get("RunAtLoad").and_then(Value::as_boolean), Some(true));
@@ -160,7 +160,7 @@ fn launchd_starts_what_the_package_installs_with_arguments_that_it_takes() {
     }
 }
 
-/// The files of a folder whose names end so.
+/// The files of a folder whose names end like this.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let found: Vec<PathBuf> = paths.filter(|path| path.to_str().unwrap().ends_with(ending)).collect();
@@ -169,7 +169,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn each_profile_is_one_and_none_has_the_names_of_another() {
+fn every_sample_profile_is_valid_and_has_its_own_identifiers() {
     let (mut uuids, mut identifiers) = (BTreeSet::new(), BTreeSet::new());
     for path in files(&packaging(""), ".mobileconfig") {
         let profile = dictionary(&path);
@@ -193,7 +193,7 @@ fn each_profile_is_one_and_none_has_the_names_of_another() {
     assert_eq!(string(rules[0].as_dictionary().unwrap(), "RuleValue"), string(&daemon, "Label"));
 }
 
-/// What shellcheck has to say of a script.
+/// What shellcheck finds in a script.
 fn shellcheck(script: &Path, shell: &str) -> Option<String> {
     match command("shellcheck").arg(format!("--shell={shell}")).arg(script).output() {
         Ok(output) => Some(format!("{}{}", text(&output.stdout), text(&output.stderr))),
@@ -205,10 +205,10 @@ fn shellcheck(script: &Path, shell: &str) -> Option<String> {
 }
 
 #[test]
-fn shellcheck_has_nothing_to_say_of_the_scripts() {
+fn shellcheck_finds_nothing_in_the_scripts() {
     let scripts = packaging("scripts");
     for script in [files(&packaging(""), ".sh"), files(&scripts, "install")].concat() {
-        // What runs on a Mac is for sh; the files made from the code are made where the code is.
+        // Scripts that run on a Mac are for sh; the generator runs where the code is built.
         let (first, shell) = match script.ends_with("generate.sh") {
             true => ("#!/usr/bin/env bash\n", "bash"),
             false => ("#!/bin/sh\n", "sh"),
@@ -219,7 +219,7 @@ fn shellcheck_has_nothing_to_say_of_the_scripts() {
 }
 
 #[test]
-fn the_workflows_can_be_read_and_shellcheck_has_nothing_to_say_of_their_steps() {
+fn the_workflows_parse_and_shellcheck_finds_nothing_in_their_steps() {
     let folder = tempfile::tempdir().unwrap();
     for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows"), ".yml") {
         let workflow: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -230,7 +230,7 @@ fn the_workflows_can_be_read_and_shellcheck_has_nothing_to_say_of_their_steps() 
         for script in steps.iter().filter_map(|step| step["run"].as_str()) {
             assert!(!script.contains("${{"), "an expression becomes part of the script: {script}");
             let file = folder.path().join("step");
-            // As GitHub runs it.
+            // As GitHub runs a step.
             fs::write(&file, format!("set -eo pipefail\n{script}")).unwrap();
             assert_eq!(shellcheck(&file, "bash").unwrap_or_default(), "", "{script}");
         }

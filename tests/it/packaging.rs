@@ -27,12 +27,12 @@ fn a_second_installation_changes_nothing() {
 }
 
 #[test]
-fn the_list_keeps_the_lines_of_others() {
+fn the_extension_list_keeps_other_lines() {
     for (before, after) in [
         ("/opt/other.ext\n", format!("/opt/other.ext\n{EXTENSION}\n")),
         ("# ours\n/opt/other.ext", format!("# ours\n/opt/other.ext\n{EXTENSION}\n")),
         ("", format!("{EXTENSION}\n")),
-        // osquery trims its lines, so this one is there.
+        // osquery trims lines, so our line is already there.
         (" /usr/local/mdm-health/mdm_health.ext\r\n/opt/other.ext\n", format!(" {EXTENSION}\r\n/opt/other.ext\n")),
         ("/usr/local/mdm-health/mdm_health_ext\n", format!("/usr/local/mdm-health/mdm_health_ext\n{EXTENSION}\n")),
     ] {
@@ -46,7 +46,7 @@ fn the_list_keeps_the_lines_of_others() {
 }
 
 #[test]
-fn a_list_that_others_can_write_is_left_alone() {
+fn an_extension_list_that_others_can_write_is_left_alone() {
     for (part, mode) in [("private/var/osquery", 0o777), (LIST, 0o664)] {
         let volume = Volume::with_payload();
         volume.write(LIST, "/opt/other.ext\n");
@@ -66,7 +66,7 @@ fn a_list_that_others_can_write_is_left_alone() {
 }
 
 #[test]
-fn what_root_runs_is_made_roots_and_closed() {
+fn installed_programs_are_owned_by_root_and_not_writable_by_others() {
     let volume = Volume::with_payload();
     volume.set_mode("usr/local/mdm-health", 0o777);
     volume.set_mode("usr/local/mdm-health/mdm_health.ext", 0o666);
@@ -85,7 +85,7 @@ fn what_root_runs_is_made_roots_and_closed() {
 }
 
 #[test]
-fn an_old_or_absent_macos_is_refused() {
+fn an_old_or_missing_macos_is_refused() {
     for version in ["12.0", "13.6.7", "26.1", "27.0"] {
         let output = Volume::with_macos(version).run("preinstall", Target::Other);
         assert!(output.status.success(), "{version}: {}", text(&output.stderr));
@@ -102,18 +102,18 @@ fn an_old_or_absent_macos_is_refused() {
 }
 
 #[test]
-fn a_folder_in_which_others_could_replace_what_root_runs_is_refused() {
+fn a_folder_in_which_others_can_replace_a_program_of_root_is_refused() {
     let volume = Volume::with_macos("26.1");
     volume.set_mode("usr/local", 0o775);
     assert!(refusal(&volume.run("preinstall", Target::Other)).contains("others than root can write"));
     let volume = Volume::with_macos("26.1");
-    // Somebody else owns it.
+    // A folder owned by another user.
     volume.note("user", "4294967\n");
     assert!(refusal(&volume.run("preinstall", Target::Other)).contains("others than root can write"));
 }
 
 #[test]
-fn another_volume_than_the_startup_volume_leaves_launchd_alone() {
+fn installing_on_another_volume_leaves_launchd_alone() {
     let volume = Volume::with_payload();
     volume.note("running", "system/io.osquery.agent\n");
     assert!(volume.run("preinstall", Target::Other).status.success());
@@ -122,7 +122,7 @@ fn another_volume_than_the_startup_volume_leaves_launchd_alone() {
 }
 
 #[test]
-fn the_watchdog_is_started_anew_and_osqueryd_too_if_it_runs() {
+fn the_watchdog_is_restarted_and_osqueryd_too_if_it_is_running() {
     let volume = Volume::with_payload();
     volume.note("running", "system/io.osquery.agent\n");
     assert!(volume.run("preinstall", Target::Startup).status.success());
@@ -142,7 +142,7 @@ fn the_watchdog_is_started_anew_and_osqueryd_too_if_it_runs() {
 }
 
 #[test]
-fn a_launchd_that_does_not_take_the_watchdog_is_asked_again_and_does_not_fail_the_installation() {
+fn a_failing_bootstrap_is_tried_again_and_does_not_fail_the_installation() {
     let volume = Volume::with_payload();
     volume.note("busy", "");
     assert!(postinstall(&volume, Target::Startup).contains("it will when this Mac restarts"));
@@ -151,7 +151,7 @@ fn a_launchd_that_does_not_take_the_watchdog_is_asked_again_and_does_not_fail_th
 }
 
 #[test]
-fn fleet_is_left_running_and_what_is_in_the_way_is_said() {
+fn fleet_is_left_running_and_a_conflict_is_reported() {
     let volume = Volume::with_payload();
     volume.note("running", "system/com.fleetdm.orbit\n");
     volume.write("opt/orbit/extensions.load", "");
@@ -170,7 +170,7 @@ fn fleet_is_left_running_and_what_is_in_the_way_is_said() {
     assert!(!postinstall(&volume, Target::Startup).contains("publish mdm_health"));
 }
 
-/// A volume after an installation, seen by root, with the record of a restart and somebody else's files.
+/// A volume after an installation, as root, with a record of a restart and files that are not ours.
 fn installed() -> Volume {
     let volume = Volume::with_payload();
     volume.write(LIST, "/opt/other.ext\n");
@@ -185,7 +185,7 @@ fn installed() -> Volume {
 }
 
 #[test]
-fn uninstalling_removes_what_is_ours_and_keeps_the_record_of_restarts() {
+fn uninstalling_removes_our_files_and_keeps_the_record_of_restarts() {
     let volume = installed();
     volume.note("running", "system/com.fleetdm.orbit\n");
     let before = below(&volume.path(""));
@@ -214,7 +214,7 @@ fn uninstalling_removes_what_is_ours_and_keeps_the_record_of_restarts() {
 }
 
 #[test]
-fn uninstalling_what_is_not_there_is_no_failure() {
+fn uninstalling_twice_succeeds() {
     let volume = Volume::with_macos("26.1");
     volume.note("user", "0\n");
     let output = volume.uninstall(&[]);
@@ -222,7 +222,7 @@ fn uninstalling_what_is_not_there_is_no_failure() {
 }
 
 #[test]
-fn purging_removes_the_record_too_and_a_list_that_was_only_ours() {
+fn purging_removes_the_record_and_an_extension_list_with_only_our_line() {
     let volume = installed();
     volume.write(LIST, &format!("{EXTENSION}\n"));
     let output = volume.uninstall(&["--purge"]);
@@ -231,7 +231,7 @@ fn purging_removes_the_record_too_and_a_list_that_was_only_ours() {
 }
 
 #[test]
-fn only_root_uninstalls_and_only_what_it_understands() {
+fn uninstalling_needs_root_and_known_arguments() {
     let volume = installed();
     volume.note("user", "501\n");
     assert!(refusal(&volume.uninstall(&[])).contains("run this with sudo"));

@@ -1,4 +1,4 @@
-//! The files that are made from the queries of the packs, and the sources that these are read from.
+//! The files generated from the queries of the packs, and the source files of the queries.
 
 #[path = "../../build/packs.rs"]
 mod source;
@@ -31,7 +31,7 @@ struct Scheduled {
     description: String,
 }
 
-/// A report as Fleet's GitOps takes it.
+/// A report as Fleet's GitOps accepts it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Report {
@@ -46,7 +46,7 @@ struct Report {
     labels_include_any: Vec<String>,
 }
 
-/// A policy as Fleet's GitOps takes it.
+/// A policy as Fleet's GitOps accepts it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Policy {
@@ -59,7 +59,7 @@ struct Policy {
     labels_include_any: Vec<String>,
 }
 
-/// A label as Fleet's GitOps takes it.
+/// A label as Fleet's GitOps accepts it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Label {
@@ -82,13 +82,13 @@ fn policies() -> Vec<Policy> {
     yaml(Form::FleetPolicies)
 }
 
-/// The report that a policy turns around.
+/// The report of which a policy is the inverse.
 fn report_of(policy: &Policy) -> &'static Query {
     let is_its = |query: &&Query| matches!(query.kind, Kind::Policy { title, .. } if title == policy.name);
     QUERIES.iter().find(is_its).unwrap()
 }
 
-/// In one line, as far as spaces go.
+/// The text with every run of whitespace as one space.
 fn words(sql: &str) -> Vec<&str> {
     sql.split_whitespace().collect()
 }
@@ -99,7 +99,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_sql_of_every_form_runs() {
+fn the_sql_in_every_format_runs() {
     let mut all: Vec<String> = policies().into_iter().map(|policy| policy.query).collect();
     let reports = yaml::<Vec<Report>>(Form::FleetReports).into_iter().map(|report| report.query);
     all.extend(reports.filter(|sql| !sql.starts_with("INSERT")));
@@ -115,21 +115,21 @@ fn the_sql_of_every_form_runs() {
 }
 
 #[test]
-fn the_heal_query_is_refused_on_a_recorded_mac_with_a_sentence() {
+fn the_heal_query_is_refused_on_a_recorded_mac() {
     let heal = packs::text("mdm-heal").unwrap();
     let output = run(&["query", &heal, "--source", fixture("update-command-never-answered").to_str().unwrap()]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("this is a recorded Mac, and only a live one can be healed"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("this is a recorded Mac, and only a live one can be healed"), "{stderr}");
 }
 
 #[test]
-fn the_heal_query_restarts_what_is_stuck_and_shows_what_came_of_it() {
+fn the_heal_query_restarts_what_is_stuck_and_shows_the_result() {
     let mac = HealMac::stuck();
     let output = mac.program(&["query", "--csv", &packs::text("mdm-heal").unwrap()]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let outcomes: Vec<String> =
-        told.lines().skip(1).map(|line| line.split(',').take(5).collect::<Vec<_>>().join(",")).collect();
+        printed.lines().skip(1).map(|line| line.split(',').take(5).collect::<Vec<_>>().join(",")).collect();
     assert_eq!(
         outcomes,
         [
@@ -137,7 +137,7 @@ fn the_heal_query_restarts_what_is_stuck_and_shows_what_came_of_it() {
             "2,restart_softwareupdated,heal 1: incident,done,kickstart",
             "1,heal,incident,done,"
         ],
-        "{told}"
+        "{printed}"
     );
     assert_eq!(mac.restarts("com.apple.mdmclient.daemon"), 1);
     let ledger = mac.program(&["query", "--csv", &packs::text("mdm-heal-ledger").unwrap()]).output().unwrap();
@@ -145,7 +145,7 @@ fn the_heal_query_restarts_what_is_stuck_and_shows_what_came_of_it() {
 }
 
 #[test]
-fn the_timeline_holds_what_was_said_done_and_healed_in_the_order_of_time() {
+fn the_timeline_has_log_events_commands_and_heals_in_order() {
     let mac = HealMac::stuck();
     mac.say(&[
         heal_mac::mdmclient("15:10:00", ">>>>> Sending HTTP request (PUT) [Idle] >>>>>"),
@@ -154,10 +154,10 @@ fn the_timeline_holds_what_was_said_done_and_healed_in_the_order_of_time() {
         heal_mac::mdmclient("15:30:00", "Processing server request: ProfileList for: <Device> (A-1) PowerNap: no"),
     ]);
     let asked = format!("{} {}", packs::text("mdm-heal").unwrap(), packs::text("mdm-timeline").unwrap());
-    let told = mac.program(&["query", "--csv", &asked]).output().unwrap().stdout;
-    let told = String::from_utf8(told).unwrap();
+    let printed = mac.program(&["query", "--csv", &asked]).output().unwrap().stdout;
+    let printed = String::from_utf8(printed).unwrap();
     let seen: Vec<String> =
-        told.lines().skip(1).map(|line| line.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
+        printed.lines().skip(1).map(|line| line.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
     assert_eq!(
         seen,
         [
@@ -167,12 +167,12 @@ fn the_timeline_holds_what_was_said_done_and_healed_in_the_order_of_time() {
             "2026-11-23 18:00:00,heal,heal,done",
             "2026-11-23 18:00:00,heal,restart_mdmclient,done",
         ],
-        "{told}"
+        "{printed}"
     );
 }
 
 #[test]
-fn every_form_holds_the_same_sql() {
+fn every_format_has_the_same_sql() {
     let (osquery, kolide) = (pack(Form::Osquery), pack(Form::Kolide));
     let (reports, policies): (Vec<Report>, Vec<Policy>) = (yaml(Form::FleetReports), policies());
     assert_eq!(reports.len(), QUERIES.len());
@@ -207,13 +207,13 @@ fn every_form_holds_the_same_sql() {
 }
 
 #[test]
-fn every_form_is_kept_from_macs_without_the_tables() {
+fn every_format_is_limited_to_macs_with_the_tables() {
     let [label] = &yaml::<Vec<Label>>(Form::FleetLabels)[..] else { panic!("more than one label") };
     assert_eq!((label.platform.as_str(), label.label_membership_type.as_str()), ("darwin", "dynamic"));
     assert!(!label.description.is_empty());
     let (osquery, kolide) = (pack(Form::Osquery), pack(Form::Kolide));
     assert_eq!(osquery.discovery, std::slice::from_ref(&label.query));
-    // The server that hands the pack out says to which Macs.
+    // The server that distributes the pack selects the Macs.
     assert_eq!(kolide.discovery, Vec::<String>::new());
     assert_eq!((osquery.platform.as_str(), kolide.platform.as_str()), ("darwin", "darwin"));
     for report in yaml::<Vec<Report>>(Form::FleetReports) {
@@ -225,14 +225,14 @@ fn every_form_is_kept_from_macs_without_the_tables() {
 }
 
 #[test]
-fn an_observer_may_run_what_only_reads() {
+fn observers_may_run_the_queries_that_only_read() {
     for report in yaml::<Vec<Report>>(Form::FleetReports) {
         assert_eq!(report.observer_can_run, !report.query.contains("INSERT"), "{}", report.name);
     }
 }
 
 #[test]
-fn the_program_prints_each_form_and_each_query_and_a_list() {
+fn the_program_prints_each_format_each_query_and_a_list() {
     for name in packs::names() {
         let output = run(&["packs", name]);
         assert_eq!(String::from_utf8_lossy(&output.stdout), packs::text(name).unwrap(), "{name}");
@@ -259,7 +259,7 @@ FROM mdm_watchdog;
 ";
 
 #[test]
-fn a_source_is_its_header_and_its_sql() {
+fn a_source_file_is_a_header_and_sql() {
     let code = source::code(&[source::Source::read("some-query", SOURCE).unwrap()]);
     for part in ["name: \"some-query\"", "\"A row goes on in the next line.\"", "interval: 3600", "\"SELECT 1\\nFROM"] {
         assert!(code.contains(part), "{part}: {code}");
@@ -267,7 +267,7 @@ fn a_source_is_its_header_and_its_sql() {
 }
 
 #[test]
-fn a_source_with_a_wrong_header_stops_the_build_with_a_sentence() {
+fn a_source_file_with_a_wrong_header_stops_the_build_with_a_message() {
     for (right, wrong, sentence) in [
         ("-- kind: policy\n", "", "the header has no kind"),
         ("kind: policy", "kind: poem", "the kind is poem, not policy, report or incident"),

@@ -1,4 +1,4 @@
-//! The pages: the tables' in Fleet's schema form, what the program prints of them, and the files made from the code.
+//! The table pages in Fleet's schema format, what the program prints from them, and the generated files.
 
 use crate::support::heal_mac::HealMac;
 use crate::support::{findings, fixture, tables};
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-/// A page as Fleet reads it, with the keys that it knows.
+/// A page with the keys that Fleet knows.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
@@ -33,7 +33,7 @@ struct Column {
     required: bool,
     #[serde(default)]
     hidden: bool,
-    /// Ours: what the value is, and the set of its words.
+    /// Our own key: what kind of value it is, and the set of its codes.
     #[serde(default, rename = "holds")]
     _holds: String,
     #[serde(default, rename = "codes")]
@@ -51,16 +51,16 @@ fn printed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What stands between the fences of a page's examples.
+/// The text between the fences of a page's examples.
 fn examples(table: &TableDefinition) -> Vec<&'static str> {
     let parts: Vec<&str> = table.examples.split("```\n").collect();
-    // The last fence ends the text, without a line's end behind it.
+    // The last fence ends the text without a newline.
     let fenced = parts.iter().skip(1).step_by(2).map(|sql| sql.trim_end_matches("```").trim());
     fenced.collect()
 }
 
 #[test]
-fn every_page_is_in_fleets_form_and_declares_what_the_program_serves() {
+fn every_page_has_fleets_schema_and_declares_the_columns_that_are_served() {
     for table in DEFINITIONS {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tables/{}.yml", table.name));
         let page: Page = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -82,7 +82,7 @@ fn every_page_is_in_fleets_form_and_declares_what_the_program_serves() {
             assert!(
                 written.name.chars().all(|letter| letter.is_ascii_lowercase() || matches!(letter, '_' | '0'..='9'))
             );
-            // osquery cuts an INTEGER to 32 bits.
+            // osquery truncates an INTEGER to 32 bits.
             let is_time = written.name == "at" || written.name.ends_with("_at");
             assert!(!is_time || written.r#type == "bigint", "{name}");
         }
@@ -109,7 +109,7 @@ fn every_example_runs() {
 }
 
 #[test]
-fn a_tables_page_tells_all_of_it() {
+fn a_tables_page_is_printed_in_full() {
     for table in DEFINITIONS {
         let page = printed(&["tables", table.name]);
         assert!(page.starts_with(&format!("# {}\n\n{}\n", table.name, table.description)), "{page}");
@@ -123,17 +123,17 @@ fn a_tables_page_tells_all_of_it() {
     assert_eq!(run(&["tables", "mdm"]).status.code(), Some(2));
 }
 
-/// What clap knows of the command line, by its own help.
+/// The subcommands, from clap's own help.
 fn commands() -> Vec<String> {
     let help = printed(&["--help"]);
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let named = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    // What clap adds by itself has no section of its own.
+    // `help`, which clap adds, has no section.
     named.map(|line| line.split_whitespace().next().unwrap().to_owned()).filter(|name| name != "help").collect()
 }
 
 #[test]
-fn completions_and_the_man_page_know_every_command() {
+fn completions_and_the_man_page_have_every_subcommand() {
     let commands = commands();
     assert!(commands.len() > 5, "{commands:?}");
     for shell in ["bash", "zsh", "fish"] {
@@ -165,7 +165,7 @@ fn the_man_page_explains_outputs_exit_codes_and_captures_as_help_does() {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the test starts what a person starts")]
-fn the_files_made_from_the_code_are_current() {
+fn generated_files_are_current() {
     let checked = Command::new("bash")
         .args(["packaging/generate.sh", "--check"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -1,4 +1,4 @@
-//! What the README shows, run as it is written.
+//! The commands and queries of the README, run as they are written.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -7,29 +7,29 @@ use tempfile::TempDir;
 
 const README: &str = include_str!("../../README.md");
 
-/// The recording of the README.
+/// The recorded Mac that the README uses.
 const SOURCE: &str = "tests/fixtures/update-command-never-answered";
 
-/// The section with that heading.
+/// The section under a heading.
 fn section(heading: &str) -> &str {
     let rest = README.split_once(&format!("\n## {heading}\n")).unwrap().1;
     rest.split("\n## ").next().unwrap()
 }
 
-/// The blocks of that language in a text.
+/// The code blocks of a language in a text.
 fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
     let begin = format!("```{language}\n");
     text.split(begin.as_str()).skip(1).map(|block| block.split("```").next().unwrap()).collect()
 }
 
-/// A folder like a clone, in which what is made is lost again.
+/// A temporary folder that looks like a clone.
 fn clone() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), folder.path().join("tests")).unwrap();
     folder
 }
 
-/// What a line of the shell prints, with the program in place of `mdm-health`.
+/// What a shell line prints, with the built program as `mdm-health`.
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
 fn printed(folder: &Path, line: &str) -> String {
     let line = format!("mdm-health() {{ '{}' \"$@\"; }}; {line}", env!("CARGO_BIN_EXE_mdm-health"));
@@ -40,7 +40,7 @@ fn printed(folder: &Path, line: &str) -> String {
 }
 
 #[test]
-fn the_commands_to_try_it_print_what_is_shown() {
+fn the_readmes_first_commands_print_what_it_shows() {
     let (folder, section) = (clone(), section("Try it"));
     let lines: Vec<String> =
         blocks(section, "sh")[0].lines().map(|line| line.replace("cargo run --release --", "mdm-health")).collect();
@@ -54,7 +54,7 @@ fn the_commands_to_try_it_print_what_is_shown() {
 }
 
 #[test]
-fn the_outputs_of_mdm_watchdog_are_those_that_are_shown() {
+fn the_readmes_list_of_mdm_watchdog_outputs_is_complete() {
     let shown = blocks(section("For those who know mdm-watchdog"), "text")[0];
     assert_eq!(printed(clone().path(), &format!("mdm-health -diagnose --source {SOURCE}")), shown);
 }
@@ -71,7 +71,7 @@ fn the_packs_can_be_printed_and_run_as_shown() {
 }
 
 #[test]
-fn every_query_that_is_named_runs() {
+fn every_query_in_the_readme_runs() {
     let queries: Vec<&str> = README.split('`').filter(|code| code.starts_with("SELECT ")).collect();
     assert!(queries.len() > 6, "{queries:?}");
     for query in queries {
@@ -80,7 +80,7 @@ fn every_query_that_is_named_runs() {
 }
 
 #[test]
-fn the_table_of_states_is_the_one_that_is_declared() {
+fn the_readmes_table_of_states_matches_the_codes() {
     let states = printed(clone().path(), "mdm-health codes watchdog_state");
     assert!(README.contains(&states), "{states}");
 }

@@ -1,4 +1,4 @@
-//! The program on logs that other people captured and published, where they lie beside the project.
+//! The program on logs that other people captured and published, where they are present beside the project.
 
 use crate::support;
 use crate::support::{Mac, capture, findings, rows, time};
@@ -30,7 +30,7 @@ fn three_commands_of_a_real_update_are_acknowledged() {
         ]
     );
     assert!(commands.iter().all(|row| row.number("os_update") == Some(1) && row.text("channel") == Some("device")));
-    // The log's own time; compact style has no offset, so it is that of this machine.
+    // Compact style has no offset, so its times are in this machine's zone.
     let local = chrono::NaiveDateTime::parse_from_str("2023-03-29 20:08:28.237", "%F %T%.f").unwrap();
     let expected: Time = local.and_local_timezone(chrono::Local).unwrap().to_utc();
     assert_eq!(findings.verdict.last_success_at, Some(expected));
@@ -40,7 +40,7 @@ fn three_commands_of_a_real_update_are_acknowledged() {
 }
 
 #[test]
-fn every_request_of_the_real_logs_has_its_answer() {
+fn every_request_in_the_real_logs_has_its_response() {
     for name in REAL_LOGS {
         let Some(log) = capture(name) else { return };
         let text = std::fs::read_to_string(&log).unwrap();
@@ -51,7 +51,7 @@ fn every_request_of_the_real_logs_has_its_answer() {
 }
 
 #[test]
-fn durations_of_the_real_log_are_right_to_the_millisecond() {
+fn durations_from_the_real_log_are_right_to_the_millisecond() {
     let Some(log) = capture(REAL_LOGS[0]) else { return };
     let durations: Vec<i64> = (findings(&log).exchanges.iter())
         .map(|exchange| (exchange.finished_at.unwrap() - exchange.started_at.unwrap()).num_milliseconds())
@@ -83,7 +83,7 @@ fn two_hours_later() -> Option<(Mac, String)> {
 }
 
 #[test]
-fn two_hours_after_the_real_update_nothing_failed_and_the_mac_is_quiet() {
+fn two_hours_after_the_real_update_the_mac_is_quiet() {
     let Some((mac, log)) = two_hours_later() else { return };
     let row = mac.log_text(&log).watchdog();
     assert_eq!((row.number("mdm_client_stuck"), row.number("mdm_software_updates_stuck")), (Some(1), Some(1)));
@@ -92,7 +92,7 @@ fn two_hours_after_the_real_update_nothing_failed_and_the_mac_is_quiet() {
 }
 
 #[test]
-fn a_command_that_came_after_it_and_was_never_answered_makes_it_stuck() {
+fn an_unanswered_command_after_the_real_update_makes_it_stuck() {
     let Some((mac, log)) = two_hours_later() else { return };
     let hung = "Processing server request: ScheduleOSUpdate for: <Device> (0001_ScheduleOSUpdate) PowerNap: no";
     let log = log.replace(
@@ -105,7 +105,7 @@ fn a_command_that_came_after_it_and_was_never_answered_makes_it_stuck() {
 }
 
 #[test]
-fn a_real_run_of_remotemanagementd_holds_one_answer_of_the_server() {
+fn a_real_log_of_remotemanagementd_has_one_response() {
     let Some(log) = capture("log/remotemanagementd.macos15.default.txt") else { return };
     let findings = findings(&log);
     assert_eq!(findings.verdict.last_success_at, Some(time("2025-08-24T17:50:21.106677Z")));
@@ -146,7 +146,7 @@ fn idle_requests_of_the_real_logs_are_idle() {
     assert_eq!(idle, std::fs::read_to_string(&log).unwrap().matches("Sending HTTP request (PUT) [Idle]").count());
 }
 
-/// How many keys a value holds, at every depth.
+/// How many keys a value has, at every depth.
 fn keys(value: &Value) -> usize {
     match value {
         Value::Dictionary(dictionary) => dictionary.values().map(|value| 1 + keys(value)).sum(),
@@ -156,7 +156,7 @@ fn keys(value: &Value) -> usize {
 }
 
 #[test]
-fn every_answer_of_a_real_mdmclient_is_read_whole() {
+fn every_real_output_of_mdmclient_is_read_in_full() {
     let Some(folder) = capture("mdmclient") else { return };
     let a_key = Regex::new("(?m)^[ \t]*\"?[\\w-]+\"?[ \t]*=[ \t]").unwrap();
     let mut read = 0;
@@ -175,7 +175,7 @@ fn every_answer_of_a_real_mdmclient_is_read_whole() {
 }
 
 #[test]
-fn a_real_management_status_says_how_the_mac_is_enrolled() {
+fn a_real_management_status_tells_how_the_mac_is_enrolled() {
     let Some(path) = capture("mdmclient/DumpManagementStatus.enrolled-ade-jamf.2026-08.output") else { return };
     let text = std::fs::read_to_string(path).unwrap();
     let row = Mac::at("2026-11-23T18:00:00Z").without("profiles-status").command("management-status", &text);
@@ -187,7 +187,7 @@ fn a_real_management_status_says_how_the_mac_is_enrolled() {
 }
 
 #[test]
-fn a_real_list_of_profiles_without_the_mdms_is_read() {
+fn a_real_profile_list_without_an_mdm_profile_is_read() {
     let Some(path) = capture("profiles/macadmins_profiles_stdout-xml.plist") else { return };
     let list = read_profiles_list(&std::fs::read_to_string(path).unwrap());
     assert_eq!(list, Fact::Known(ProfilesList { lists_computer: true, mdm: None }));

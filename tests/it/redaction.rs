@@ -1,4 +1,4 @@
-//! `capture --redact`: secrets planted wherever a Mac keeps any are gone, and the capture still says the same.
+//! `capture --redact`: secrets planted in every place where a Mac keeps any are gone, and the rows stay the same.
 
 use crate::support;
 use crate::support::captured::Captured;
@@ -54,7 +54,7 @@ const SECRETS: [&str; 18] = [
     SHORT_PIN,
 ];
 
-/// Ways in which the organisation's name is written.
+/// Spellings of the organisation's name.
 const ORGANISATIONS: [&str; 7] = ["Acmé", "Rockets", "Söhne", "Acm\\U00e9", "Acm\\u00e9", "Acm%C3%A9", "ROCKETS"];
 
 /// A capture with secrets in every piece.
@@ -187,7 +187,7 @@ fn digest(der: &[u8]) -> String {
     Sha1::digest(der).iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// What stands in these bytes, and what is encoded in them.
+/// The text in these bytes, and the text encoded in them.
 fn inside(bytes: &[u8], depth: u8) -> String {
     let mut text = String::from_utf8_lossy(bytes).into_owned();
     if depth == 0 {
@@ -200,7 +200,7 @@ fn inside(bytes: &[u8], depth: u8) -> String {
         value.to_writer_xml(&mut xml).unwrap();
         text += &inside(&xml, depth - 1);
     }
-    // As it stands, and over line breaks, as in PEM and in a property list's data.
+    // As it is, and across line breaks, as in PEM and in the data of a property list.
     let joined: String = text.split_whitespace().collect();
     let encoded = |text: &str| {
         let tokens = text.split(|letter: char| !letter.is_ascii_alphanumeric() && !['+', '/', '='].contains(&letter));
@@ -216,7 +216,7 @@ fn all_files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
 }
 
-/// The secrets that are still there, and where.
+/// The secrets that are left, and where.
 fn left(capture: &Path) -> Vec<String> {
     let mut left = Vec::new();
     for path in all_files(capture) {
@@ -240,7 +240,7 @@ fn redacted() -> (TempDir, Captured, PathBuf, PathBuf, String) {
 }
 
 #[test]
-fn every_secret_is_planted_and_none_is_left() {
+fn every_planted_secret_is_redacted() {
     let (_folder, _, whole, redacted, printed) = redacted();
     let planted = left(&whole);
     for secret in SECRETS {
@@ -257,7 +257,7 @@ fn every_secret_is_planted_and_none_is_left() {
 }
 
 #[test]
-fn it_says_the_same_of_other_names() {
+fn a_redacted_capture_gives_the_same_rows_with_other_names() {
     let (_folder, mac, whole, redacted, _) = redacted();
     let ask = |capture: &Path, sql: &str| {
         let output = mac.recorded(capture, &["query", sql, "--csv"]);
@@ -292,7 +292,7 @@ fn it_says_the_same_of_other_names() {
 }
 
 #[test]
-fn the_same_value_is_the_same_placeholder_wherever_it_stands() {
+fn the_same_value_gets_the_same_placeholder_everywhere() {
     let (_folder, _, _, redacted, _) = redacted();
     let read = |piece: &str| fs::read_to_string(redacted.join(piece)).unwrap();
     let restarts = read("restarts.json");
@@ -310,7 +310,7 @@ fn the_same_value_is_the_same_placeholder_wherever_it_stands() {
 }
 
 #[test]
-fn what_is_redacted_can_be_redacted_again() {
+fn a_redacted_capture_can_be_redacted_again() {
     let (folder, mac, _, redacted, _) = redacted();
     let again = folder.path().join("again");
     let output = mac.recorded(&redacted, &["capture", "--redact", again.to_str().unwrap()]);
@@ -319,7 +319,7 @@ fn what_is_redacted_can_be_redacted_again() {
 }
 
 #[test]
-fn a_name_that_is_a_word_of_apples_stays_in_sentences() {
+fn a_name_that_is_also_an_apple_keyword_stays_in_sentences() {
     let folder = tempfile::tempdir().unwrap();
     let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
     let (whole, _) = mac.capture(folder.path(), "whole", &[]);

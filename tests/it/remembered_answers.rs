@@ -1,5 +1,5 @@
-//! What a live Mac says beside its log: how long an answer serves, what becomes of it when asking fails, and that
-//! nothing is judged or restarted by an old one.
+//! Commands and files of a live Mac: how long their content is used, what happens when they fail, and that an old
+//! answer leads to no verdict and no restart.
 
 use crate::support;
 use crate::support::fake_mac::FakeMac;
@@ -19,7 +19,7 @@ const SYSCTL: &str = "/usr/sbin/sysctl";
 const BEGIN: &str = "2026-11-23T18:00:00Z";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A Mac that is asked again and again by the same process.
+/// A Mac that one process asks repeatedly.
 struct Watched {
     mac: FakeMac,
     clock: Clock,
@@ -27,7 +27,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// Its log holds a success of 17:00.
+    /// Its log holds a success at 17:00.
     fn new() -> Self {
         let mac = FakeMac::new();
         mac.command(PROFILES, ENROLLED)
@@ -40,7 +40,7 @@ impl Watched {
         Self { mac, clock, collector }
     }
 
-    /// Reads what is new at so many minutes after the beginning.
+    /// Refreshes this many minutes after the start.
     fn at(&self, minutes: i64) -> Arc<Findings> {
         self.clock.set(time(BEGIN) + TimeDelta::minutes(minutes));
         self.collector.refresh();
@@ -61,7 +61,7 @@ fn epoch(minutes: i64) -> Option<i64> {
 }
 
 #[test]
-fn a_command_whose_answer_changes_seldom_is_run_every_five_minutes_and_one_that_changes_with_sleep_each_time() {
+fn slow_changing_commands_run_every_five_minutes_and_sysctl_on_each_refresh() {
     let watched = Watched::new();
     for minute in 0..10 {
         watched.at(minute);
@@ -71,7 +71,7 @@ fn a_command_whose_answer_changes_seldom_is_run_every_five_minutes_and_one_that_
 }
 
 #[test]
-fn nothing_but_the_log_is_asked_after_a_look_back() {
+fn the_backfill_reads_only_the_log() {
     let watched = Watched::new();
     watched.at(0);
     assert_eq!(watched.mac.calls("/usr/bin/log").len(), 2, "the window, and the day before it");
@@ -80,7 +80,7 @@ fn nothing_but_the_log_is_asked_after_a_look_back() {
 }
 
 #[test]
-fn a_command_that_fails_leaves_its_last_answer_to_the_tables_with_its_age_and_the_error() {
+fn a_failed_command_keeps_its_last_output_with_its_age_and_the_error() {
     let watched = Watched::new();
     watched.at(0);
     watched.mac.fails(PROFILES, 3, "no such luck\n");
@@ -92,14 +92,14 @@ fn a_command_that_fails_leaves_its_last_answer_to_the_tables_with_its_age_and_th
     assert_eq!((status.number("last_ok_at"), status.number("last_error_at")), (epoch(0), epoch(20)));
     let detail = status.text("detail").unwrap();
     assert!(detail.contains("no such luck") && detail.contains("The tables show the value of 2026-11-23T18:00:00Z"));
-    // The server has answered within the window, so that the Mac is still ok.
+    // The server has responded within the window, so the Mac is still ok.
     let verdict = &findings.verdict;
     assert_eq!((verdict.state.word(), verdict.enrolled, verdict.client_stuck), ("ok", Some(true), Some(false)));
     assert!(verdict.detail.contains("an older answer"), "{}", verdict.detail);
 }
 
 #[test]
-fn an_old_answer_makes_no_mac_stuck_or_quiet_and_is_gone_after_an_hour() {
+fn an_old_enrollment_makes_no_mac_stuck_or_quiet_and_is_dropped_after_an_hour() {
     let watched = Watched::new();
     watched.at(0);
     watched.mac.fails(PROFILES, 3, "no such luck\n");
@@ -114,7 +114,7 @@ fn an_old_answer_makes_no_mac_stuck_or_quiet_and_is_gone_after_an_hour() {
 }
 
 #[test]
-fn an_old_no_makes_no_verdict_of_not_enrolled() {
+fn an_old_not_enrolled_gives_no_verdict() {
     let watched = Watched::new();
     watched.mac.command(PROFILES, NOT_ENROLLED);
     assert_eq!(watched.at(0).verdict.state.word(), "not_enrolled");
@@ -123,7 +123,7 @@ fn an_old_no_makes_no_verdict_of_not_enrolled() {
 }
 
 #[test]
-fn a_command_that_answers_again_is_ok_and_its_last_error_stays_in_sight() {
+fn a_command_that_works_again_is_ok_and_keeps_the_time_of_its_last_error() {
     let watched = Watched::new();
     watched.at(0);
     watched.mac.fails(PROFILES, 3, "no such luck\n");
@@ -135,7 +135,7 @@ fn a_command_that_answers_again_is_ok_and_its_last_error_stays_in_sight() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_for_a_while_keeps_what_it_said() {
+fn an_unreadable_file_keeps_its_last_content() {
     const PREFERENCES: &str = "/Library/Preferences/com.apple.SoftwareUpdate.plist";
     let watched = Watched::new();
     watched.mac.file(
@@ -152,7 +152,7 @@ fn a_file_that_cannot_be_read_for_a_while_keeps_what_it_said() {
     assert_eq!((status.number("last_ok_at"), status.number("last_error_at")), (epoch(0), epoch(1)));
 }
 
-/// A request on a Mac that is stuck, asked so long after its tables were.
+/// Requests a restart on a stuck Mac four minutes after its findings were read; returns the code of the refusal.
 fn restart_later(meanwhile: impl FnOnce(&HealMac), patience: Duration) -> String {
     let mac = HealMac::stuck();
     let clock = Clock::at(heal_mac::now());
@@ -167,16 +167,16 @@ fn restart_later(meanwhile: impl FnOnce(&HealMac), patience: Duration) -> String
 }
 
 #[test]
-fn heal_asks_again_what_the_tables_remember() {
+fn heal_runs_the_commands_again() {
     assert_eq!(restart_later(|mac| mac.set("profiles", NOT_ENROLLED), PATIENCE), "not_stuck");
 }
 
 #[test]
-fn heal_acts_on_no_answer_that_stands_in() {
+fn heal_does_not_act_on_an_old_answer() {
     assert_eq!(restart_later(|mac| mac.set("profiles", "nonsense"), PATIENCE), "evidence_unknown");
 }
 
 #[test]
-fn heal_acts_on_no_findings_that_were_not_renewed() {
+fn heal_does_not_act_on_old_findings() {
     assert_eq!(restart_later(|mac| mac.set("delay", "1"), Duration::ZERO), "evidence_stale");
 }

@@ -1,4 +1,4 @@
-//! The page for people: what it shows, that it is sound, and that nothing in the evidence gets out of its place.
+//! The report page: what it shows, that it is valid, and that text from the evidence stays text.
 
 use crate::support;
 use crate::support::{Mac, findings, fixture, rows, tables};
@@ -21,7 +21,7 @@ fn page(findings: &Findings) -> String {
     report::page("the source", findings, &tables())
 }
 
-/// Reads a page by the strict rules of XML, which a page of ours keeps beside HTML's.
+/// Parses a page by the strict rules of XML, which our pages keep in addition to HTML's.
 fn parse(page: &str) -> Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
     Document::parse_with_options(page, options).unwrap_or_else(|error| panic!("{error}\n{page}"))
@@ -35,7 +35,7 @@ fn words(node: Node<'_, '_>) -> String {
     node.descendants().filter(Node::is_text).filter_map(|text| text.text()).collect()
 }
 
-/// The details of what is drawn in that class.
+/// The details of everything drawn with a class.
 fn drawn(page: &Document<'_>, class: &str) -> Vec<String> {
     let has = |node: &Node<'_, '_>| node.attribute("class").is_some_and(|all| all.split(' ').any(|one| one == class));
     let details =
@@ -58,7 +58,7 @@ fn fixtures() -> Vec<String> {
 }
 
 #[test]
-fn every_fixture_gives_a_sound_page_with_its_verdict() {
+fn every_fixture_gives_a_valid_page_with_its_verdict() {
     for name in fixtures() {
         let findings = findings(&fixture(&name));
         let (page, row) = (page(&findings), rows(&findings, "mdm_watchdog").remove(0));
@@ -79,7 +79,8 @@ fn every_fixture_gives_a_sound_page_with_its_verdict() {
     }
 }
 
-/// No script, no handler, no address outside of the page, each id once and each reference to one that is there.
+/// Checks that there is no script, no event handler and no address outside the page, and that every id is unique and
+/// every reference has a target.
 fn is_closed_up(page: &Document<'_>) {
     let elements = || page.descendants().filter(Node::is_element);
     let ids: Vec<&str> = elements().filter_map(|node| node.attribute("id")).collect();
@@ -105,7 +106,7 @@ fn is_closed_up(page: &Document<'_>) {
 
 const HOSTILE: &str = "\"><svg onload=alert(1)><script>alert('x')</script>&amp;\u{1b}[31m\u{202e}\u{61c}]]>-->";
 
-/// A Mac whose every source holds that text where a server, a user or another program may have put it.
+/// A Mac that has this text in every source, wherever a server, a user or another program can put it.
 fn mac_that_says(text: &str) -> Mac {
     let enrolled = format!("Enrolled via DEP: Yes\nMDM enrollment: Yes\nMDM server: https://mdm.example.com/{text}\n");
     let plist = format!(
@@ -125,7 +126,7 @@ fn mac_that_says(text: &str) -> Mac {
 }
 
 #[test]
-fn what_a_log_line_or_a_server_says_stays_text() {
+fn text_from_a_log_or_a_server_stays_text() {
     let findings = mac_that_says(HOSTILE).findings();
     let hostile = report::page(HOSTILE, &findings, &tables());
     let document = parse(&hostile);
@@ -133,7 +134,7 @@ fn what_a_log_line_or_a_server_says_stays_text() {
     let seen = |node: Node<'_, '_>| {
         words(node).matches("<script>alert('x')</script>&amp;\\u{1b}[31m\\u{202e}\\u{61c}").count()
     };
-    // The source, the server, and in the tables the command, its request and the server again.
+    // The source, the server, and in the tables the command, its request and again the server.
     assert!(seen(document.root_element()) >= 6, "{hostile}");
     assert!(!hostile.contains(['\u{1b}', '\u{202e}', '\u{61c}']));
     let harmless = parse_shape(&report::page("x", &mac_that_says("x").findings(), &tables()));
@@ -153,7 +154,7 @@ fn the_same_evidence_gives_the_same_page() {
     assert_eq!(once(), once());
 }
 
-/// A day with a contact each five minutes, 200 commands, and an update that reports each twenty seconds for an hour.
+/// A day with a contact every five minutes, 200 commands, and an update that reports every twenty seconds for an hour.
 fn busy_day() -> Mac {
     let mut said = String::new();
     let stamp = |second: u32| {
@@ -200,12 +201,12 @@ fn a_busy_day_stays_small() {
     assert_eq!((findings.exchanges.len(), findings.commands.len()), (488, 200));
     assert!(findings.update_timeline.len() >= 180, "{}", findings.update_timeline.len());
     assert!(page.len() < 300_000, "{} bytes", page.len());
-    assert!(page.contains("388 earlier ones are left out"), "the cut of a table is told");
+    assert!(page.contains("388 earlier ones are left out"), "a shortened table says so");
     assert!(page.matches("<use ").count() < 500, "{}", page.matches("<use ").count());
 }
 
 #[test]
-fn a_answersout_answer_is_drawn_until_now() {
+fn a_request_without_a_response_is_drawn_until_now() {
     let page = page(&findings(&fixture("update-command-never-answered")));
     let document = parse(&page);
     assert_eq!(drawn(&document, "unanswered"), ["ScheduleOSUpdate: received 23 Nov 16:02, no answer for 1 h 57 min"]);
@@ -217,7 +218,7 @@ fn a_answersout_answer_is_drawn_until_now() {
 }
 
 #[test]
-fn each_command_is_a_mark_or_a_bar_by_how_long_it_took() {
+fn each_command_is_a_mark_or_a_bar_by_its_duration() {
     let mac = Mac::at(NOW).log_span("2026-11-23T06:00:00Z", NOW).said(
         "2026-11-23 07:10:00 Processing server request: InstallProfile for: <Device> (A-1) PowerNap: no
          2026-11-23 09:10:00 >>>>> Sending HTTP request (PUT) [Acknowledged(InstallProfile):A-1] >>>>>
@@ -236,7 +237,7 @@ fn each_command_is_a_mark_or_a_bar_by_how_long_it_took() {
 }
 
 #[test]
-fn the_requests_of_a_users_agent_are_told_apart() {
+fn requests_of_a_users_agent_are_drawn_differently() {
     let page = page(&findings(&fixture("user-channel-beside-device")));
     let answered = drawn(&parse(&page), "answered");
     assert_eq!(answered.len(), 2, "a mark in each line: {answered:?}");
@@ -262,11 +263,11 @@ fn the_phases_of_an_update_and_its_failure_are_drawn_in_order() {
         "{:?}",
         phases("failed")
     );
-    assert!(page.contains("15.6.1: 27 Aug 18:00, in 1 d 7 h, waiting →"), "a deadline to come stands at the edge");
+    assert!(page.contains("15.6.1: 27 Aug 18:00, in 1 d 7 h, waiting →"), "a future deadline is at the edge");
 }
 
 #[test]
-fn updates_that_are_stuck_show_beside_a_client_that_is_not() {
+fn stuck_updates_are_shown_beside_a_healthy_client() {
     let page = page(&findings(&fixture("updates/enforcement-past-due")));
     let document = parse(&page);
     assert_eq!(words(by_id(&document, "verdict-word")), "OK");
@@ -277,7 +278,7 @@ fn updates_that_are_stuck_show_beside_a_client_that_is_not() {
 }
 
 #[test]
-fn moments_are_in_the_macs_own_time_everywhere() {
+fn every_time_is_in_the_macs_own_zone() {
     let page = page(&findings(&fixture("updates/macos-14-prepared-for-its-deadline")));
     assert!(page.contains(
         "The server accepted a request at <time datetime=\"2024-12-16T16:50:00Z\">2024-12-16 10:50:00 −06:00</time>."
@@ -301,13 +302,13 @@ fn an_unknown_verdict_explains_itself() {
 }
 
 #[test]
-fn what_a_mac_slept_through_is_shaded() {
+fn sleep_is_shaded() {
     let page = page(&Mac::at(NOW).awake_since("2026-11-23T17:30:00Z").findings());
     assert_eq!(drawn(&parse(&page), "asleep"), ["The Mac has been awake since 23 Nov 17:30."]);
     assert!(page.contains("Run again when the Mac has been awake for 90 minutes."));
 }
 
-/// A table with rows of its own.
+/// A table with given rows.
 struct Given(&'static TableDefinition, Vec<Vec<(&'static str, Value)>>);
 
 impl Table for Given {
@@ -331,7 +332,7 @@ fn text(text: &'static str) -> Value {
     Value::Text(text.into())
 }
 
-/// The page of a Mac of which these tables say something else.
+/// The page of a Mac on which these tables have other rows.
 fn page_with(given: Vec<Given>) -> String {
     let mut tables = tables();
     tables.retain(|table| given.iter().all(|one| one.0.name != table.definition().name));
@@ -340,7 +341,7 @@ fn page_with(given: Vec<Given>) -> String {
 }
 
 #[test]
-fn a_failure_ends_a_phase_and_the_next_attempt_is_another_one() {
+fn a_failure_ends_a_phase_and_the_next_attempt_starts_a_new_one() {
     let report = |moment, phase| {
         vec![("at", at(moment)), ("kind", text("progress")), ("product_key", text("K")), ("phase", text(phase))]
     };
@@ -392,7 +393,7 @@ fn mdm_health(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_file_is_its_owners_and_replaces_another_only_by_force() {
+fn the_file_is_private_and_replaces_another_only_with_force() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.html");
     let file = path.to_str().unwrap();
@@ -416,7 +417,7 @@ fn the_file_is_its_owners_and_replaces_another_only_by_force() {
 }
 
 #[test]
-fn what_is_no_plain_file_is_never_replaced() {
+fn only_a_regular_file_is_ever_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (link, target) = (folder.path().join("link"), folder.path().join("target"));
     fs::write(&target, "theirs").unwrap();
@@ -432,7 +433,7 @@ fn what_is_no_plain_file_is_never_replaced() {
     assert_eq!(mdm_health(&["report", nowhere.to_str().unwrap()]).status.code(), Some(1));
 }
 
-/// A browser that renders pages without a screen, where there is one.
+/// A headless browser, where there is one.
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let mut places = std::env::split_paths(&path);
@@ -441,7 +442,7 @@ fn chromium() -> Option<PathBuf> {
     })
 }
 
-/// The page as the browser understood it, and the addresses that the page asked for.
+/// The page as the browser parsed it, and the addresses that it requested.
 fn rendered(chromium: &Path, page: &str) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let (file, log) = (folder.path().join("page.html"), folder.path().join("net.json"));
@@ -451,7 +452,7 @@ fn rendered(chromium: &Path, page: &str) -> (String, Vec<String>) {
     browser
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        // Whatever the browser asks for on its own account gets nowhere.
+        // The browser's own requests fail.
         .arg("--host-resolver-rules=MAP * ~NOTFOUND")
         .arg(format!("--user-data-dir={}", folder.path().join("user").display()))
         .arg(format!("--log-net-log={}", log.display()))
@@ -462,7 +463,7 @@ fn rendered(chromium: &Path, page: &str) -> (String, Vec<String>) {
     (String::from_utf8(output.stdout).unwrap(), asked_for(&fs::read_to_string(&log).unwrap()))
 }
 
-/// Requests in a log of Chromium's network, without those of the browser itself, which come from no page.
+/// The requests in a Chromium network log, without the browser's own, which belong to no page.
 fn asked_for(log: &str) -> Vec<String> {
     let log: serde_json::Value = serde_json::from_str(log).unwrap();
     let kind = &log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"];
@@ -474,12 +475,12 @@ fn asked_for(log: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_browser_shows_the_page_and_the_page_asks_for_nothing() {
+fn a_browser_shows_the_page_and_the_page_requests_nothing() {
     let Some(chromium) = chromium() else {
         println!("There is no Chromium here, so no page was opened in one and nothing is checked.");
         return;
     };
-    // First that a request would be seen.
+    // First check that a request would be noticed.
     let asking = "<!DOCTYPE html><title>x</title><img src=\"http://asked.example/pixel.png\">";
     assert_eq!(rendered(&chromium, asking).1, ["http://asked.example/pixel.png"]);
     for (name, verdict, mark) in [
@@ -491,7 +492,7 @@ fn a_browser_shows_the_page_and_the_page_asks_for_nothing() {
         assert!(dom.contains(&format!("<title>{mark}</title>")), "{name}: {dom}");
         assert_eq!(asked, [""; 0], "{name}");
     }
-    // What a log line smuggles in asks for nothing either.
+    // A log line with markup in it causes no request either.
     let smuggled = "\"><img src=http://asked.example/x><style>*{background:url(http://asked.example/y)}</style>";
     assert_eq!(rendered(&chromium, &page(&mac_that_says(smuggled).findings())).1, [""; 0]);
 }

@@ -1,5 +1,4 @@
-//! What the program leaves on a disk when it runs with every right: its own files, closed to everyone else, and nothing
-//! through somebody's link.
+//! The files that the program creates when it runs as root: private ones of its own, and none through a link.
 
 use crate::support;
 use crate::support::ENROLLED;
@@ -26,8 +25,7 @@ fn mac() -> FakeMac {
     mac
 }
 
-/// The arguments of a shell that runs the program with a umask that leaves every file open to everyone, in a folder
-/// that is also the one for temporary files.
+/// The arguments of a shell that runs the program with umask 000, in a folder that is also the one for temporary files.
 fn carelessly<'a>(elsewhere: &'a Path, arguments: &[&'a str]) -> Vec<&'a str> {
     let script = "umask 000; cd \"$1\"; export TMPDIR=\"$1\"; shift; exec \"$@\"";
     let program = env!("CARGO_BIN_EXE_mdm-health");
@@ -70,7 +68,7 @@ fn places() -> (TempDir, TempDir) {
 }
 
 #[test]
-fn whatever_it_makes_is_its_owners_alone_and_lies_in_the_state_folder() {
+fn every_file_it_creates_is_private_and_in_the_state_folder() {
     let (mac, (place, elsewhere)) = (mac(), places());
     let before = modes(mac.root());
     let output = query(&mac, &place.path().join("above/state"), elsewhere.path());
@@ -82,14 +80,14 @@ fn whatever_it_makes_is_its_owners_alone_and_lies_in_the_state_folder() {
         assert_eq!(fs::metadata(path).unwrap().uid(), rustix::process::geteuid().as_raw());
     }
     assert_eq!(modes(elsewhere.path()), BTreeMap::new());
-    // Beside the notes that the fake commands take of their calls.
+    // Without the files in which the fake commands record their calls.
     let mut after = modes(mac.root());
     after.retain(|path, _| path.extension().is_none_or(|ending| ending != "calls"));
     assert_eq!(after, before);
 }
 
 #[test]
-fn the_extension_makes_nothing_that_others_can_reach() {
+fn the_extension_creates_nothing_that_others_can_access() {
     let (mac, (place, elsewhere)) = (mac(), places());
     let (manager, state) = (Manager::start(place.path()), place.path().join("state"));
     let (socket, root, state) =
@@ -98,7 +96,7 @@ fn the_extension_makes_nothing_that_others_can_reach() {
     let _extension = Extension::run_as("/bin/sh", &carelessly(elsewhere.path(), &arguments));
     let peer = manager.extension();
     until("the journal is there", || peer.generate("mdm_watchdog", "{}").rows[0]["state"] == "ok");
-    // A request, so that there is a record of it.
+    // A request, so that there is a record.
     let values = format!("[\"heal\"{}]", ",null".repeat(tables::MDM_HEAL.columns.len() - 1));
     peer.call("mdm_heal", &map(&[("action", "insert"), ("json_value_array", &values)])).unwrap();
     let mut made = modes(place.path());
@@ -111,11 +109,11 @@ fn the_extension_makes_nothing_that_others_can_reach() {
 }
 
 #[test]
-fn a_journal_that_others_could_read_is_closed_to_them_while_it_is_in_use() {
+fn a_journal_that_others_can_read_is_made_private_while_in_use() {
     let (mac, (place, elsewhere)) = (mac(), places());
     query(&mac, place.path(), elsewhere.path());
     let journal = place.path().join("journal.db");
-    // A connection of another process keeps the companions of the journal in place.
+    // Another connection keeps the journal's WAL files in place.
     let other = rusqlite::Connection::open(&journal).unwrap();
     other.query_row("SELECT COUNT(*) FROM events", [], |row| row.get::<_, i64>(0)).unwrap();
     query(&mac, place.path(), elsewhere.path());
@@ -158,7 +156,7 @@ fn no_link_in_or_at_the_state_folder_is_followed() {
 }
 
 #[test]
-fn no_link_in_place_of_the_record_of_restarts_is_followed_and_without_a_record_nothing_is_restarted() {
+fn no_link_in_place_of_the_record_of_restarts_is_followed_and_nothing_is_restarted() {
     for name in ["heal.db", "heal.db.new", "heal.lock", "heal.db-wal", "heal.db-shm", "heal.db-journal"] {
         for target in ["aim", "missing"] {
             let (mac, elsewhere) = (HealMac::stuck(), tempfile::tempdir().unwrap());

@@ -1,4 +1,4 @@
-//! The seeds of the fuzz targets, and what fuzzing found, as ordinary tests.
+//! The seeds of the fuzz targets, and inputs that fuzzing found, as ordinary tests.
 
 #[path = "../../fuzz/entries.rs"]
 mod entries;
@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// How many seeds are tried at a time: some targets mostly wait until a disk has written.
+/// How many seeds are tried at a time: some targets mostly wait for the disk.
 const AT_ONCE: usize = 8;
 
 #[test]
-fn every_seed_passes_its_target_whole_and_cut_off_anywhere() {
+fn every_seed_passes_its_target_whole_and_truncated() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let mut seeds = Vec::new();
     for (target, entry) in entries::ENTRIES {
@@ -36,7 +36,7 @@ fn every_seed_passes_its_target_whole_and_cut_off_anywhere() {
 }
 
 #[test]
-fn every_target_is_built_and_has_no_seeds_but_its_own() {
+fn every_target_is_built_and_every_corpus_has_a_target() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
     for (target, _) in entries::ENTRIES {

@@ -1,7 +1,7 @@
-//! Many clients for a long time, on a Mac whose log grows: no error, and memory that does not grow.
+//! Many clients for a long time, on a Mac whose log grows: no errors, and memory does not grow.
 //!
 //! Short by default; `MDM_HEALTH_SOAK_QUERIES=1000000 cargo test --release --test it soak:: -- --nocapture` is the long one.
-#![allow(clippy::print_stdout, reason = "the figures are for whoever asked for the long run")]
+#![allow(clippy::print_stdout, reason = "--nocapture shows the figures of a long run")]
 
 use crate::support;
 use crate::support::ENROLLED;
@@ -19,16 +19,16 @@ use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 8;
 
-/// How many commands the log holds at the beginning.
+/// How many commands the log holds at the start.
 const RECORDED: usize = 300;
 
-/// How many times the log grows. No more, since the rows take memory in their own right and stay about as many.
+/// How many times the log grows: few, since the rows themselves take memory.
 const GROWTHS: usize = 60;
 
-/// How much more memory than in the first third may be in use afterwards, in KiB.
+/// How much more memory may be in use later than in the first third, in KiB.
 const MARGIN: u64 = 8 << 10;
 
-/// A command and its answer, from so long ago.
+/// A command and its exchange, from this long ago.
 fn exchange(ago: TimeDelta, number: usize) -> String {
     let at = (Utc::now() - ago).format("%Y-%m-%d %H:%M:%S");
     let id = format!("7d1c2f0e-4f0a-4c1e-9a55-{number:012}");
@@ -39,7 +39,7 @@ fn exchange(ago: TimeDelta, number: usize) -> String {
     ))
 }
 
-/// What a process has in memory, in KiB, where the system tells.
+/// The resident memory of a process in KiB, where /proc exists.
 fn resident(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse().ok())
@@ -50,7 +50,7 @@ fn open_files(process: u32) -> Option<usize> {
 }
 
 #[test]
-fn many_queries_while_the_log_grows_bring_no_error_and_no_growth() {
+fn many_queries_while_the_log_grows_cause_no_error_and_no_memory_growth() {
     let queries: usize = env::var("MDM_HEALTH_SOAK_QUERIES").map_or(4_000, |queries| queries.parse().unwrap());
     let (folder, mac) = (tempfile::tempdir().unwrap(), FakeMac::new());
     let booted = Utc::now().timestamp() - 7 * 86_400;
@@ -95,7 +95,7 @@ fn many_queries_while_the_log_grows_bring_no_error_and_no_growth() {
                 })
             })
             .collect();
-        // The most memory that was in use in each tenth.
+        // The most memory in use in each tenth of the queries.
         let mut used = [None; 10];
         while clients.iter().any(|client| !client.is_finished()) {
             let tenth = asked.load(Ordering::Relaxed) * 10 / queries;

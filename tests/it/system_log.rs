@@ -1,4 +1,4 @@
-//! `--syslog`: what arrives at the system's log. Only where this machine has no such log of its own, and we may be it.
+//! `--syslog`: the entries that arrive. Tested only as root on a machine without a system log, which the test replaces.
 
 use crate::support;
 use crate::support::heal_mac::HealMac;
@@ -9,7 +9,7 @@ use std::path::Path;
 /// Where syslog(3) writes on Linux.
 const LOG: &str = "/dev/log";
 
-/// This machine's log, as long as the test runs.
+/// Stands in for this machine's system log.
 struct SystemLog(UnixDatagram);
 
 impl SystemLog {
@@ -38,10 +38,10 @@ impl Drop for SystemLog {
 }
 
 #[test]
-fn one_entry_with_all_lines_arrives_whatever_is_printed() {
+fn one_entry_with_all_lines_is_logged_in_every_output_format() {
     let _alone = support::system_log(true);
     let Some(log) = SystemLog::begin() else {
-        eprintln!("not tried: this machine has a system log of its own, or we are not root");
+        eprintln!("not tested: this machine has a system log, or the test does not run as root");
         return;
     };
     let mac = HealMac::stuck();

@@ -1,4 +1,4 @@
-//! OS updates on captures that a person can read: one a generation of macOS, and one for each thing that can happen.
+//! OS updates on readable fixtures: one for each macOS version, and one for each thing that can happen.
 
 use crate::support::{findings, fixture, rows, tables};
 use chrono::DateTime;
@@ -12,7 +12,7 @@ fn capture(name: &str) -> Findings {
     findings(&fixture("updates").join(name))
 }
 
-/// All that the tables say, a row a paragraph, without what is NULL; times as UTC.
+/// Every row as a paragraph, without NULL columns; times in UTC.
 fn shown(name: &str) -> String {
     let findings = capture(name);
     let watchdog = &rows(&findings, "mdm_watchdog")[0];
@@ -78,7 +78,7 @@ golden! {
 }
 
 #[test]
-fn every_capture_is_read_without_a_loss() {
+fn every_capture_is_read_in_full() {
     for entry in std::fs::read_dir(fixture("updates")).unwrap() {
         let path = entry.unwrap().path();
         for source in rows(&findings(&path), "mdm_health_status") {
@@ -90,7 +90,7 @@ fn every_capture_is_read_without_a_loss() {
 }
 
 #[test]
-fn the_second_attempt_keeps_the_download_and_drops_what_came_after() {
+fn a_second_attempt_keeps_the_download_and_drops_the_later_stages() {
     let update = &rows(&capture("failed-install-retried"), "os_update_status")[0];
     assert_eq!((update.text("phase"), update.number("attempts")), (Some("preparing"), Some(2)));
     assert!(update.number("downloaded_at").is_some());
@@ -99,7 +99,7 @@ fn the_second_attempt_keeps_the_download_and_drops_what_came_after() {
 }
 
 #[test]
-fn progress_is_tied_to_neither_of_two_updates_on_offer() {
+fn progress_is_credited_to_neither_of_two_offered_updates() {
     let updates = rows(&capture("macos-26-two-on-offer"), "os_update_status");
     let phases: Vec<_> = updates.iter().map(|update| (update.text("product_key"), update.text("phase"))).collect();
     assert_eq!(

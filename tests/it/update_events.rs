@@ -1,4 +1,4 @@
-//! What is said of OS updates, line by line: each pattern on the line it was made from, in the styles it comes in.
+//! Log lines about OS updates: each pattern on the line it was written for, in every style in which it occurs.
 
 use crate::support;
 use crate::support::fake_mac::FakeMac;
@@ -42,7 +42,7 @@ fn softwareupdated(message: &str) -> Option<UpdateMessage> {
     said_by(SOFTWAREUPDATED, message)
 }
 
-/// A message of mdmclient's category OSUpdate.
+/// A message in mdmclient's category OSUpdate.
 fn mdmclient(message: &str) -> Option<UpdateMessage> {
     said_by(support::MDMCLIENT, &format!("[0:MDMDaemon:OSUpdate:<0xbc25>] {message}"))
 }
@@ -66,7 +66,7 @@ fn installed(process: &str, message: &str) -> Option<UpdateMessage> {
 // mdmclient, category OSUpdate.
 
 #[test]
-fn an_item_s_fields_are_read_padded_and_collapsed_and_wrapped() {
+fn an_items_fields_are_read_padded_collapsed_and_wrapped() {
     for (padded, collapsed) in [
         (
             "Product Key:               MSU_UPDATE_22G74_patch_13.5_minor",
@@ -90,7 +90,7 @@ fn an_item_s_fields_are_read_padded_and_collapsed_and_wrapped() {
 }
 
 #[test]
-fn an_item_s_fields_say_what_stands_in_them() {
+fn an_items_fields_give_their_values() {
     let text = |text: &str| Some(text.into());
     assert_eq!(field("Product Key: 032-69593"), ItemField::ProductKey("032-69593".into()));
     assert_eq!(
@@ -112,7 +112,7 @@ fn an_item_s_fields_say_what_stands_in_them() {
 }
 
 #[test]
-fn fields_that_are_not_read_or_not_understood_are_no_events() {
+fn unused_or_malformed_fields_are_no_events() {
     for message in [
         "Tags: (null)",
         "Long desc: Title: a",
@@ -126,7 +126,7 @@ fn fields_that_are_not_read_or_not_understood_are_no_events() {
 }
 
 #[test]
-fn an_item_begins_and_ends_with_a_rule() {
+fn an_item_begins_and_ends_with_a_separator_line() {
     assert_eq!(mdmclient("=== OS Update Item ==="), Some(UpdateMessage::ItemBegan));
     assert_eq!(mdmclient("======================"), Some(UpdateMessage::ItemEnded));
     assert_eq!(mdmclient("=====\n```\n\nScheduleOSUpdate (logs)"), Some(UpdateMessage::ItemEnded));
@@ -167,7 +167,7 @@ fn a_request_names_its_keys_and_its_action() {
 // softwareupdated in the unified log.
 
 #[test]
-fn a_report_of_progress_is_read_in_millionths() {
+fn a_progress_report_is_read_in_millionths() {
     let line = "[SUMacControllerProgressManager] Reported progress (inter): phase:PREPARED_COMMITTING_STASH stalled:NO portionComplete:0.504500 estimatedTimeRemaining:-1.000000";
     let progress = |portion, report, stalled| {
         Some(UpdateMessage::Progress(Progress {
@@ -207,7 +207,7 @@ fn transition(machine: &str, from: &str, event: &str, to: Option<&str>, action: 
 }
 
 #[test]
-fn state_machines_are_read_with_and_without_an_instance_a_next_state_and_a_dump() {
+fn transitions_are_read_with_and_without_an_instance_a_next_state_and_a_dump() {
     assert_eq!(
         softwareupdated(
             "[FSM(SUMacControllerScanManager)] >S> ScanReadyToBegin >E>\nScanForSUUpdates >N> ScanningForSoftwareUpdates >A> ScanForSoftwareUpdates info:[>>>\n    Version(scanUUID:0BD2448F|scanFailed:NO)\n>S> x >E> y\n<<<]"
@@ -245,7 +245,7 @@ fn state_machines_are_read_with_and_without_an_instance_a_next_state_and_a_dump(
 }
 
 #[test]
-fn an_error_of_a_scan_is_the_outermost_one() {
+fn a_scan_error_is_the_outermost_error() {
     let failed = |domain: &str, code, text: &str| {
         Some(UpdateMessage::ScanFailed(UpdateError {
             domain: Some(domain.into()),
@@ -307,7 +307,7 @@ fn queries_and_the_preparation_are_read() {
 }
 
 #[test]
-fn only_the_program_at_its_place_speaks_for_softwareupdated_and_the_brain() {
+fn only_the_image_path_identifies_softwareupdated_and_the_brain() {
     let line = "[SUMacControllerProgressManager] Reported progress (end): phase:PREPARED stalled:NO portionComplete:0.999000 estimatedTimeRemaining:-1";
     assert!(softwareupdated(line).is_some());
     assert_eq!(said_by("/tmp/softwareupdated", line), None);
@@ -378,7 +378,7 @@ fn a_refused_declaration_is_rejected_not_declared() {
 }
 
 #[test]
-fn no_match_is_told_from_any_scan_that_finds_nothing() {
+fn no_match_for_a_declaration_differs_from_a_scan_that_finds_nothing() {
     let no_match = |message| match softwareupdated(message) {
         Some(UpdateMessage::NoMatch { version, enforced, .. }) => {
             Some((version.as_deref().map(str::to_owned), enforced))
@@ -395,7 +395,7 @@ fn no_match_is_told_from_any_scan_that_finds_nothing() {
 // install.log.
 
 #[test]
-fn install_log_says_what_was_found_and_what_runs() {
+fn install_log_tells_the_updates_found_and_the_running_build() {
     let found = "MSU updates found: (\n\t    \"<SUOSUProduct: MSU_UPDATE_22G74_patch_13.5_minor>\",\n\t    \"<SUOSUProduct: MSU_UPDATE_23A344_patch_14.0_major>\"\n\t)";
     let keys = ["MSU_UPDATE_22G74_patch_13.5_minor", "MSU_UPDATE_23A344_patch_14.0_major"].map(Into::into);
     assert_eq!(installed("softwareupdated", found), Some(UpdateMessage::Found { product_keys: keys.to_vec() }));
@@ -443,7 +443,7 @@ fn the_padded_deadline_is_in_the_offset_of_its_line() {
 }
 
 #[test]
-fn lines_of_install_log_that_say_nothing_of_it_are_no_events() {
+fn other_lines_of_install_log_are_no_events() {
     for message in [
         "SUScan: Elapsed scan time = 4.5",
         "0 updates found:",
@@ -458,7 +458,7 @@ fn lines_of_install_log_that_say_nothing_of_it_are_no_events() {
 // The live log.
 
 #[test]
-fn what_is_read_of_softwareupdated_and_the_brain_is_asked_of_the_live_log() {
+fn the_live_log_is_asked_for_everything_read_from_softwareupdated_and_the_brain() {
     let mac = FakeMac::new();
     mac.command("/usr/bin/log", "");
     let now = time("2026-11-23T18:00:00Z");

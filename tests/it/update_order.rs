@@ -1,4 +1,4 @@
-//! The order in which events about OS updates come does not matter: not of one log's and not of two logs'.
+//! The order of events about OS updates does not matter, neither within a log nor between two logs.
 
 use crate::support;
 use crate::support::{Mac, fixture, time};
@@ -25,7 +25,7 @@ fn evidence(name: &str) -> Evidence {
     collect::evidence(&host, &ReadOptions::default(), &support::no_state())
 }
 
-/// What the rules make of the same events in another order.
+/// The findings for the same events in another order.
 fn shuffled(evidence: &Evidence, unified: &[Event], installs: &[Event]) -> Findings {
     let mut journal = Journal::empty(evidence.journal.covers.clone());
     journal.records = evidence.journal.records;
@@ -44,7 +44,7 @@ fn names() -> impl Strategy<Value = String> {
     proptest::sample::select(names)
 }
 
-/// Said by softwareupdated at a second of the clock, many at the same one.
+/// Events of softwareupdated, many in the same second.
 fn any_event() -> impl Strategy<Value = Event> {
     let phase = proptest::sample::select(vec![
         "ACCEPTED",
@@ -106,7 +106,7 @@ fn same(one: &Findings, other: &Findings) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Of a Mac whose logs say nothing of updates.
+/// A Mac whose logs hold nothing about updates.
 fn blank() -> Evidence {
     let mac = Mac::at("2026-11-23T18:00:00Z")
         .file(system_version::PATH, SYSTEM)
@@ -121,7 +121,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn any_order_of_a_capture_s_events_gives_the_same_status(
+    fn any_order_of_a_captures_events_gives_the_same_status(
         (name, unified, installs) in names().prop_flat_map(|name| {
             let evidence = evidence(&name);
             let unified: Vec<Event> = evidence.journal.events().chain(evidence.journal.updates()).cloned().collect();

@@ -1,4 +1,4 @@
-//! OS updates on what other people captured and published, where it lies beside the project.
+//! OS updates in captures that other people published, where they are present beside the project.
 
 use crate::support::{Row, capture, findings, rows, time};
 use chrono::{Local, NaiveDateTime};
@@ -18,7 +18,7 @@ const PROGRESS: [&str; 2] = [
     "log/mdm-update-13.0-to-13.3.1.softwareupdated.compact.log",
 ];
 
-/// The deck from which the Console export comes. It holds the first three lines of the list, which the export lacks.
+/// The slide deck from which the Console export comes. It has the first three lines of the list, which the export lacks.
 fn deck() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/000_102cc1c3117ea499.txt");
     path.exists().then_some(path)
@@ -40,7 +40,7 @@ fn source(findings: &Findings, name: &str) -> Row {
     rows(findings, "mdm_health_status").into_iter().find(|row| row.text("source") == Some(name)).unwrap()
 }
 
-/// A compact log has no offset: its times are those of this machine.
+/// A compact log has no offset: its times are in this machine's zone.
 fn local(text: &str) -> Option<Time> {
     let local = NaiveDateTime::parse_from_str(text, "%F %T%.f").unwrap();
     Some(local.and_local_timezone(Local).unwrap().to_utc())
@@ -66,7 +66,7 @@ fn the_deck_lists_one_update_with_its_product_key() {
 }
 
 #[test]
-fn the_console_export_begins_behind_the_product_key_and_names_none() {
+fn the_console_export_starts_after_the_product_key_and_names_none() {
     let Some(log) = capture(CONSOLE) else { return };
     assert!(!fs::read_to_string(&log).unwrap().contains("MSU_UPDATE"), "the export does not hold the key");
     let updates = rows(&findings(&log), "os_update_status");
@@ -101,7 +101,7 @@ fn the_console_export_shows_the_steps_of_the_scan_machines_and_the_brain() {
 }
 
 #[test]
-fn both_real_progress_logs_hold_their_reports_and_no_more() {
+fn both_real_progress_logs_give_their_reports_and_nothing_else() {
     for (name, reports) in PROGRESS.into_iter().zip([49, 2]) {
         let Some(log) = capture(name) else { return };
         let findings = findings(&log);
@@ -127,7 +127,7 @@ fn the_stages_of_the_first_real_log_are_right_to_the_millisecond() {
     assert_eq!(update.install_started_at, local("2023-03-29 20:21:15.432"));
     assert_eq!(update.last_event_at, local("2023-03-29 20:21:15.432"));
     assert_eq!(update.attempts, 1);
-    // Nothing is claimed that the log does not show.
+    // Nothing that the log does not show.
     assert_eq!((&update.product_key, &update.version, update.offered_at), (&None, &None, None));
     assert_eq!((update.download_started_at, update.downloaded_at), (None, None));
     assert_eq!((update.installed_at, update.failed_at, update.command_received_at), (None, None, None));
@@ -162,7 +162,7 @@ fn the_reports_of_the_first_real_log_keep_their_order_and_their_kinds() {
 }
 
 #[test]
-fn the_second_real_log_ends_while_what_is_prepared_is_committed() {
+fn the_second_real_log_ends_while_the_prepared_update_is_committed() {
     let Some(log) = capture(PROGRESS[1]) else { return };
     let findings = findings(&log);
     let [update] = findings.updates.as_slice() else { panic!("{:?}", findings.updates) };
@@ -214,7 +214,7 @@ fn settings(path: &str, bytes: &[u8]) -> (Findings, TempDir) {
 }
 
 #[test]
-fn both_real_ddm_states_are_read_whole() {
+fn both_real_ddm_states_are_read_in_full() {
     for (name, declarations, settings_id) in [
         ("ddm/SoftwareUpdateDDMStatePersistence.macos14.2.1.no-declaration.defaults-read.txt", Some(0), None),
         (
@@ -249,14 +249,14 @@ fn both_real_ddm_states_are_read_whole() {
     }
 }
 
-/// A preferences file as one of the captures has it. The excerpt lacks the braces around it.
+/// A preferences file from one of the captures, whose excerpt lacks the outer braces.
 fn preferences(name: &str) -> Option<Vec<u8>> {
     let text = fs::read_to_string(capture(name)?).unwrap();
     Some(if name.contains("excerpt") { format!("{{\n{text}}}\n").into_bytes() } else { text.into_bytes() })
 }
 
 #[test]
-fn all_four_real_preferences_are_read_whole() {
+fn all_four_real_preferences_are_read_in_full() {
     let read = |name: &str| {
         let (findings, _folder) = settings(software_update_preferences::PATH, &preferences(name)?);
         assert_eq!(source(&findings, "software_update_preferences").text("state"), Some("ok"), "{name}");
@@ -285,7 +285,7 @@ fn all_four_real_preferences_are_read_whole() {
         [
             "Safari | 27.0 | app | offered",
             "macOS Tahoe 26.7 | 26.7 | minor | offered",
-            // Its Display Version is the number 27; the product key has it in full.
+            // Its Display Version is the number 27; the product key has the full version.
             "macOS 27 | 27.0 | major | offered",
         ]
     );
@@ -300,7 +300,7 @@ fn all_four_real_preferences_are_read_whole() {
 }
 
 #[test]
-fn real_property_lists_that_are_cut_off_say_so_in_a_sentence() {
+fn truncated_real_property_lists_give_an_error() {
     let Some(file) = capture("ddm/SoftwareUpdateDDMStatePersistence.macos26.2.globalsettings.plist") else { return };
     let bytes = fs::read(file).unwrap();
     for length in (0..bytes.len() - 10).step_by(97) {

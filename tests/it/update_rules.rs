@@ -1,4 +1,4 @@
-//! The rules about OS updates and each of their edges: what is tied to what, and when DDM is stuck.
+//! The rules about OS updates and their edge cases: which update an event belongs to, and when DDM is stuck.
 
 use crate::support;
 use crate::support::{Mac, Row, time};
@@ -20,7 +20,7 @@ fn macos(version: &str, build: &str) -> String {
     ))
 }
 
-/// The file of a Mac that keeps one declaration: macOS 26.7 by that time.
+/// The DDM state file with one declaration: macOS 26.7 by that time.
 fn declared(deadline: &str) -> String {
     plist(&format!(
         "<key>SUCorePersistedStatePolicyFields</key><dict><key>Declarations</key><dict><key>k</key><dict>\
@@ -36,7 +36,7 @@ fn failed(count: u32, at: &str) -> String {
     ))
 }
 
-/// A Mac with macOS 26.6.2, in UTC, whose client just spoke with its server.
+/// A Mac with macOS 26.6.2, in UTC, whose client just had a response.
 fn mac() -> Mac {
     Mac::at(NOW)
         .file(system_version::PATH, &macos("26.6.2", "25G83"))
@@ -44,7 +44,7 @@ fn mac() -> Mac {
         .said("2026-11-23 17:50:00 <<<<< Received HTTP response (200) [Idle] <<<<<")
 }
 
-/// The same with an enforcement that fell due at noon.
+/// The same with an enforcement that was due at noon.
 fn overdue() -> Mac {
     mac().file(ddm_state::PATH, &declared("2026-11-23T12:00:00"))
 }
@@ -63,7 +63,7 @@ fn progress(at: &str, report: &str, phase: &str, portion: &str) -> String {
 // mdm_software_updates_stuck by DDM.
 
 #[test]
-fn past_due_without_progress_is_stuck_though_the_client_is_healthy() {
+fn past_due_without_progress_is_stuck_although_the_client_is_healthy() {
     let row = overdue().watchdog();
     assert_eq!((row.text("state"), stuck(&row)), (Some("ok"), (Some(1), "enforcement_past_due")));
     let enforcement = &overdue().rows("os_update_enforcement")[0];
@@ -78,7 +78,7 @@ fn past_due_for_less_than_the_window_is_not_stuck_yet() {
 }
 
 #[test]
-fn a_deadline_that_the_mac_put_off_counts_from_there() {
+fn a_padded_deadline_counts_from_the_padded_time() {
     let padded = |at| {
         let line =
             format!("2026-11-23 12:01:00+00 host softwareupdated[754]: setPastDuePaddedEnforcementDate is set: {at}\n");
@@ -97,7 +97,7 @@ fn progress_within_the_window_is_not_stuck() {
 }
 
 #[test]
-fn what_the_log_or_the_sleep_hides_is_not_stuck_but_unknown() {
+fn time_asleep_or_not_in_the_log_gives_unknown_and_not_stuck() {
     let open = (None, "enforcement_unknown");
     assert_eq!(stuck(&overdue().awake_since("2026-11-23T17:00:00Z").watchdog()), open);
     assert_eq!(stuck(&overdue().without("awake").watchdog()), open);
@@ -110,7 +110,7 @@ fn what_the_log_or_the_sleep_hides_is_not_stuck_but_unknown() {
 }
 
 #[test]
-fn an_old_declaration_that_only_the_log_names_proves_nothing() {
+fn an_old_declaration_named_only_in_the_log_proves_nothing() {
     let line = |role: &str| {
         format!(
             "2026-11-23 12:00:00+00 host softwareupdated[754]: -[SUOSUManagedServiceDaemon declarationFromKeys]: {role}: \
@@ -125,7 +125,7 @@ fn an_old_declaration_that_only_the_log_names_proves_nothing() {
 }
 
 #[test]
-fn a_count_that_has_risen_with_a_recent_failure_is_stuck_before_the_deadline() {
+fn a_rising_failure_count_is_stuck_before_the_deadline() {
     let waiting = |count, at| {
         mac()
             .file(ddm_state::PATH, &declared("2026-12-01T12:00:00"))
@@ -146,7 +146,7 @@ fn a_count_that_has_risen_with_a_recent_failure_is_stuck_before_the_deadline() {
 }
 
 #[test]
-fn failures_without_an_enforcement_in_force_are_no_proof() {
+fn failures_without_an_active_enforcement_prove_nothing() {
     let met = mac()
         .file(system_version::PATH, &macos("26.7", "25G229"))
         .file(ddm_state::PATH, &declared("2026-11-23T12:00:00"))
@@ -158,7 +158,7 @@ fn failures_without_an_enforcement_in_force_are_no_proof() {
 }
 
 #[test]
-fn macos_27_goes_by_ddm_alone() {
+fn macos_27_uses_ddm_only() {
     let hung = "2026-11-23 15:30:00 Processing server request: ScheduleOSUpdate for: <Device> (1) PowerNap: no";
     let silent = |version| Mac::at(NOW).file(system_version::PATH, &macos(version, "26A428")).said(hung);
     assert_eq!(stuck(&silent("26.6.2").watchdog()), (Some(1), "last_command_os_update"));
@@ -174,7 +174,7 @@ fn macos_27_goes_by_ddm_alone() {
 }
 
 #[test]
-fn a_state_file_that_cannot_be_read_leaves_it_open() {
+fn an_unreadable_ddm_state_file_gives_unknown() {
     assert_eq!(stuck(&mac().file(ddm_state::PATH, "garbage").watchdog()), (None, "enforcement_unknown"));
     let without = mac().watchdog();
     assert_eq!(stuck(&without), (Some(0), "client_not_stuck"), "no sign that DDM is used");
@@ -195,7 +195,7 @@ fn enforcement(mac: &Mac) -> Row {
 }
 
 #[test]
-fn a_deadline_with_a_z_is_an_instant_whatever_the_zone() {
+fn a_deadline_that_ends_in_z_is_utc() {
     let row = enforcement(
         &mac()
             .file(INSTALL_LOG, "2026-11-23 06:00:00-06 host softwareupdated[754]: hello\n")
@@ -206,14 +206,14 @@ fn a_deadline_with_a_z_is_an_instant_whatever_the_zone() {
 }
 
 #[test]
-fn a_deadline_that_is_none_is_shown_as_it_stands() {
+fn a_deadline_that_is_not_a_time_is_shown_as_it_is() {
     let row = enforcement(&mac().file(ddm_state::PATH, &declared("next Tuesday")));
     assert_eq!((row.text("target_local_datetime"), row.number("deadline_at")), (Some("next Tuesday"), None));
     assert_eq!((row.text("state"), row.number("past_due")), (Some("unknown"), None));
 }
 
 #[test]
-fn a_later_build_of_the_same_version_meets_it_and_a_beta_is_not_guessed() {
+fn a_later_build_of_the_same_version_meets_the_enforcement_and_a_beta_does_not() {
     let state = |running: &str| {
         let file = declared("2026-11-23T12:00:00")
             .replace("<key>TargetLocal", "<key>TargetBuildVersion</key><string>25G229</string><key>TargetLocal");
@@ -241,7 +241,7 @@ fn no_match_ends_when_something_that_fits_is_offered() {
     assert_eq!(enforcement(&with(&any)).text("state"), Some("waiting"), "any scan may end so");
 }
 
-// What is tied to what.
+// Which update an event belongs to.
 
 const FOUND_BOTH: &str = "2026-11-23 10:00:00+00 host softwareupdated[754]: MSU updates found: (\n\
     \t    \"<SUOSUProduct: MSU_UPDATE_25G229_patch_26.7_minor>\",\n\
@@ -262,7 +262,7 @@ fn preparing() -> String {
 }
 
 #[test]
-fn progress_is_that_of_the_update_that_mdmclient_asked_for() {
+fn progress_is_credited_to_the_update_that_mdmclient_requested() {
     let asked = format!(
         "2026-11-23 16:59:00 [0:MDMDaemon:OSUpdate:<0x1>] Requesting installUpdates: ({MINOR})  InstallAction: InstallASAP options: (null)"
     );
@@ -271,7 +271,7 @@ fn progress_is_that_of_the_update_that_mdmclient_asked_for() {
 }
 
 #[test]
-fn a_list_that_no_longer_names_an_update_leaves_the_other_in_hand() {
+fn an_update_missing_from_a_later_list_leaves_progress_to_the_other() {
     let later = format!(
         "{FOUND_BOTH}2026-11-23 16:00:00+00 host softwareupdated[754]: MSU updates found: (\n\t    \"<SUOSUProduct: {MINOR}>\"\n\t)\n"
     );
@@ -280,7 +280,7 @@ fn a_list_that_no_longer_names_an_update_leaves_the_other_in_hand() {
 }
 
 #[test]
-fn an_operation_in_which_a_second_update_comes_up_is_tied_to_none() {
+fn an_operation_during_which_a_second_update_is_offered_is_credited_to_none() {
     let log = FOUND_BOTH.replace("2026-11-23 10:00:00", "2026-11-23 17:00:30");
     let first = format!(
         "2026-11-23 10:00:00+00 host softwareupdated[754]: MSU updates found: (\n\t    \"<SUOSUProduct: {MINOR}>\"\n\t)\n"
@@ -295,7 +295,7 @@ fn an_operation_in_which_a_second_update_comes_up_is_tied_to_none() {
 }
 
 #[test]
-fn a_schedule_command_is_that_of_the_only_update_on_offer() {
+fn a_schedule_command_belongs_to_the_only_offered_update() {
     let one = FOUND_BOTH.replace("\",\n\t    \"<SUOSUProduct: MSU_UPDATE_26A428_patch_27.0_major>", "");
     let command = "
         2026-11-23 16:00:00 Processing server request: ScheduleOSUpdate for: <Device> (1) PowerNap: no
@@ -309,7 +309,7 @@ fn a_schedule_command_is_that_of_the_only_update_on_offer() {
 }
 
 #[test]
-fn a_schedule_command_may_be_for_what_is_no_update_of_the_system() {
+fn a_schedule_command_may_be_for_something_other_than_an_os_update() {
     let one = FOUND_BOTH.replace("\",\n\t    \"<SUOSUProduct: MSU_UPDATE_26A428_patch_27.0_major>", "");
     let safari =
         "<key>RecommendedUpdates</key><array><dict><key>Product Key</key><string>047-48781</string></dict></array>";
@@ -324,7 +324,7 @@ fn a_schedule_command_may_be_for_what_is_no_update_of_the_system() {
 }
 
 #[test]
-fn a_line_that_comes_after_the_end_begins_nothing() {
+fn a_line_after_the_end_starts_no_new_operation() {
     let one = FOUND_BOTH.replace("\",\n\t    \"<SUOSUProduct: MSU_UPDATE_26A428_patch_27.0_major>", "");
     let late = format!(
         "2026-11-23 17:10:01 {SOFTWAREUPDATED} [SPI] perform_prepare_command | PrepareUpdate | PROGRESS (Continue) | x"
@@ -340,7 +340,7 @@ fn a_line_that_comes_after_the_end_begins_nothing() {
 }
 
 #[test]
-fn an_update_that_comes_up_later_unties_nothing_that_is_complete() {
+fn an_update_offered_later_does_not_change_a_finished_operation() {
     let one = FOUND_BOTH.replace("\",\n\t    \"<SUOSUProduct: MSU_UPDATE_26A428_patch_27.0_major>", "");
     let both = FOUND_BOTH.replace("2026-11-23 10:00:00", "2026-11-23 17:20:00");
     let mac = mac()
@@ -353,7 +353,7 @@ fn an_update_that_comes_up_later_unties_nothing_that_is_complete() {
 }
 
 #[test]
-fn preflight_alone_claims_nothing() {
+fn preflight_alone_is_no_phase() {
     let checks = progress("17:00:00", "start", "ACCEPTED", "0.001000")
         + "\n"
         + &progress("17:00:01", "start", "PREFLIGHT_WAKEUP", "0.010000")
@@ -363,7 +363,7 @@ fn preflight_alone_claims_nothing() {
 }
 
 #[test]
-fn what_was_applied_is_installing_until_the_mac_runs_it() {
+fn an_applied_update_is_installing_until_the_mac_runs_it() {
     let one = FOUND_BOTH.replace("\",\n\t    \"<SUOSUProduct: MSU_UPDATE_26A428_patch_27.0_major>", "");
     let applied = format!(
         "{one}2026-11-23 11:00:00+00 host softwareupdated[754]: SUOSUPostLogoutInstallOperation: Applied MSU update\n"

@@ -1,4 +1,4 @@
-//! Every rule of the watchdog and each of its edges, on logs of a few lines.
+//! Every rule of the watchdog and its edge cases, on logs of a few lines.
 
 use crate::support;
 use crate::support::{Mac, NOT_ENROLLED, Row, time};
@@ -41,7 +41,7 @@ fn an_unreadable_enrollment_is_unknown_even_after_a_success() {
 }
 
 #[test]
-fn enrollment_in_words_that_are_not_known_is_unknown_and_quotes_them() {
+fn an_enrollment_status_in_unknown_words_is_unknown_and_quoted() {
     let row = mac().command("profiles-status", "MDM enrollment: Perhaps").said(SUCCESS_89_MINUTES_AGO).watchdog();
     assert_eq!(verdict(&row), ("unknown", "enrollment_unknown", None, None));
     assert!(row.text("detail").unwrap().contains("Perhaps"));
@@ -64,7 +64,7 @@ fn an_identity_that_was_deleted_is_an_identity_error() {
 }
 
 #[test]
-fn identity_trouble_before_the_last_success_is_over() {
+fn an_identity_error_before_the_last_success_no_longer_counts() {
     let row = mac().said("2026-11-23 16:00:00 Unable to create MDM identity").said(SUCCESS_89_MINUTES_AGO).watchdog();
     assert_eq!(verdict(&row), ("ok", "recent_success", Some(0), Some(0)));
     assert_eq!(row.number("mdm_identity_error"), Some(0));
@@ -88,7 +88,7 @@ fn a_success_exactly_90_minutes_ago_is_ok() {
 }
 
 #[test]
-fn any_bracket_is_a_success() {
+fn a_response_with_any_message_type_is_a_success() {
     for bracket in ["NotNow(ProfileList):1", "Error(InstallProfile):2", "MDM_TokenUpdate", "Acknowledged(X)"] {
         let line = format!("2026-11-23 17:30:00 <<<<< Received HTTP response (200) [{bracket}] <<<<<");
         assert_eq!(mac().said(&line).watchdog().text("state"), Some("ok"), "{bracket}");
@@ -96,19 +96,19 @@ fn any_bracket_is_a_success() {
 }
 
 #[test]
-fn an_answer_to_remotemanagementd_is_a_success() {
+fn a_response_to_remotemanagementd_is_a_success() {
     let line = "2026-11-23 17:30:00 </System/Library/PrivateFrameworks/RemoteManagement.framework/remotemanagementd 277> Got back from MDM: 200";
     assert_eq!(mac().said(line).watchdog().text("state"), Some("ok"));
 }
 
 #[test]
-fn a_recent_success_is_ok_though_the_log_is_cut_off_and_the_mac_just_woke() {
+fn a_recent_success_is_ok_although_the_log_is_truncated_and_the_mac_just_woke() {
     let row = mac().said(SUCCESS_89_MINUTES_AGO).cut_off().awake_since("2026-11-23T17:50:00Z").watchdog();
     assert_eq!(row.text("state"), Some("ok"));
 }
 
 #[test]
-fn a_success_in_the_future_is_none() {
+fn a_success_in_the_future_does_not_count() {
     let row = mac().said("2026-11-23 18:00:01 <<<<< Received HTTP response (200) [Idle] <<<<<").watchdog();
     assert_eq!(verdict(&row), ("quiet", "no_contact", Some(1), None));
     assert_eq!(row.number("last_success_at"), None);
@@ -123,7 +123,7 @@ fn a_process_of_another_path_proves_nothing() {
 }
 
 #[test]
-fn a_success_quoted_within_another_message_is_none() {
+fn a_success_quoted_in_another_message_does_not_count() {
     let line =
         "2026-11-23 17:59:00 [ERROR] [0:MDMDaemon:<0x1>] Profile named <<<<< Received HTTP response (200) [Idle] <<<<<";
     assert_eq!(mac().said(line).watchdog().text("state"), Some("quiet"));
@@ -131,7 +131,7 @@ fn a_success_quoted_within_another_message_is_none() {
 
 #[test]
 fn times_of_several_zones_are_compared_as_instants() {
-    // 05:20 in Auckland is 16:20 UTC, before 11:25 in New York, which is 16:25 UTC; both are out of the window.
+    // 05:20 in Auckland is 16:20 UTC, before 11:25 in New York, which is 16:25 UTC; both lie before the window.
     let row = mac()
         .said(
             "2026-11-23 11:25:00-0500 <<<<< Received HTTP response (200) [Idle] <<<<<
@@ -145,7 +145,7 @@ fn times_of_several_zones_are_compared_as_instants() {
 // Rule 5: reasons not to trust a silence.
 
 #[test]
-fn without_a_log_nothing_is_known() {
+fn without_a_log_the_verdict_is_unknown() {
     let row = mac().without_log().watchdog();
     assert_eq!(verdict(&row), ("unknown", "log_unreadable", None, None));
     assert_eq!((row.number("log_from"), row.number("log_to")), (None, None));
@@ -153,19 +153,19 @@ fn without_a_log_nothing_is_known() {
 }
 
 #[test]
-fn a_log_that_holds_nothing_at_all_proves_nothing() {
+fn an_empty_log_proves_nothing() {
     let row = mac().log_text("{\"count\":0,\"finished\":1}\n").watchdog();
     assert_eq!(verdict(&row), ("unknown", "log_empty", None, None));
 }
 
 #[test]
-fn a_log_whose_every_record_lies_in_the_future_proves_nothing() {
+fn a_log_with_only_future_records_proves_nothing() {
     let log = support::ndjson("2026-11-24 01:00:00 hello") + "{\"count\":1,\"finished\":1}\n";
     assert_eq!(verdict(&mac().log_text(&log).watchdog()), ("unknown", "log_empty", None, None));
 }
 
 #[test]
-fn a_log_that_begins_within_the_window_does_not_cover_it() {
+fn a_log_that_starts_within_the_window_does_not_cover_it() {
     let row = mac().log_span("2026-11-23T16:31:00Z", NOW).watchdog();
     assert_eq!(verdict(&row), ("unknown", "log_incomplete", None, None));
 }
@@ -177,20 +177,20 @@ fn a_log_that_ends_long_before_now_does_not_cover_the_window() {
 }
 
 #[test]
-fn a_log_cut_off_after_an_old_success_proves_no_silence() {
+fn a_log_truncated_after_an_old_success_proves_no_silence() {
     let row = mac().said(SUCCESS_91_MINUTES_AGO).cut_off().watchdog();
     assert_eq!(verdict(&row), ("unknown", "log_incomplete", None, None));
     assert_eq!(row.number("log_to"), Some(time("2026-11-23T16:29:00Z").timestamp()));
 }
 
 #[test]
-fn a_log_cut_off_before_any_success_proves_no_silence() {
+fn a_log_truncated_before_any_success_proves_no_silence() {
     let row = mac().said("2026-11-23 15:30:00 >>>>> Sending HTTP request (PUT) [Idle] >>>>>").cut_off().watchdog();
     assert_eq!(verdict(&row), ("unknown", "log_incomplete", None, None));
 }
 
 #[test]
-fn a_mac_that_just_woke_is_given_time() {
+fn a_mac_that_just_woke_is_unknown() {
     let row = mac().said(SUCCESS_91_MINUTES_AGO).awake_since("2026-11-23T16:31:00Z").watchdog();
     assert_eq!(verdict(&row), ("unknown", "recently_awake", None, None));
 }
@@ -202,7 +202,7 @@ fn a_mac_awake_for_just_the_window_is_judged() {
 }
 
 #[test]
-fn a_mac_of_which_nobody_knows_since_when_it_is_awake_is_not_judged() {
+fn a_mac_with_unknown_awake_time_is_not_judged() {
     let row = mac().said(SUCCESS_91_MINUTES_AGO).without("awake").watchdog();
     assert_eq!(verdict(&row), ("unknown", "awake_unknown", None, None));
 }
@@ -247,7 +247,7 @@ fn a_request_without_an_answer_is_stuck() {
 }
 
 #[test]
-fn a_request_sent_this_minute_may_still_be_answered() {
+fn a_request_sent_within_the_last_minute_is_not_unanswered_yet() {
     let row = mac()
         .said(SUCCESS_91_MINUTES_AGO)
         .said("2026-11-23 17:59:30 >>>>> Sending HTTP request (PUT) [Idle] >>>>>")
@@ -269,7 +269,7 @@ fn a_server_that_refuses_is_a_server_error() {
 }
 
 #[test]
-fn a_refusal_before_the_last_success_is_over() {
+fn a_refusal_before_the_last_success_no_longer_counts() {
     let row = mac()
         .said("2026-11-23 16:00:00 <<<<< Received HTTP response (401) [MDM_Authenticate] <<<<<")
         .said(SUCCESS_91_MINUTES_AGO)
@@ -278,7 +278,7 @@ fn a_refusal_before_the_last_success_is_over() {
 }
 
 #[test]
-fn what_came_before_the_covered_span_may_have_been_answered_where_nobody_looked() {
+fn a_request_before_the_covered_span_may_have_been_answered_unseen() {
     let row = mac()
         .said("2026-11-23 15:30:00 Processing server request: ScheduleOSUpdate for: <Device> (T-1) PowerNap: no")
         .log_span("2026-11-23T16:00:00Z", NOW)
@@ -287,7 +287,7 @@ fn what_came_before_the_covered_span_may_have_been_answered_where_nobody_looked(
 }
 
 #[test]
-fn a_204_is_an_answer_without_a_body_and_a_302_proves_nothing() {
+fn a_204_is_a_success_and_a_302_proves_nothing() {
     for (status, state) in [(204, "ok"), (302, "quiet")] {
         let line = format!(
             "2026-11-23 17:30:00 </System/Library/PrivateFrameworks/RemoteManagement.framework/remotemanagementd 277> Got back from MDM: {status}"
@@ -298,7 +298,7 @@ fn a_204_is_an_answer_without_a_body_and_a_302_proves_nothing() {
 }
 
 #[test]
-fn a_users_agent_that_talks_on_does_not_hide_a_daemon_that_hangs() {
+fn an_active_users_agent_does_not_hide_a_hung_daemon() {
     let row = mac()
         .said(
             "2026-11-23 16:00:00 Processing server request: ScheduleOSUpdate for: <Device> (T-1) PowerNap: no
@@ -310,7 +310,7 @@ fn a_users_agent_that_talks_on_does_not_hide_a_daemon_that_hangs() {
 }
 
 #[test]
-fn a_line_that_could_not_be_understood_may_have_been_the_one_that_matters() {
+fn a_malformed_line_may_have_been_the_one_that_matters() {
     let log = support::ndjson("2026-11-23 16:00:00 hello") + "{\"timestamp\": broken}\n{\"count\":2,\"finished\":1}\n";
     let mac = mac().log_text(&log);
     assert_eq!(verdict(&mac.watchdog()), ("unknown", "log_unreadable", None, None));
@@ -332,7 +332,7 @@ fn history(first_day: u32, last_day: u32) -> String {
 }
 
 #[test]
-fn silence_is_quiet_where_nothing_failed() {
+fn silence_without_failures_is_quiet() {
     let row = mac().said(SUCCESS_91_MINUTES_AGO).watchdog();
     assert_eq!(verdict(&row), ("quiet", "no_contact", Some(1), None));
     assert_eq!(row.text("software_updates_reason"), Some("no_command_seen"));
@@ -340,7 +340,7 @@ fn silence_is_quiet_where_nothing_failed() {
 }
 
 #[test]
-fn silence_longer_than_this_mac_is_used_to_is_stuck() {
+fn silence_longer_than_usual_is_stuck() {
     let mac = || Mac::at("2026-11-23T18:00:00Z").log_span("2026-11-08T00:00:00Z", NOW);
     let row = mac().said(&history(8, 22)).watchdog();
     assert_eq!(verdict(&row), ("stuck", "silent_too_long", Some(1), None));
@@ -348,8 +348,8 @@ fn silence_longer_than_this_mac_is_used_to_is_stuck() {
 }
 
 #[test]
-fn silence_of_up_to_one_and_a_half_times_the_usual_is_quiet() {
-    // The last success is at 13:30; four and a half hours later is the very edge.
+fn silence_up_to_one_and_a_half_times_the_usual_gap_is_quiet() {
+    // The last success is at 13:30; four and a half hours later is exactly the limit.
     let last = "2026-11-23 13:30:00 <<<<< Received HTTP response (200) [Idle] <<<<<";
     let until_noon =
         history(8, 23).lines().filter(|line| !line.starts_with("2026-11-23 1")).collect::<Vec<_>>().join("\n");
@@ -360,7 +360,7 @@ fn silence_of_up_to_one_and_a_half_times_the_usual_is_quiet() {
 }
 
 #[test]
-fn silence_is_counted_from_the_wake_if_that_is_later() {
+fn silence_counts_from_the_last_wake_if_that_is_later() {
     let row = Mac::at(NOW)
         .log_span("2026-11-08T00:00:00Z", NOW)
         .said(&history(8, 22))
@@ -370,15 +370,15 @@ fn silence_is_counted_from_the_wake_if_that_is_later() {
 }
 
 #[test]
-fn only_the_last_14_days_tell_what_is_usual() {
-    // A gap of two days, but 15 days ago.
+fn only_the_last_14_days_count_for_the_usual_gap() {
+    // A gap of two days, 15 days ago.
     let old = "2026-11-06 00:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n";
     let row = Mac::at(NOW).log_span("2026-11-01T00:00:00Z", NOW).said(old).said(&history(8, 22)).watchdog();
     assert_eq!(row.number("usual_gap_seconds"), Some(3 * 3600));
 }
 
 #[test]
-fn nineteen_successes_or_two_days_are_no_history() {
+fn nineteen_successes_or_two_days_give_no_usual_gap() {
     let nineteen: String = history(19, 22).lines().take(19).map(|line| format!("{line}\n")).collect();
     for log in [nineteen, history(21, 22)] {
         let row = Mac::at(NOW).log_span("2026-11-08T00:00:00Z", NOW).said(&log).watchdog();
@@ -390,7 +390,7 @@ fn nineteen_successes_or_two_days_are_no_history() {
 // mdm-watchdog's rule for OS updates.
 
 #[test]
-fn the_last_command_received_decides_not_the_last_answered() {
+fn the_last_command_received_decides_and_not_the_last_answered() {
     let row = mac()
         .said(
             "2026-11-23 16:00:00 Processing server request: OSUpdateStatus for: <Device> (A) PowerNap: no
@@ -406,7 +406,7 @@ fn the_last_command_received_decides_not_the_last_answered() {
 }
 
 #[test]
-fn each_command_about_os_updates_counts() {
+fn every_command_about_os_updates_counts() {
     for command in ["ScheduleOSUpdate", "ScheduleOSUpdateScan", "AvailableOSUpdates", "OSUpdateStatus"] {
         let line = format!("2026-11-23 16:00:00 <<<<< Received HTTP response (200) [Acknowledged({command}):X] <<<<<");
         assert_eq!(mac().said(&line).watchdog().number("mdm_software_updates_stuck"), Some(1), "{command}");
@@ -414,7 +414,7 @@ fn each_command_about_os_updates_counts() {
 }
 
 #[test]
-fn what_no_source_tells_of_restarts_is_null() {
+fn restarts_are_null_without_a_record() {
     let row = mac().watchdog();
     assert_eq!(row.number("mdm_client_restarted"), None);
     assert_eq!(row.number("last_mdm_kickstart"), None);

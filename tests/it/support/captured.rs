@@ -1,4 +1,4 @@
-//! A Mac that has everything, below a root folder: what a fixture records, and for the rest an enrollment of Example.
+//! A live Mac made from a fixture: the fixture's content, and a complete enrollment for what it lacks.
 
 use super::fake_mac::FakeMac;
 use super::keychain::{Keychain, MANAGED, profiles_list, scep};
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
-/// The pieces of a capture that are commands: their names, and how they begin.
+/// The commands of a capture: name, path, first argument.
 const COMMANDS: [(&str, &str, &str); 7] = [
     ("profiles-status", "/usr/bin/profiles", "status"),
     ("profiles-list", "/usr/bin/profiles", "-C"),
@@ -22,16 +22,16 @@ const PREFERENCES: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<plist ve
 const SYSTEM: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<plist version=\"1.0\"><dict><key>ProductBuildVersion</key><string>24G90</string>\
      <key>ProductVersion</key><string>15.6.1</string></dict></plist>";
 
-/// The Mac, and the moment that is asked for.
+/// The Mac, and the time for which it is read.
 pub struct Captured {
     pub mac: FakeMac,
     pub now: String,
-    /// POSIX's name of its zone.
+    /// Its time zone in POSIX form, for TZ.
     pub zone: &'static str,
 }
 
 impl Captured {
-    /// The Mac of a fixture.
+    /// The Mac that a fixture records.
     pub fn of(fixture: &Path, zone: &'static str) -> Self {
         let read = |piece: &str| fs::read_to_string(fixture.join(piece)).ok();
         let description: serde_json::Value = serde_json::from_str(&read("capture.json").unwrap()).unwrap();
@@ -50,7 +50,7 @@ impl Captured {
                 "network" => super::ONLINE,
                 _ => "{ sec = 1763300000, usec = 0 } then\n{ sec = 0, usec = 0 } then\n",
             };
-            // An identity of a fixture goes with that fixture's certificates.
+            // A fixture with identities has the matching certificates.
             let recorded = read(&format!("commands/{name}.out"));
             mac.answers(path, first, recorded.as_deref().unwrap_or(usual));
         }
@@ -68,17 +68,17 @@ impl Captured {
         Self { mac, now, zone }
     }
 
-    /// The program, for this Mac.
+    /// Runs the program on this Mac.
     pub fn live(&self, arguments: &[&str]) -> Output {
         self.program(&self.of_this_mac(arguments)).output().unwrap()
     }
 
-    /// The program, started for this Mac.
+    /// Starts the program on this Mac.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.program(&self.of_this_mac(arguments)).spawn().unwrap()
     }
 
-    /// The program, for a capture of it.
+    /// Runs the program on a capture.
     pub fn recorded(&self, capture: &Path, arguments: &[&str]) -> Output {
         self.program(&[arguments, &["--source", capture.to_str().unwrap()]].concat()).output().unwrap()
     }
@@ -94,7 +94,7 @@ impl Captured {
         program
     }
 
-    /// Captures it, and gives the capture and what was printed.
+    /// Captures the Mac; returns the capture and what was printed.
     pub fn capture(&self, into: &Path, name: &str, arguments: &[&str]) -> (PathBuf, String) {
         let to = into.join(name);
         let output = self.live(&[&["capture", to.to_str().unwrap()], arguments].concat());
@@ -103,7 +103,7 @@ impl Captured {
     }
 }
 
-/// Copies a folder's files, if there is one.
+/// Copies a folder, if it exists.
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).into_iter().flatten() {
         let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));

@@ -32,9 +32,9 @@ impl Extension {
         Self(command.spawn().unwrap())
     }
 
-    /// Reads what it says up to a line with those words.
+    /// Reads its stderr up to a line with these words.
     pub fn said(&mut self, words: &str) {
-        // A byte at a time, so that the rest stays for the end.
+        // One byte at a time, so that the rest is left for `end`.
         let (stderr, mut line) = (self.0.stderr.as_mut().unwrap(), String::new());
         while !line.contains(words) || !line.ends_with('\n') {
             let mut letter = [0];
@@ -47,7 +47,7 @@ impl Extension {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
-    /// Waits for the end; gives the exit code and what was said.
+    /// Waits for the end; returns the exit code and the rest of its stderr.
     pub fn end(mut self) -> (Option<i32>, String) {
         let mut code = None;
         until("the extension ends", || {
@@ -67,7 +67,7 @@ impl Drop for Extension {
     }
 }
 
-/// Numbers that SQLite takes as they are, in columns that it knows.
+/// Checks that every column exists and every number fits its column's type.
 pub fn usable(table: &str, row: &Map) {
     let definition = tables::DEFINITIONS.iter().find(|one| one.name == table).unwrap();
     for (name, value) in row {

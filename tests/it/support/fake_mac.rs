@@ -1,6 +1,6 @@
-//! A folder that looks like a Mac: its commands are links to one script, whose behaviour lies in files beside them.
+//! A folder that looks like a Mac: its commands are links to one script, and files beside them say how each behaves.
 //!
-//! Links, because a script that was just written can be busy when several threads start programs.
+//! Links, because a script that is being written while another thread forks cannot be run (ETXTBSY).
 
 use std::fs;
 use std::io::Write;
@@ -13,7 +13,7 @@ pub struct FakeMac {
 }
 
 impl FakeMac {
-    /// A Mac without any commands.
+    /// A Mac without commands.
     pub fn new() -> Self {
         let mac = Self { folder: tempfile::tempdir().unwrap() };
         mac.file("/System/Library/CoreServices/SystemVersion.plist", "");
@@ -28,7 +28,7 @@ impl FakeMac {
         self.root().join(absolute.trim_start_matches('/'))
     }
 
-    /// Writes a file by its path on the Mac.
+    /// Writes a file at a path of the Mac.
     pub fn file(&self, absolute: &str, text: &str) -> &Self {
         let path = self.path(absolute);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -36,22 +36,22 @@ impl FakeMac {
         self
     }
 
-    /// A command that prints `output` and ends well.
+    /// A command that prints `output` and succeeds.
     pub fn command(&self, absolute: &str, output: &str) -> &Self {
         self.file(&format!("{absolute}.out"), output).link(absolute, "command.sh")
     }
 
-    /// A command that prints `output` when that is its first argument.
+    /// A command that prints `output` when its first argument is `first`.
     pub fn answers(&self, absolute: &str, first: &str, output: &str) -> &Self {
         self.file(&format!("{absolute}.{first}.out"), output).link(absolute, "command.sh")
     }
 
-    /// A `log` that shows those records, by their times.
+    /// A `log` that shows the records in the requested span.
     pub fn log(&self, records: &str) -> &Self {
         self.file("/usr/bin/log.records", records).link("/usr/bin/log", "log.sh")
     }
 
-    /// More records for it.
+    /// Appends records to its log.
     pub fn log_more(&self, records: &str) -> &Self {
         let path = self.path("/usr/bin/log.records");
         let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
@@ -68,7 +68,7 @@ impl FakeMac {
         self
     }
 
-    /// How a command behaves: see `tests/fake_mac/command.sh`.
+    /// Sets how a command behaves: see `tests/fake_mac/command.sh`.
     pub fn behaves(&self, absolute: &str, behaviour: &str) -> &Self {
         self.file(&format!("{absolute}.do"), &format!("{behaviour}\n"))
     }
@@ -77,18 +77,18 @@ impl FakeMac {
         self.file(&format!("{absolute}.code"), &format!("{code}\n")).file(&format!("{absolute}.err"), stderr)
     }
 
-    /// The argument lists with which a command was called.
+    /// The arguments of each call of a command.
     pub fn calls(&self, absolute: &str) -> Vec<String> {
         let calls = fs::read_to_string(self.path(&format!("{absolute}.calls"))).unwrap_or_default();
         calls.lines().map(str::to_owned).collect()
     }
 
-    /// Has a command note the environment in which it is called.
+    /// Makes a command record its environment.
     pub fn notes_environment(&self, absolute: &str) -> &Self {
         self.file(&format!("{absolute}.env"), "")
     }
 
-    /// What it noted.
+    /// The environment that it recorded.
     pub fn environment(&self, absolute: &str) -> String {
         fs::read_to_string(self.path(&format!("{absolute}.env"))).unwrap()
     }

@@ -1,4 +1,4 @@
-//! A Mac below a root folder: scripts for its commands (`tests/heal_mac`), files for its state.
+//! A Mac below a root folder: scripts as its commands (`tests/heal_mac`), files as its state.
 
 use chrono::{DateTime, Utc};
 use mdm_health::collect::Collector;
@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The moment that the log is written for.
+/// The time for which the log is written.
 pub const NOW: &str = "2026-11-23T18:00:00Z";
 
-/// A command, and the script that stands in for it.
+/// A command, and the script that replaces it.
 const COMMANDS: [(&str, &str); 9] = [
     ("bin/launchctl", "launchctl"),
     ("bin/kill", "kill"),
@@ -29,13 +29,13 @@ const COMMANDS: [(&str, &str); 9] = [
     ("usr/sbin/sysctl", "sysctl"),
 ];
 
-/// The root folder. It goes away with the value.
+/// The root folder, deleted on drop.
 pub struct HealMac {
     folder: TempDir,
 }
 
 impl HealMac {
-    /// An enrolled Mac that works, with both daemons running, and an empty log.
+    /// An enrolled, healthy Mac with both daemons running and an empty log.
     pub fn new() -> Self {
         let mac = Self { folder: TempDir::new().expect("a folder") };
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/heal_mac");
@@ -75,8 +75,8 @@ impl HealMac {
         mac
     }
 
-    /// A Mac whose mdmclient got a command about OS updates two hours and a half ago and never answered it: both of
-    /// the watchdog's columns are 1, and its state is stuck.
+    /// A Mac whose mdmclient received a command about OS updates two and a half hours ago and never answered it: both
+    /// `…_stuck` columns are 1, and the state is stuck.
     pub fn stuck() -> Self {
         let mac = Self::new();
         mac.say(&[
@@ -89,27 +89,27 @@ impl HealMac {
         mac
     }
 
-    /// The folder below which the Mac lies.
+    /// The Mac's root directory.
     pub fn root(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The folder that holds what mdm-health keeps.
+    /// The state folder of mdm-health.
     pub fn state_dir(&self) -> PathBuf {
         self.root().join("Library/Application Support/mdm-health")
     }
 
-    /// Sets how the Mac behaves: a file of `fake`, see `tests/heal_mac/README.md`.
+    /// Sets how the Mac behaves: a file in `fake`, see `tests/heal_mac/README.md`.
     pub fn set(&self, file: &str, text: &str) {
         self.write(&format!("fake/{file}"), text);
     }
 
-    /// What a file of `fake` holds.
+    /// The content of a file in `fake`.
     pub fn get(&self, file: &str) -> String {
         fs::read_to_string(self.root().join("fake").join(file)).expect("a file").trim().to_owned()
     }
 
-    /// Writes a file of the Mac that only its owner can write, in such a folder.
+    /// Writes a file that only its owner can write, in a folder that only its owner can write.
     pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         let path = self.root().join(path);
         let folder = path.parent().expect("a parent");
@@ -119,7 +119,7 @@ impl HealMac {
         fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("permissions");
     }
 
-    /// Makes these records the log.
+    /// Replaces the log with these records.
     pub fn say(&self, records: &[String]) {
         self.set("log.ndjson", &log(records));
     }
@@ -134,7 +134,7 @@ impl HealMac {
         self.get("acts").lines().map(str::to_owned).collect()
     }
 
-    /// How often a daemon was restarted, or tried to.
+    /// How often a kickstart of a daemon was run.
     pub fn restarts(&self, label: &str) -> usize {
         self.acts()
             .iter()
@@ -142,7 +142,7 @@ impl HealMac {
             .count()
     }
 
-    /// The Mac at `NOW`.
+    /// The live host at `NOW`.
     pub fn live(&self) -> Live {
         Live::new(self.root().to_owned(), Some(now()))
     }
@@ -152,12 +152,12 @@ impl HealMac {
         Healer::new(collector.clone(), Some(self.live().actor()), timeout)
     }
 
-    /// What is known of a host whose records lie on this Mac.
+    /// A collector whose state folder is this Mac's.
     pub fn collector(&self, host: Box<dyn Host>) -> Arc<Collector> {
         Collector::new(host, ReadOptions::default(), self.state_dir(), None)
     }
 
-    /// The program, for this Mac at `NOW`.
+    /// The program on this Mac at `NOW`.
     #[allow(clippy::disallowed_methods)]
     pub fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
@@ -177,7 +177,7 @@ pub fn now() -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(NOW).expect("a time").to_utc()
 }
 
-/// A record of mdmclient on the day of `NOW`.
+/// A log record of mdmclient on the day of `NOW`.
 pub fn mdmclient(time: &str, message: &str) -> String {
     record(time, "/usr/libexec/mdmclient", "com.apple.ManagedClient", message)
 }
@@ -189,7 +189,7 @@ pub fn without_user(record: &str) -> String {
     record.to_string()
 }
 
-/// A progress line of softwareupdated on the day of `NOW`.
+/// A progress record of softwareupdated on the day of `NOW`.
 pub fn progress(time: &str, kind: &str, phase: &str) -> String {
     record(
         time,

@@ -1,11 +1,11 @@
-//! What the tests of an enrollment write down: a System keychain with certificates made on the spot, and the profile.
+//! An enrollment for tests: a System keychain with generated certificates, and the enrollment profile.
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use sha1::{Digest, Sha1};
 use std::fmt::Write as _;
 use x509_parser::pem::Pem;
 
-/// A System keychain in the making, with Apple's own two identities in it.
+/// A System keychain, with Apple's own two identities in it.
 pub struct Keychain {
     now: mdm_health::vocabulary::Time,
     certificates: String,
@@ -19,7 +19,7 @@ impl Keychain {
             .identity("com.apple.systemdefault", "com.apple.systemdefault", -900..-1)
     }
 
-    /// An identity of Example, by its common name, its issuer, and the days from now between which it is valid.
+    /// Adds an identity by its common name, its issuer, and the days from now between which it is valid.
     pub fn identity(mut self, name: &str, issuer: &str, days: std::ops::Range<i64>) -> Self {
         let expired = if days.end < 0 { " (CSSMERR_TP_CERT_EXPIRED)" } else { "" };
         let before = self.certificates.len();
@@ -30,7 +30,7 @@ impl Keychain {
         self
     }
 
-    /// The certificate alone, without its private key.
+    /// Adds a certificate without a private key.
     pub fn certificate(mut self, name: &str, issuer: &str, days: std::ops::Range<i64>) -> Self {
         let at = |days| {
             let seconds = (self.now + chrono::TimeDelta::days(days)).timestamp();
@@ -74,7 +74,7 @@ fn params(name: &str) -> CertificateParams {
     params
 }
 
-/// The payload that asks a SCEP server for an identity with that common name.
+/// The payload that requests an identity with this common name from a SCEP server.
 pub fn scep(common_name: &str) -> String {
     format!(
         "<key>PayloadType</key><string>com.apple.security.scep</string>
@@ -91,7 +91,7 @@ pub fn scep(common_name: &str) -> String {
     )
 }
 
-/// The payload that asks an ACME server for an identity whose key is made in the Secure Enclave.
+/// The payload that requests an identity from an ACME server, with its key in the Secure Enclave.
 pub const ACME_IN_HARDWARE: &str = "<key>PayloadType</key><string>com.apple.security.acme</string>
      <key>PayloadContent</key>
      <dict>
@@ -100,12 +100,12 @@ pub const ACME_IN_HARDWARE: &str = "<key>PayloadType</key><string>com.apple.secu
        <key>HardwareBound</key><true/>
      </dict>";
 
-/// The payload that brings an identity along.
+/// The payload that contains an identity.
 pub const PKCS12: &str = "<key>PayloadType</key><string>com.apple.security.pkcs12</string>
      <key>PayloadContent</key>
      <dict><key>PayloadCertificateFileName</key><string>mac.p12</string></dict>";
 
-/// What `profiles -C -o stdout-xml` prints of the profile with the MDM payload and that identity payload.
+/// What `profiles -C -o stdout-xml` prints for the profile with the MDM payload and this identity payload.
 pub fn profiles_list(identity: &str) -> String {
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -145,7 +145,7 @@ pub fn profiles_list(identity: &str) -> String {
     )
 }
 
-/// What `mdmclient DumpManagementStatus` prints of a Mac that came by Automated Device Enrollment.
+/// What `mdmclient DumpManagementStatus` prints on a Mac enrolled by Automated Device Enrollment.
 pub const MANAGED: &str = "\
 Management status: {
     DEPEnrolledMDMs =     (

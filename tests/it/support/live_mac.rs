@@ -1,4 +1,4 @@
-//! A fake Mac whose log and journal are tested, and the processes that ask it.
+//! A fake Mac whose log and journal are tested, and the collectors that read it.
 
 use super::fake_mac::FakeMac;
 use super::{self as support, ENROLLED, Row, rows, time};
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub const LOG: &str = "/usr/bin/log";
-/// Longer than any reading takes, also on a busy machine.
+/// Longer than any refresh takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long `log show` may run where it never ends: long enough for a busy machine to start it and to read its records.
+/// How long `log show` may run where it never ends: long enough to start it and to read its records on a busy machine.
 const ENDLESS_LOG: Duration = Duration::from_secs(2);
 
 pub fn mac(records: &str) -> FakeMac {
@@ -37,20 +37,20 @@ fn collect(mac: &FakeMac, live: Live) -> Arc<Collector> {
     Collector::new(Box::new(live), ReadOptions::default(), state_dir(mac), Some(state_dir(mac)))
 }
 
-/// Asks once, as a new process at that moment would, and waits until the day before has been read too: whether the first
-/// answer already includes it depends on which thread runs first.
+/// The findings of a new process at that time, with the backfill of the day before: whether the first findings already
+/// include it depends on which thread runs first.
 pub fn ask(mac: &FakeMac, now: &str) -> Arc<Findings> {
     answer(&collector(mac, now))
 }
 
-/// The same where `log show` never ends, so that it is killed soon.
+/// The same where `log show` never ends and is killed early.
 pub fn ask_endless_log(mac: &FakeMac, now: &str) -> Arc<Findings> {
     answer(&collect(mac, Live::new(mac.root().to_owned(), Some(time(now))).with_log_limit(ENDLESS_LOG)))
 }
 
 fn answer(collector: &Arc<Collector>) -> Arc<Findings> {
     let findings = collector.findings_of_a_day(PATIENCE);
-    // The next one to open the journal finds nobody else there.
+    // The journal is closed before another collector opens it.
     while Arc::strong_count(collector) > 1 {
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -1,4 +1,4 @@
-//! osquery's extension manager, played with the `thrift` crate: it knows nothing of the program's own codec.
+//! osquery's extension manager, played with the `thrift` crate, so that it shares no code with the program's own codec.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write};
@@ -13,12 +13,12 @@ use thrift::protocol::{
     TMessageIdentifier, TMessageType, TOutputProtocol, TStructIdentifier, TType,
 };
 
-/// Longer than anything here takes, also on a busy machine.
+/// Longer than anything here takes, even on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 pub type Map = BTreeMap<String, String>;
 
-/// What an extension registered.
+/// A registration that an extension sent.
 #[derive(Debug, Clone, Default)]
 pub struct Registration {
     pub name: String,
@@ -27,19 +27,19 @@ pub struct Registration {
     pub registry: BTreeMap<String, BTreeMap<String, Vec<Map>>>,
 }
 
-/// What the manager knows and how it behaves.
+/// The manager's state and behaviour.
 #[derive(Default)]
 pub struct State {
-    /// The number that the next extension gets, or that the latest one got. None is given twice: a question of the one
-    /// before may still be on its way.
+    /// The uuid that the next extension gets, or that the latest one got. None is given twice: a call of the one before may
+    /// still be under way.
     pub uuid: i64,
     given: Vec<i64>,
     pub refusal: Option<&'static str>,
-    /// Refuses an extension while another one is listed, as osquery does with those of one name.
+    /// Refuses an extension while another one is listed, as osquery does for the same name.
     pub one_at_a_time: bool,
-    /// Takes questions and answers none.
+    /// Accepts calls and answers none.
     pub mute: bool,
-    /// How many of the next questions are answered by closing the connection, with a part of the answer or without.
+    /// How many of the next calls get a closed connection, after part of a reply or none of it.
     pub breaks: usize,
     pub gone: bool,
     pub registrations: Vec<Registration>,
@@ -53,12 +53,12 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// A manager in that folder that gives the number 4242.
+    /// A manager in that folder that gives the uuid 4242.
     pub fn start(folder: &Path) -> Self {
         Self::giving(4242, folder)
     }
 
-    /// One that gives that number.
+    /// One that gives this uuid.
     pub fn giving(uuid: i64, folder: &Path) -> Self {
         let socket = folder.join("osquery.em");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -86,7 +86,7 @@ impl Manager {
         self.state.lock().unwrap()
     }
 
-    /// Ends as a killed osquery does: nobody listens any more, the file stays.
+    /// Ends as a killed osquery does: nobody listens any more, and the socket file stays.
     pub fn vanish(&self) {
         let mut state = self.state();
         (state.gone, state.listed) = (true, Vec::new());
@@ -99,7 +99,7 @@ impl Manager {
         Peer(self.socket.clone()).behind(self.state().uuid).0
     }
 
-    /// Waits until an extension has registered and answers, as osquery does.
+    /// Waits until an extension has registered and answers a ping.
     pub fn extension(&self) -> Peer {
         let peer = Peer(self.extension_socket());
         until("an extension answers", || !self.state().registrations.is_empty() && peer.ping().is_ok());
@@ -107,7 +107,7 @@ impl Manager {
     }
 }
 
-/// Waits for something that comes sooner or later.
+/// Waits until something is true, and panics after [`LIMIT`].
 pub fn until(what: &str, mut come: impl FnMut() -> bool) {
     let start = Instant::now();
     while !come() {
@@ -120,7 +120,7 @@ pub fn until(what: &str, mut come: impl FnMut() -> bool) {
 #[derive(Clone)]
 pub struct Peer(pub PathBuf);
 
-/// An answer to `call`.
+/// The reply to `call`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub code: i32,
@@ -135,7 +135,7 @@ impl Peer {
         Ok(stream)
     }
 
-    /// The extension of that number, of a manager.
+    /// The extension with this uuid, of a manager.
     pub fn behind(&self, uuid: i64) -> Self {
         Self(PathBuf::from(format!("{}.{uuid}", self.0.display())))
     }
@@ -144,7 +144,7 @@ impl Peer {
         ping_over(&self.connect()?)
     }
 
-    /// As osquery calls: a connection with a ping, then one with the call.
+    /// Calls as osquery does: a connection for a ping, then one for the call.
     pub fn call(&self, table: &str, request: &Map) -> thrift::Result<Answer> {
         self.ping()?;
         self.call_in("table", table, request)
@@ -176,7 +176,7 @@ impl Peer {
         self.call(table, &map(&[("action", "generate"), ("context", context)])).unwrap()
     }
 
-    /// The numbers of the extensions that a manager lists.
+    /// The uuids of the extensions that a manager lists.
     pub fn extensions(&self) -> thrift::Result<Vec<i64>> {
         let stream = self.connect()?;
         begin(&stream, "extensions", |_| Ok(()))?;
@@ -197,7 +197,7 @@ impl Peer {
         result(&stream, |_| Ok(()))
     }
 
-    /// Calls a method without arguments and lets its result go.
+    /// Calls a method without arguments and ignores its result.
     pub fn ask(&self, method: &str) -> thrift::Result<()> {
         let stream = self.connect()?;
         begin(&stream, method, |_| Ok(()))?;
@@ -245,7 +245,7 @@ fn write(
     out.flush()
 }
 
-/// Reads a reply whose result, if it has one, is in the field 0.
+/// Reads a reply whose result, if any, is in field 0.
 fn result(stream: &UnixStream, read: impl FnOnce(&mut dyn TInputProtocol) -> thrift::Result<()>) -> thrift::Result<()> {
     let mut input = TBinaryInputProtocol::new(BufReader::new(stream), true);
     let message = input.read_message_begin()?;
@@ -260,7 +260,7 @@ fn result(stream: &UnixStream, read: impl FnOnce(&mut dyn TInputProtocol) -> thr
     })
 }
 
-/// Answers one question.
+/// Answers one call.
 fn answer(state: &Mutex<State>, stream: &UnixStream) -> thrift::Result<()> {
     let mut input = TBinaryInputProtocol::new(stream, true);
     let message = input.read_message_begin()?;

@@ -1,4 +1,4 @@
-//! The played manager as a process of its own, which can be stopped and killed: the test binary, started again.
+//! The played manager in its own process, which can be stopped and killed: the test binary, started again.
 
 use super::manager::{Manager, Peer, until};
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,20 +10,20 @@ use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// Names the manager's folder to the process that is to play it.
+/// The variable that gives the manager's folder to the process that plays it.
 const FOLDER: &str = "MDM_HEALTH_TEST_MANAGER";
 
 /// How often the manager pings its extensions.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A manager's process. It is killed when this is dropped.
+/// A manager's process, killed on drop.
 pub struct ManagerProcess {
     socket: PathBuf,
     process: Child,
 }
 
 impl ManagerProcess {
-    /// Starts the test of that name, which must begin with [`play_if_asked`], as a manager in that folder.
+    /// Starts this test, which must begin with [`play_if_asked`], as a manager in that folder.
     #[allow(clippy::disallowed_methods, reason = "the tests start themselves again")]
     pub fn start(folder: &Path, test: &str) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
@@ -49,10 +49,10 @@ impl Drop for ManagerProcess {
     }
 }
 
-/// Plays the manager, and does not return, in a process that was started for it.
+/// Plays the manager and does not return, in a process started for it.
 pub fn play_if_asked() {
     let Some(folder) = env::var_os(FOLDER) else { return };
-    // It ends with the process that started it, however that ends.
+    // It ends with its parent process, however that ends.
     thread::spawn(|| {
         let _ = io::stdin().read(&mut [0]);
         process::exit(0);
@@ -60,12 +60,12 @@ pub fn play_if_asked() {
     play(Path::new(&folder));
 }
 
-/// As osquery does, it first removes what lies at its path and behind it, takes one extension of a name, and lets go
-/// whoever does not answer a ping.
+/// Like osquery it first removes the sockets at and beside its path, accepts one extension per name, and delists any
+/// that does not answer a ping.
 fn play(folder: &Path) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if entry.file_name().to_string_lossy().starts_with("osquery.em") {
-            // An extension that leaves takes its own away.
+            // An extension that ends removes its own socket.
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -1,4 +1,4 @@
-//! What the tests share: a Mac written down in a few lines, and its tables.
+//! Shared by the tests: a recorded Mac described in a few lines, and its rows.
 
 pub mod captured;
 pub mod extension;
@@ -38,7 +38,7 @@ pub const OFFLINE: &str = "Network information\n\nIPv4 network interface informa
      REACH : flags 0x00000000 (Not Reachable)\n";
 pub const MDMCLIENT: &str = "/usr/libexec/mdmclient";
 
-/// A capture folder in the making. It is enrolled and awake for a week unless told otherwise.
+/// A capture folder being built. The Mac is enrolled and awake for a week unless set otherwise.
 pub struct Mac {
     now: &'static str,
     span: Option<(String, String)>,
@@ -48,7 +48,7 @@ pub struct Mac {
 }
 
 impl Mac {
-    /// A Mac captured at that moment, with a log of the three hours before it that holds a record of another process.
+    /// A Mac captured at that time, with a log of the three hours before it that holds one record of another process.
     pub fn at(now: &'static str) -> Self {
         let week = 7 * 86_400;
         let (from, booted) = (time(now) - chrono::TimeDelta::hours(3), time(now).timestamp() - week);
@@ -79,7 +79,7 @@ impl Mac {
         self
     }
 
-    /// The log without its trailer, as when `log show` was stopped.
+    /// Drops the log's trailer, as when `log show` was killed.
     pub fn cut_off(self) -> Self {
         let log = self.log.clone().unwrap_or_default();
         let kept: Vec<&str> = log.lines().filter(|line| !line.starts_with("{\"count\"")).collect();
@@ -91,7 +91,7 @@ impl Mac {
         self
     }
 
-    /// The span that was asked of the log.
+    /// Sets the span for which the log was read.
     pub fn log_span(mut self, from: &str, to: &str) -> Self {
         self.span = Some((from.to_owned(), to.to_owned()));
         self
@@ -102,7 +102,7 @@ impl Mac {
         self
     }
 
-    /// A file by its path on the Mac.
+    /// Adds a file at a path of the Mac.
     pub fn file(mut self, path: &'static str, text: &str) -> Self {
         self.files.insert(path, text.to_owned());
         self
@@ -151,7 +151,7 @@ impl Mac {
         folder
     }
 
-    /// What the rules make of it.
+    /// The findings.
     pub fn findings(&self) -> Findings {
         let folder = self.folder();
         findings(folder.path())
@@ -168,7 +168,7 @@ impl Mac {
     }
 }
 
-/// A row by its columns' names.
+/// A row by column name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row(BTreeMap<&'static str, Value>);
 
@@ -181,7 +181,7 @@ impl Row {
         }
     }
 
-    /// A value as a person would write it: `-` for NULL.
+    /// A value as text: `-` for NULL.
     pub fn shown(&self, column: &str) -> String {
         match self.0.get(column).unwrap_or_else(|| panic!("no column {column}")) {
             Value::Text(text) => text.to_string(),
@@ -204,7 +204,7 @@ pub fn findings(source: &Path) -> Findings {
     Findings::new(collect::evidence(&host, &ReadOptions::default(), &no_state()))
 }
 
-/// A state folder that is not there.
+/// A state folder that does not exist.
 pub fn no_state() -> PathBuf {
     fixture("quiet-healthy-day/state")
 }
@@ -227,7 +227,7 @@ pub fn time(text: &str) -> mdm_health::vocabulary::Time {
     text.parse().unwrap()
 }
 
-/// Lines as `said` takes them, as ndjson without a trailer.
+/// Lines in the format of `said`, as ndjson without a trailer.
 pub fn ndjson(lines: &str) -> String {
     let mut text = String::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -262,8 +262,8 @@ fn record_by(uid: i64, image: &str, at: &str, pid: u32, thread: u64, message: &s
     )
 }
 
-/// A lock on this machine's system log, across threads and test runs: one test listens there in place of the log and
-/// takes it alone; those that write with `--syslog` share it.
+/// A lock on this machine's system log, across threads and test runs: the test that listens in its place locks it
+/// alone, tests that write with `--syslog` share it.
 pub fn system_log(alone: bool) -> File {
     let path = std::env::temp_dir().join("mdm-health-tests-system-log.lock");
     let file = File::options().create(true).append(true).open(path).unwrap();
@@ -271,11 +271,11 @@ pub fn system_log(alone: bool) -> File {
     file
 }
 
-/// A file of other people's captures, where they are at hand.
+/// A file of other people's captures, where they are present.
 pub fn capture(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
     if !path.exists() {
-        eprintln!("{} is not there, so that this test has nothing to look at", path.display());
+        eprintln!("{} is missing: this test checks nothing", path.display());
         return None;
     }
     Some(path)
@@ -296,7 +296,7 @@ pub fn three_commands() -> TempDir {
         .folder()
 }
 
-/// Our own captures, which a person can read.
+/// A fixture: a readable capture of our own.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }

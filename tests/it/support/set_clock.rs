@@ -1,4 +1,4 @@
-//! A live Mac below a root folder, whose clock is set by the test.
+//! A live Mac below a root folder with a clock that the test sets.
 
 use chrono::TimeDelta;
 use mdm_health::host::{Bookmark, Command, FileEnd, Growth, Host, HostError, Live, LogSource, Output};
@@ -7,7 +7,7 @@ use mdm_health::vocabulary::Time;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// The clock, in the test's hands.
+/// The clock.
 #[derive(Clone)]
 pub struct Clock(Arc<Mutex<Time>>, TimeDelta);
 
@@ -16,7 +16,7 @@ impl Clock {
         Self::ticking(now, TimeDelta::zero())
     }
 
-    /// A clock that goes on by so much whenever it is looked at.
+    /// A clock that advances by this much whenever it is read.
     pub fn ticking(now: Time, by: TimeDelta) -> Self {
         Self(Arc::new(Mutex::new(now)), by)
     }

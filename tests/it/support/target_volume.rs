@@ -1,5 +1,5 @@
-//! A volume that the package is installed on: its folders below a root of their own, and what stands in for the
-//! commands that only a Mac has or only root may use.
+//! A volume on which the package is installed: folders below a temporary root, and scripts in place of the commands that
+//! only a Mac has or only root may use.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -8,25 +8,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// What is not there, or not to be touched, where the tests run.
+/// Commands that do not exist, or must not be run, where the tests run.
 const COMMANDS: [&str; 5] = ["launchctl", "chown", "pkgutil", "sleep", "id"];
 
-/// Which volume the scripts are told to work on.
+/// The volume that the scripts are volume to work on.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Target {
-    /// This one is `/`.
+    /// The startup volume, `/`.
     Startup,
-    /// This one is another volume.
+    /// Another volume.
     Other,
 }
 
-/// The volume. It goes away with the value.
+/// The volume, deleted on drop.
 pub struct Volume {
     folder: TempDir,
 }
 
 impl Volume {
-    /// A volume with that macOS, on which nothing is installed.
+    /// A volume with this macOS, on which nothing is installed.
     pub fn with_macos(version: &str) -> Self {
         let volume = Self { folder: TempDir::new().unwrap() };
         let plist =
@@ -46,7 +46,7 @@ impl Volume {
         volume
     }
 
-    /// A volume on which the Installer has laid down the payload, and has not yet run postinstall.
+    /// A volume on which the Installer has copied the payload and not yet run postinstall.
     pub fn with_payload() -> Self {
         let volume = Self::with_macos("26.1");
         let laid_out = lay_out(volume.folder.path());
@@ -84,17 +84,17 @@ impl Volume {
         fs::metadata(self.path(path)).unwrap().mode() & 0o7777
     }
 
-    /// Tells the commands something.
+    /// Writes a file that the commands read.
     pub fn note(&self, name: &str, contents: &str) {
         fs::write(self.folder.path().join(name), contents).unwrap();
     }
 
-    /// What was called so far, without chown.
+    /// The calls so far, without chown.
     pub fn calls(&self) -> Vec<String> {
         self.all_calls().into_iter().filter(|call| !call.starts_with("chown ")).collect()
     }
 
-    /// What was called so far, the volume's own path left out.
+    /// The calls so far, without the path of the volume.
     pub fn all_calls(&self) -> Vec<String> {
         let calls = fs::read_to_string(self.folder.path().join("calls")).unwrap();
         let root = self.path("");
@@ -103,8 +103,8 @@ impl Volume {
 
     /// Runs `preinstall` or `postinstall` as the Installer does.
     pub fn run(&self, script: &str, target: Target) -> Output {
-        let told = if target == Target::Startup { PathBuf::from("/") } else { self.path("") };
-        let arguments = ["/tmp/mdm-health.pkg".as_ref(), told.as_path(), told.as_path(), Path::new("/")];
+        let volume = if target == Target::Startup { PathBuf::from("/") } else { self.path("") };
+        let arguments = ["/tmp/mdm-health.pkg".as_ref(), volume.as_path(), volume.as_path(), Path::new("/")];
         self.copy_of(&format!("scripts/{script}"), target).args(arguments).output().unwrap()
     }
 
@@ -113,7 +113,7 @@ impl Volume {
         self.copy_of("uninstall.sh", Target::Startup).args(arguments).output().unwrap()
     }
 
-    /// A script as it is, but for two lines: its commands come from here first, and `/` lies here.
+    /// A copy of a script with two lines changed: the PATH begins with our commands, and the root is this volume.
     fn copy_of(&self, script: &str, target: Target) -> Command {
         let mut lines = fs::read_to_string(packaging(script)).unwrap();
         let mut replace = |line: &str, by: String| {
@@ -137,7 +137,7 @@ impl Volume {
     }
 }
 
-/// Lays the package out in a folder, with a file that stands in for the binary.
+/// Lays out the package in a folder, with a file in place of the binary.
 pub fn lay_out(folder: &Path) -> Output {
     fs::write(folder.join("binary"), "a universal binary").unwrap();
     command(packaging("build-pkg.sh"))
@@ -146,7 +146,7 @@ pub fn lay_out(folder: &Path) -> Output {
         .unwrap()
 }
 
-/// A script that stands in for commands, by the names of links to it.
+/// A script that replaces the commands whose names link to it.
 pub fn stand_in(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/package_mac").join(name)
 }
@@ -181,7 +181,7 @@ pub fn below(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// What a script that refused said.
+/// The error of a script that refused.
 pub fn refusal(output: &Output) -> &str {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
     text(&output.stderr)
