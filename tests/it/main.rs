@@ -66,5 +66,6 @@ mod update_order;
 mod update_real_captures;
 mod update_rules;
 mod verdict_table;
+mod watchdog_edges;
 mod watchdog_rules;
 mod who_may_speak;
