@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Compiles mdm-health for Macs, Apple silicon and Intel, on Linux: no Mac, no SDK of Apple's.
+#
+#   for-mac.sh check             type-checks everything, tests and benches too
+#   for-mac.sh clippy            the same with clippy
+#   for-mac.sh test-link         links the tests; nothing can run them here
+#   for-mac.sh build OUT         the release: a universal binary, and what the checker says of it
+#   for-mac.sh build --quick OUT the same, but not optimised: to prove that it links
+#
+# --rustup before the command lets rustup fetch Apple's targets, as on GitHub. Without it, everything comes from the package
+# registries of Rust, Python and Debian; tools.sh says what and where it is kept. Apple's own part is a stub of seven
+# functions of CoreFoundation in sdk/, which iana-time-zone calls: one more has to be added there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+targets=(aarch64-apple-darwin x86_64-apple-darwin)
+# shellcheck source=packaging/for-mac/tools.sh
+. packaging/for-mac/tools.sh
+
+usage() { fail "Usage: for-mac.sh [--rustup] check | clippy | test-link | build [--quick] OUT"; }
+
+if [ "${1:-}" = --rustup ]; then
+    shift
+    rustup target add "${targets[@]}"
+fi
+what=${1:-}
+quick=no out=
+case $what in
+    check | clippy | test-link) [ $# = 1 ] || usage ;;
+    build)
+        if [ "${2:-}" = --quick ]; then
+            quick=yes
+            shift
+        fi
+        [ $# = 2 ] || usage
+        out=$(realpath -m "$2")
+        ;;
+    *) usage ;;
+esac
+
+use_zig
+use_std "${targets[@]}"
+# The least macOS, and our stub in place of Apple's SDK.
+export MACOSX_DEPLOYMENT_TARGET=12.0 SDKROOT=$here/sdk
+target_dir=${CARGO_TARGET_DIR:-$PWD/target}
+export CARGO_TARGET_DIR=$target_dir/for-mac
+
+each() {
+    local target
+    for target in "${targets[@]}"; do
+        echo "$target: $1"
+        cargo-zigbuild "$@" --locked "${std[@]}" --target "$target"
+    done
+}
+
+# Where it is built must not be in it: neither to tell of the machine nor to make two builds differ.
+reproducible() {
+    local flags="-Clink-arg=-Wl,-dead_strip_dylibs" from
+    for from in "$CARGO_TARGET_DIR=/target" "$PWD=/mdm-health" "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$tools=/tools" \
+        "$(rustc --print sysroot)=/rust"; do
+        [[ $from != *" "* ]] || fail "${from%=*} has a blank in it, which RUSTFLAGS cannot hold: build elsewhere."
+        flags="$flags --remap-path-prefix=$from"
+    done
+    export CARGO_TARGET_AARCH64_APPLE_DARWIN_RUSTFLAGS=$flags CARGO_TARGET_X86_64_APPLE_DARWIN_RUSTFLAGS=$flags
+}
+
+# The symbols that macOS 12 has, from the zig that still had them by version.
+stubs() {
+    local folder=$tools/libSystem-12
+    fill_stubs() {
+        python3 -m venv "$1/venv"
+        "$1/venv/bin/pip" download -q --disable-pip-version-check --no-deps --require-hashes -d "$1" \
+            -r "$here/stubs-requirements.txt" || fail "PyPI does not give the zig that holds macOS 12's symbols."
+        python3 -m zipfile -e "$1"/ziglang-*.whl "$1/zig"
+        mv "$1/zig/ziglang/lib/libc/darwin/libSystem.12.tbd" "$1"
+        rm -rf "$1/zig" "$1/venv" "$1"/*.whl
+    }
+    fill "$folder" fill_stubs
+    echo "$folder/libSystem.12.tbd"
+}
+
+case $what in
+    check) each check --all-targets ;;
+    clippy)
+        # The lints of a newer clippy than the one that was tried are shown, and fail nothing.
+        case $(rustc --version) in
+            "rustc $tried_debian."* | "rustc $(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml) "*)
+                each clippy --all-targets -- -D warnings
+                ;;
+            *) each clippy --all-targets ;;
+        esac
+        ;;
+    test-link) each test --no-run ;;
+    build)
+        reproducible
+        if [ "$quick" = yes ]; then
+            export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+        fi
+        cargo-zigbuild zigbuild --locked --release "${std[@]}" --bin mdm-health --target universal2-apple-darwin
+        mkdir -p "$(dirname "$out")"
+        cp "$CARGO_TARGET_DIR/universal2-apple-darwin/release/mdm-health" "$out"
+        sha256sum "$out"
+        ;;
+esac
