@@ -35,11 +35,25 @@ root=${target%/}
 
 extension=/usr/local/mdm-health/mdm_health.ext
 receipt=org.mdm-health.pkg
+owner=0
 
-# Takes the extension from osquery's list, and nobody else's; owner and permissions of the list stay.
+# Whether nobody but root may write it, and it is no link.
+ours_alone() {
+    found=$(find "$1" -prune \( -type l -o -perm -020 -o -perm -002 -o ! -user "$owner" \)) && [ -z "$found" ]
+}
+
+# Takes the extension from osquery's list, and nobody else's; owner and permissions of the list stay. Who can write the
+# folder could put a link in the list's place while it is written.
 unlist_extension() {
-    list=$root/private/var/osquery/extensions.load
-    if [ ! -f "$list" ] || [ -L "$list" ]; then return; fi
+    home=$root/private/var/osquery
+    list=$home/extensions.load
+    [ -e "$list" ] || [ -L "$list" ] || return 0
+    for part in "$home" "$list"; do
+        ours_alone "$part" && continue
+        say "$part is a link or can be written by others than root. $extension may still be listed in $list: look at it," \
+            "and take that line out yourself."
+        return
+    done
     fresh=$(mktemp "$list.XXXXXX")
     cp -p "$list" "$fresh"
     awk -v ours="$extension" '{ line = $0; gsub(/^[ \t\r]+|[ \t\r]+$/, "", line) } line != ours' "$list" >"$fresh"

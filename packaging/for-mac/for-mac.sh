@@ -16,6 +16,41 @@ targets=(aarch64-apple-darwin x86_64-apple-darwin)
 # shellcheck source=packaging/for-mac/tools.sh
 . packaging/for-mac/tools.sh
 
+each() {
+    local target
+    for target in "${targets[@]}"; do
+        echo "$target: $1"
+        cargo-zigbuild "$@" --locked "${std[@]}" --target "$target"
+    done
+}
+
+# Where it is built must not be in it: neither to tell of the machine nor to make two builds differ.
+reproducible() {
+    local flags="-Clink-arg=-Wl,-dead_strip_dylibs" from
+    # The last one that fits counts.
+    for from in "$PWD=/mdm-health" "$CARGO_TARGET_DIR=/target" "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$tools=/tools" \
+        "$(rustc --print sysroot)=/rust"; do
+        [[ $from != *" "* ]] || fail "${from%=*} has a blank in it, which RUSTFLAGS cannot hold: build elsewhere."
+        flags="$flags --remap-path-prefix=$from"
+    done
+    export CARGO_TARGET_AARCH64_APPLE_DARWIN_RUSTFLAGS=$flags CARGO_TARGET_X86_64_APPLE_DARWIN_RUSTFLAGS=$flags
+}
+
+# The symbols that macOS 12 has, from the zig that still had them by version.
+get_stubs() {
+    stubs=$tools/libSystem-12.tbd.d
+    if begin "$stubs"; then
+        use_python
+        python3 -m venv "$stubs.new/venv"
+        "$stubs.new/venv/bin/pip" download -q --disable-pip-version-check --no-deps --require-hashes -d "$stubs.new" \
+            -r "$here/stubs-requirements.txt" || fail "PyPI does not give the zig that holds macOS 12's symbols."
+        python3 -m zipfile -e "$stubs.new"/ziglang-*.whl "$stubs.new/zig"
+        mv "$stubs.new/zig/ziglang/lib/libc/darwin/libSystem.12.tbd" "$stubs.new"
+        rm -rf "$stubs.new/zig" "$stubs.new/venv" "$stubs.new"/*.whl
+        finish "$stubs"
+    fi
+}
+
 usage() { fail "Usage: for-mac.sh [--rustup] check | clippy | test-link | build [--quick] OUT"; }
 
 if [ "${1:-}" = --rustup ]; then
@@ -37,46 +72,17 @@ case $what in
     *) usage ;;
 esac
 
+use_cargo
+if [ "$what" = build ]; then
+    # Before the compiler for Macs takes the place of this machine's.
+    get_stubs
+    cargo build --quiet --locked --manifest-path packaging/tool/Cargo.toml --target-dir target/tool
+fi
 use_zig
 use_std "${targets[@]}"
 # The least macOS, and our stub in place of Apple's SDK.
 export MACOSX_DEPLOYMENT_TARGET=12.0 SDKROOT=$here/sdk
-target_dir=${CARGO_TARGET_DIR:-$PWD/target}
-export CARGO_TARGET_DIR=$target_dir/for-mac
-
-each() {
-    local target
-    for target in "${targets[@]}"; do
-        echo "$target: $1"
-        cargo-zigbuild "$@" --locked "${std[@]}" --target "$target"
-    done
-}
-
-# Where it is built must not be in it: neither to tell of the machine nor to make two builds differ.
-reproducible() {
-    local flags="-Clink-arg=-Wl,-dead_strip_dylibs" from
-    for from in "$CARGO_TARGET_DIR=/target" "$PWD=/mdm-health" "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$tools=/tools" \
-        "$(rustc --print sysroot)=/rust"; do
-        [[ $from != *" "* ]] || fail "${from%=*} has a blank in it, which RUSTFLAGS cannot hold: build elsewhere."
-        flags="$flags --remap-path-prefix=$from"
-    done
-    export CARGO_TARGET_AARCH64_APPLE_DARWIN_RUSTFLAGS=$flags CARGO_TARGET_X86_64_APPLE_DARWIN_RUSTFLAGS=$flags
-}
-
-# The symbols that macOS 12 has, from the zig that still had them by version.
-stubs() {
-    local folder=$tools/libSystem-12
-    fill_stubs() {
-        python3 -m venv "$1/venv"
-        "$1/venv/bin/pip" download -q --disable-pip-version-check --no-deps --require-hashes -d "$1" \
-            -r "$here/stubs-requirements.txt" || fail "PyPI does not give the zig that holds macOS 12's symbols."
-        python3 -m zipfile -e "$1"/ziglang-*.whl "$1/zig"
-        mv "$1/zig/ziglang/lib/libc/darwin/libSystem.12.tbd" "$1"
-        rm -rf "$1/zig" "$1/venv" "$1"/*.whl
-    }
-    fill "$folder" fill_stubs
-    echo "$folder/libSystem.12.tbd"
-}
+export CARGO_TARGET_DIR=$PWD/target/for-mac
 
 case $what in
     check) each check --all-targets ;;
@@ -98,6 +104,9 @@ case $what in
         cargo-zigbuild zigbuild --locked --release "${std[@]}" --bin mdm-health --target universal2-apple-darwin
         mkdir -p "$(dirname "$out")"
         cp "$CARGO_TARGET_DIR/universal2-apple-darwin/release/mdm-health" "$out"
+        target/tool/debug/packaging-tool check "$out" "$stubs/libSystem.12.tbd" \
+            "$SDKROOT/System/Library/Frameworks/CoreFoundation.framework/CoreFoundation.tbd" \
+            --not "$PWD/" --not "${CARGO_HOME:-$HOME/.cargo}/" --not "$tools/"
         sha256sum "$out"
         ;;
 esac

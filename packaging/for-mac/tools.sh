@@ -2,16 +2,18 @@
 # What it takes to compile for another system, got from the package registries and kept in a cache folder. Source this in
 # the project's folder; nothing that is installed is replaced.
 #
+#   use_cargo            Rust and a C compiler for this machine, from Debian where they are missing
 #   use_zig              zig and cargo-zigbuild, from PyPI: a linker and a C compiler with the headers of each system
 #   use_std TARGET…      Rust's standard library for these targets: rustup's where it is installed, else built from
 #                        Debian's rust-web-src by the compiler of the same version, unpacked beside
-#   with_rust COMMAND…   runs a command with that compiler
+#                        rustup's; sets std to the arguments that cargo then needs
 #
 # MDM_HEALTH_TOOLS names the cache folder; without it, ~/.cache/mdm-health.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=${MDM_HEALTH_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/mdm-health}
 # The version of Debian's compiler that this was tried with. Another one may work too.
 tried_debian=1.96
+# shellcheck disable=SC2034 # used by whoever sources this
 std=()
 mkdir -p "$tools"
 
@@ -38,27 +40,29 @@ fetch_lists() {
     lists_fetched=yes
 }
 
-# Makes a folder whole or not at all: fill FOLDER COMMAND… runs the command with a new folder, which then gets its name.
-fill() {
-    local folder=$1
-    shift
-    [ -d "$folder" ] && return
-    rm -rf "$folder.new"
-    mkdir -p "$folder.new"
-    "$@" "$folder.new"
-    mv "$folder.new" "$folder"
-}
+# Makes a folder of the cache whole or not at all: what is between the two goes to FOLDER.new.
+begin() { [ ! -d "$1" ] && rm -rf "$1.new" && mkdir -p "$1.new"; }
+finish() { mv "$1.new" "$1"; }
 
 # python_tools FOLDER REQUIREMENTS: programs from PyPI, in FOLDER/bin.
 python_tools() {
-    python3 -c 'import venv, ensurepip' 2>/dev/null || install python3 python3-venv
-    fill_with_python() {
-        python3 -m venv "$2" && "$2/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$1" ||
-            fail "PyPI does not give what $1 names."
-        # Its scripts name the folder in which they were made.
-        rm -f "$2"/bin/pip*
-    }
-    fill "$1" fill_with_python "$2"
+    if begin "$1"; then
+        use_python
+        python3 -m venv "$1.new"
+        "$1.new/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$2" ||
+            fail "PyPI does not give what $2 names."
+        # These name the folder in which they were made.
+        rm -f "$1.new"/bin/pip* "$1.new"/bin/activate*
+        finish "$1"
+    fi
+}
+
+use_python() { python3 -c 'import venv, ensurepip' 2>/dev/null || install python3 python3-venv; }
+
+# What compiles for this machine.
+use_cargo() {
+    need cc || install build-essential
+    need cargo || install cargo-web rust-web-llvm
 }
 
 use_zig() {
@@ -85,6 +89,7 @@ use_std() {
     fi
     need apt-get || fail "There is no standard library for $* here. Pass --rustup to have rustup fetch it."
     use_debian_rust
+    # shellcheck disable=SC2034
     std=("-Zbuild-std=std,panic_unwind")
     echo "Standard library: built from Debian's rust-web-src, $(rustc --version)"
 }
@@ -106,9 +111,11 @@ use_debian_rust() {
     fi
     llvm=$(apt-cache depends "libstd-rust-web-$abi=$version" | sed -n 's/ *Depends: \(libllvm[0-9]*\).*/\1/p')
     rust=$tools/rust-${version//[:~]/-}
-    need cargo || install cargo-web
-    fill "$rust" unpack "rustc-web=$version" "libstd-rust-web-$abi=$version" "libstd-rust-web-dev=$version" \
-        "rust-web-src=$version" "rust-web-clippy=$version" "$llvm"
+    if begin "$rust"; then
+        unpack "$rust.new" "rustc-web=$version" "libstd-rust-web-$abi=$version" "libstd-rust-web-dev=$version" \
+            "rust-web-src=$version" "rust-web-clippy=$version" "$llvm"
+        finish "$rust"
+    fi
     local libraries=("$rust"/usr/lib/*-linux-gnu)
     # rustup's own cargo: its proxy would choose a compiler itself.
     if need rustup; then
@@ -131,12 +138,13 @@ use_debian_rust() {
 
 candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/ *Candidate: //p'; }
 
-# unpack PACKAGE… FOLDER
+# unpack FOLDER PACKAGE…
 unpack() {
-    local folder=${*: -1} package
+    local folder=$1 package
+    shift
     fetch_lists
-    (cd "$folder" && apt-get download -qq -o APT::Sandbox::User=root "${@:1:$#-1}") ||
-        fail "Debian's packages ${*:1:$#-1} cannot be fetched."
+    (cd "$folder" && apt-get download -qq -o APT::Sandbox::User=root "$@") ||
+        fail "Debian's packages $* cannot be fetched."
     for package in "$folder"/*.deb; do dpkg -x "$package" "$folder"; done
     rm -f "$folder"/*.deb
 }

@@ -1,6 +1,6 @@
 //! The package's files: what it contains, how it is built and signed, and that the files beside it are valid.
 
-use crate::support::target_volume::{Volume, below, command, lay_out, packaging, refusal, stand_in, text};
+use crate::support::target_volume::{UNIVERSAL, Volume, below, command, lay_out, packaging, refusal, stand_in, text};
 use plist::{Dictionary, Value};
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,6 +23,7 @@ fn the_package_installs_its_files_and_no_folder_that_a_user_may_own() {
         ("usr/local/mdm-health/uninstall.sh", 0o755),
         ("usr/local/mdm-health/LICENSE-MIT", 0o644),
         ("usr/local/mdm-health/LICENSE-APACHE", 0o644),
+        ("usr/local/mdm-health/THIRD-PARTY-NOTICES.txt", 0o644),
         ("private/etc/paths.d/mdm-health", 0o644),
         (LAUNCH_DAEMON, 0o644),
     ] {
@@ -49,39 +50,51 @@ fn the_package_installs_its_files_and_no_folder_that_a_user_may_own() {
 #[test]
 fn a_package_without_a_binary_or_a_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let build = |version: &str, binary: &str| {
+    let build = |version: &str, binary: &str, notices: &str| {
         let output = command(packaging("build-pkg.sh"))
-            .args(["--layout-only", folder.path().to_str().unwrap(), version, binary])
+            .args(["--layout-only", folder.path().to_str().unwrap(), version, binary, notices])
             .output()
             .unwrap();
         refusal(&output).to_owned()
     };
-    assert_eq!(build("1.2.3", "/nowhere"), "build-pkg.sh: there is no file /nowhere.\n");
+    assert_eq!(build("1.2.3", "/nowhere", "/bin/sh"), "build-pkg.sh: there is no file /nowhere.\n");
+    assert_eq!(build("1.2.3", "/bin/sh", "/nowhere"), "build-pkg.sh: there is no file /nowhere.\n");
     for version in ["1.2", "1.2.3-rc1", "1..3", "v1.2.3"] {
-        assert!(build(version, "/bin/sh").contains("is not three numbers"), "{version}");
+        assert!(build(version, "/bin/sh", "/bin/sh").contains("is not three numbers"), "{version}");
     }
-    assert!(build("1.2.3", "").starts_with("build-pkg.sh: Usage: "));
+    assert!(build("1.2.3", "/bin/sh", "").starts_with("build-pkg.sh: Usage: "));
 }
 
 /// Builds a package with these tools; returns the output, and the calls without the path of the temporary folder.
 fn build(tools: &[&str], environment: &[(&str, &str)]) -> (Output, Vec<String>) {
+    build_from(UNIVERSAL, tools, environment)
+}
+
+fn build_from(binary: &[u8], tools: &[&str], environment: &[(&str, &str)]) -> (Output, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for tool in tools {
         symlink(stand_in("tool"), path(tool)).unwrap();
     }
-    // Nothing else is on the PATH: on a Mac the real tools would be found.
-    for usual in ["dirname", "grep", "install", "mktemp", "rm", "sed"] {
+    // Nothing else is on the PATH: the machine may have the tools themselves.
+    for usual in ["dirname", "grep", "head", "install", "mktemp", "od", "rm", "sed", "tr"] {
         let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(usual));
         symlink(places.iter().find(|place| place.exists()).unwrap(), path(usual)).unwrap();
     }
-    fs::write(path("binary"), "a universal binary").unwrap();
+    fs::write(path("binary"), binary).unwrap();
+    fs::write(path("notices"), "licences of others").unwrap();
     fs::create_dir(path("tmp")).unwrap();
     let mut script: Command = command(packaging("build-pkg.sh"));
-    script.args(["1.2.3".as_ref(), path("binary").as_os_str(), path("out.pkg").as_os_str()]);
+    script.arg("1.2.3").args(["binary", "notices", "out.pkg"].map(path));
     script.env("PATH", folder.path()).env("TMPDIR", path("tmp"));
-    for name in ["CODESIGN_IDENTITY", "INSTALLER_IDENTITY", "NOTARY_KEY", "NOTARY_KEY_ID", "NOTARY_ISSUER"] {
+    for name in ["CODESIGN_IDENTITY", "INSTALLER_IDENTITY", "CODESIGN_P12", "INSTALLER_P12", "PACKAGING_TOOL"] {
         script.env_remove(name);
+    }
+    for name in ["NOTARY_KEY", "NOTARY_KEY_ID", "NOTARY_ISSUER"] {
+        script.env_remove(name);
+    }
+    if tools.contains(&"packaging-tool") {
+        script.env("PACKAGING_TOOL", path("packaging-tool"));
     }
     let output = script.envs(environment.iter().copied()).output().unwrap();
     assert_eq!(output.status.success(), path("out.pkg").exists());
@@ -92,47 +105,76 @@ fn build(tools: &[&str], environment: &[(&str, &str)]) -> (Output, Vec<String>) 
     (output, calls.lines().map(|call| temporary.replace_all(&call.replace(&root, ""), "WORK").into_owned()).collect())
 }
 
-const TOOLS: [&str; 5] = ["lipo", "codesign", "pkgbuild", "productbuild", "xcrun"];
+const MAC: [&str; 4] = ["pkgbuild", "codesign", "productbuild", "xcrun"];
+const LINUX: [&str; 2] = ["packaging-tool", "rcodesign"];
+const NOTARY: [(&str, &str); 3] = [("NOTARY_KEY", "key.p8"), ("NOTARY_KEY_ID", "K"), ("NOTARY_ISSUER", "I")];
 
 #[test]
-fn without_signing_identities_the_package_is_unsigned() {
-    let (output, calls) = build(&TOOLS, &[]);
+fn without_certificates_the_package_is_unsigned() {
+    let (output, calls) = build(&MAC, &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let made: Vec<&str> = calls.iter().map(|call| call.split_once(' ').unwrap().0).collect();
-    assert_eq!(made, ["lipo", "pkgbuild", "productbuild"]);
-    assert_eq!(calls[2], "productbuild --distribution WORK/distribution.xml --package-path WORK /out.pkg");
+    assert_eq!(made, ["pkgbuild", "productbuild"]);
+    assert_eq!(calls[1], "productbuild --distribution WORK/distribution.xml --package-path WORK /out.pkg");
+    let (output, calls) = build(&LINUX, &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(calls, ["packaging-tool package WORK org.mdm-health.pkg 1.2.3 /out.pkg"]);
 }
 
 #[test]
-fn with_identities_and_a_key_the_program_is_signed_first_and_the_package_notarised_last() {
-    let environment = [
-        ("CODESIGN_IDENTITY", "Developer ID Application: Example"),
-        ("INSTALLER_IDENTITY", "Developer ID Installer: Example"),
-        ("NOTARY_KEY", "key.p8"),
-        ("NOTARY_KEY_ID", "K"),
-        ("NOTARY_ISSUER", "I"),
-    ];
-    let (output, calls) = build(&TOOLS, &environment);
+fn on_a_mac_the_program_is_signed_first_and_the_package_notarised_last() {
+    let mut environment = NOTARY.to_vec();
+    environment.push(("CODESIGN_IDENTITY", "Developer ID Application: Example"));
+    environment.push(("INSTALLER_IDENTITY", "Developer ID Installer: Example"));
+    let (output, calls) = build(&MAC, &environment);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let made: Vec<&str> = calls.iter().map(|call| call.split_once(' ').unwrap().0).collect();
-    assert_eq!(made, ["lipo", "codesign", "codesign", "pkgbuild", "productbuild", "xcrun", "xcrun"]);
-    assert!(calls[1].contains("--options runtime --timestamp ") && calls[1].ends_with("Application: Example /binary"));
-    assert!(calls[4].ends_with("--sign Developer ID Installer: Example --timestamp /out.pkg"), "{}", calls[4]);
-    assert_eq!(calls[5], "xcrun notarytool submit /out.pkg --key key.p8 --key-id K --issuer I --wait");
-    assert_eq!(calls[6], "xcrun stapler staple /out.pkg");
+    assert_eq!(made, ["codesign", "codesign", "pkgbuild", "productbuild", "xcrun", "xcrun"]);
+    assert!(calls[0].contains("--options runtime --timestamp ") && calls[0].ends_with("Application: Example /binary"));
+    assert!(calls[3].ends_with("--sign Developer ID Installer: Example --timestamp /out.pkg"), "{}", calls[3]);
+    assert_eq!(calls[4], "xcrun notarytool submit /out.pkg --key key.p8 --key-id K --issuer I --wait");
+    assert_eq!(calls[5], "xcrun stapler staple /out.pkg");
+}
+
+#[test]
+fn elsewhere_the_same_is_done_without_a_mac() {
+    let mut environment = NOTARY.to_vec();
+    environment.push(("CODESIGN_P12", "application.p12"));
+    environment.push(("INSTALLER_P12", "installer.p12"));
+    environment.push(("CODESIGN_P12_PASSWORD", "secret"));
+    let (output, calls) = build(&LINUX, &environment);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(
+        calls,
+        [
+            "rcodesign sign --p12-file application.p12 --p12-password-file WORK/password --code-signature-flags runtime \
+             --binary-identifier org.mdm-health /binary",
+            "packaging-tool package WORK org.mdm-health.pkg 1.2.3 /out.pkg",
+            "rcodesign sign --p12-file installer.p12 --p12-password-file WORK/password /out.pkg",
+            "rcodesign encode-app-store-connect-api-key -o WORK/key.json I K key.p8",
+            "rcodesign notary-submit --api-key-file WORK/key.json --staple /out.pkg",
+        ]
+    );
 }
 
 #[test]
 fn a_package_that_cannot_be_made_or_notarised_is_refused_before_anything_is_made() {
-    for tool in TOOLS {
-        let others: Vec<&str> = TOOLS.into_iter().filter(|other| *other != tool).collect();
+    for tool in &MAC[1..] {
+        let others: Vec<&str> = MAC.into_iter().filter(|other| other != tool).collect();
         let (output, calls) = build(&others, &[]);
         assert!(refusal(&output).contains(&format!("there is no {tool} here")), "{}", text(&output.stderr));
         assert_eq!(calls, Vec::<String>::new());
     }
-    let (output, calls) = build(&TOOLS, &[("NOTARY_KEY", "key.p8"), ("CODESIGN_IDENTITY", "Example")]);
-    assert!(refusal(&output).contains("Apple notarises only what is signed"));
-    assert_eq!(calls, ["lipo /binary -verify_arch arm64 x86_64"]);
+    assert!(refusal(&build(&[], &[]).0).contains("there is no cargo here"));
+    let (output, _) = build(&LINUX[..1], &[("CODESIGN_P12", "application.p12")]);
+    assert!(refusal(&output).contains("there is no rcodesign here"), "{}", text(&output.stderr));
+    for (tools, certificate) in [(&MAC[..], "CODESIGN_IDENTITY"), (&LINUX[..], "CODESIGN_P12")] {
+        let (output, calls) = build(tools, &[("NOTARY_KEY", "key.p8"), (certificate, "Example")]);
+        assert!(refusal(&output).contains("Apple notarises only what is signed"));
+        assert_eq!(calls, Vec::<String>::new());
+    }
+    let (output, _) = build_from(b"\x7fELF", &MAC, &[]);
+    assert!(refusal(&output).contains("is not for both Apple silicon and Intel"), "{}", text(&output.stderr));
 }
 
 fn dictionary(path: &Path) -> Dictionary {
@@ -148,7 +190,13 @@ fn launchd_starts_the_installed_program_with_arguments_that_it_accepts() {
     let daemon = dictionary(&packaging("org.mdm-health.watchdog.plist"));
     assert_eq!(string(&daemon, "Label"), "org.mdm-health.watchdog");
     assert_eq!(daemon.get("RunAtLoad").and_then(Value::as_boolean), Some(true));
-    assert_eq!(daemon.get("StartInterval").and_then(Value::as_unsigned_integer), Some(95 * 60));
+    // Times of day, evenly spread and each within the day: one that falls into sleep is caught up, an interval is not.
+    assert_eq!(daemon.get("StartInterval"), None);
+    let times = daemon.get("StartCalendarInterval").and_then(Value::as_array).unwrap().iter().map(|time| {
+        let number = |key| time.as_dictionary().unwrap().get(key).and_then(Value::as_unsigned_integer).unwrap();
+        number("Hour") * 60 + number("Minute")
+    });
+    assert_eq!(times.collect::<Vec<_>>(), (0..24 * 60).step_by(96).collect::<Vec<_>>());
     let arguments = daemon.get("ProgramArguments").and_then(Value::as_array).unwrap();
     let arguments: Vec<&str> = arguments.iter().map(|argument| argument.as_string().unwrap()).collect();
     let [program, subcommand, flags @ ..] = arguments.as_slice() else { panic!("{arguments:?}") };
@@ -195,7 +243,9 @@ fn every_sample_profile_is_valid_and_has_its_own_identifiers() {
 
 /// What shellcheck finds in a script.
 fn shellcheck(script: &Path, shell: &str) -> Option<String> {
-    match command("shellcheck").arg(format!("--shell={shell}")).arg(script).output() {
+    let mut check = command("shellcheck");
+    check.args(["--external-sources", &format!("--shell={shell}")]).arg(script).current_dir(env!("CARGO_MANIFEST_DIR"));
+    match check.output() {
         Ok(output) => Some(format!("{}{}", text(&output.stdout), text(&output.stderr))),
         Err(why) => {
             eprintln!("{} was not checked, there is no shellcheck: {why}", script.display());
@@ -206,14 +256,19 @@ fn shellcheck(script: &Path, shell: &str) -> Option<String> {
 
 #[test]
 fn shellcheck_finds_nothing_in_the_scripts() {
-    let scripts = packaging("scripts");
-    for script in [files(&packaging(""), ".sh"), files(&scripts, "install")].concat() {
-        // Scripts that run on a Mac are for sh; the generator runs where the code is built.
-        let (first, shell) = match script.ends_with("generate.sh") {
-            true => ("#!/usr/bin/env bash\n", "bash"),
-            false => ("#!/bin/sh\n", "sh"),
+    let on_macs = [packaging("build-pkg.sh"), packaging("uninstall.sh")];
+    let (scripts, for_mac, ci) = (packaging("scripts"), packaging("for-mac"), packaging("../.ci"));
+    let all = [files(&packaging(""), ".sh"), files(&scripts, "install"), files(&for_mac, ".sh"), files(&ci, "run")];
+    for script in all.concat() {
+        let first = fs::read_to_string(&script).unwrap().lines().next().unwrap().to_owned();
+        let shell = match first.as_str() {
+            "#!/bin/sh" => "sh",
+            "#!/usr/bin/env bash" | "# shellcheck shell=bash" => "bash",
+            other => panic!("{}: {other}", script.display()),
         };
-        assert!(fs::read_to_string(&script).unwrap().starts_with(first), "{}", script.display());
+        if on_macs.contains(&script) || script.starts_with(&scripts) {
+            assert_eq!(shell, "sh", "a Mac's bash is of 2007: {}", script.display());
+        }
         assert_eq!(shellcheck(&script, shell).unwrap_or_default(), "");
     }
 }

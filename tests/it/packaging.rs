@@ -214,6 +214,27 @@ fn uninstalling_removes_our_files_and_keeps_the_record_of_restarts() {
 }
 
 #[test]
+fn uninstalling_leaves_a_list_alone_that_others_can_write() {
+    for (part, mode) in [("private/var/osquery", 0o777), (LIST, 0o664)] {
+        let volume = installed();
+        let before = volume.read(LIST);
+        volume.set_mode(part, mode);
+        let output = volume.uninstall(&[]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("can be written by others than root"), "{part}");
+        assert_eq!((volume.read(LIST), volume.exists(LAUNCH_DAEMON)), (before, false), "{part}");
+    }
+    // A folder that somebody else made, with a list that leads elsewhere.
+    let volume = installed();
+    fs::remove_dir_all(volume.path("private/var/osquery")).unwrap();
+    volume.write("elsewhere/extensions.load", &format!("{EXTENSION}\n"));
+    symlink(volume.path("elsewhere"), volume.path("private/var/osquery")).unwrap();
+    assert!(text(&volume.uninstall(&[]).stdout).contains("private/var/osquery is a link"));
+    assert_eq!(volume.read("elsewhere/extensions.load"), format!("{EXTENSION}\n"));
+    assert_eq!(below(&volume.path("elsewhere")).len(), 1, "nothing was written there");
+}
+
+#[test]
 fn uninstalling_twice_succeeds() {
     let volume = Volume::with_macos("26.1");
     volume.note("user", "0\n");

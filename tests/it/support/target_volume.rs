@@ -11,7 +11,10 @@ use tempfile::TempDir;
 /// Commands that do not exist, or must not be run, where the tests run.
 const COMMANDS: [&str; 5] = ["launchctl", "chown", "pkgutil", "sleep", "id"];
 
-/// The volume that the scripts are volume to work on.
+/// The beginning of a universal binary, which is all that the scripts look at.
+pub const UNIVERSAL: &[u8] = b"\xca\xfe\xba\xbe\x00\x00\x00\x02 a universal binary";
+
+/// Which volume the scripts are told to work on.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Target {
     /// The startup volume, `/`.
@@ -103,26 +106,35 @@ impl Volume {
 
     /// Runs `preinstall` or `postinstall` as the Installer does.
     pub fn run(&self, script: &str, target: Target) -> Output {
-        let volume = if target == Target::Startup { PathBuf::from("/") } else { self.path("") };
-        let arguments = ["/tmp/mdm-health.pkg".as_ref(), volume.as_path(), volume.as_path(), Path::new("/")];
-        self.copy_of(&format!("scripts/{script}"), target).args(arguments).output().unwrap()
+        self.run_file(&packaging(&format!("scripts/{script}")), target)
+    }
+
+    /// Runs a `preinstall` or `postinstall` that lies elsewhere.
+    pub fn run_file(&self, script: &Path, target: Target) -> Output {
+        let told = if target == Target::Startup { PathBuf::from("/") } else { self.path("") };
+        let arguments = ["/tmp/mdm-health.pkg".as_ref(), told.as_path(), told.as_path(), Path::new("/")];
+        self.copy_of(script, target).args(arguments).output().unwrap()
     }
 
     /// Runs `uninstall.sh` for the startup volume.
     pub fn uninstall(&self, arguments: &[&str]) -> Output {
-        self.copy_of("uninstall.sh", Target::Startup).args(arguments).output().unwrap()
+        self.copy_of(&packaging("uninstall.sh"), Target::Startup).args(arguments).output().unwrap()
     }
 
-    /// A copy of a script with two lines changed: the PATH begins with our commands, and the root is this volume.
-    fn copy_of(&self, script: &str, target: Target) -> Command {
-        let mut lines = fs::read_to_string(packaging(script)).unwrap();
+    /// A copy of a script with three lines changed: the PATH begins with our commands, the root is this volume, and root
+    /// is who runs the tests.
+    fn copy_of(&self, script: &Path, target: Target) -> Command {
+        let mut lines = fs::read_to_string(script).unwrap();
         let mut replace = |line: &str, by: String| {
             let line = format!("\n{line}\n");
-            assert_eq!(lines.matches(&line).count(), 1, "{script}: {line}");
+            assert_eq!(lines.matches(&line).count(), 1, "{}: {line}", script.display());
             lines = lines.replace(&line, &format!("\n{by}\n"));
         };
         let usual = "/usr/bin:/bin:/usr/sbin:/sbin";
         replace(&format!("PATH={usual}"), format!("PATH='{}':{usual}", self.folder.path().join("bin").display()));
+        if script.ends_with("uninstall.sh") {
+            replace("owner=0", format!("owner={}", fs::metadata(self.folder.path()).unwrap().uid()));
+        }
         if target == Target::Startup {
             replace(
                 "root=${target%/}",
@@ -139,21 +151,29 @@ impl Volume {
 
 /// Lays out the package in a folder, with a file in place of the binary.
 pub fn lay_out(folder: &Path) -> Output {
-    fs::write(folder.join("binary"), "a universal binary").unwrap();
+    fs::write(folder.join("binary"), UNIVERSAL).unwrap();
+    fs::write(folder.join("notices"), "licences of others").unwrap();
     command(packaging("build-pkg.sh"))
-        .args(["--layout-only".as_ref(), folder, "1.2.3".as_ref(), folder.join("binary").as_ref()])
+        .args(["--layout-only".as_ref(), folder, "1.2.3".as_ref()])
+        .args([folder.join("binary"), folder.join("notices")])
         .output()
         .unwrap()
 }
 
 /// A script that replaces the commands whose names link to it.
 pub fn stand_in(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/package_mac").join(name)
+    repository().join("tests/package_mac").join(name)
 }
 
 /// The path of a file of `packaging`.
 pub fn packaging(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name)
+    repository().join("packaging").join(name)
+}
+
+/// The project's folder: this file is part of the tests of packaging/tool too.
+fn repository() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().find(|folder| folder.join("packaging/build-pkg.sh").exists()).unwrap()
 }
 
 #[allow(clippy::disallowed_methods, reason = "the tests start the scripts themselves")]
