@@ -24,18 +24,6 @@ each() {
     done
 }
 
-# Where it is built must not be in it: neither to tell of the machine nor to make two builds differ.
-reproducible() {
-    local flags="-Clink-arg=-Wl,-dead_strip_dylibs" from
-    # The last one that fits counts.
-    for from in "$PWD=/mdm-health" "$CARGO_TARGET_DIR=/target" "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$tools=/tools" \
-        "$(rustc --print sysroot)=/rust"; do
-        [[ $from != *" "* ]] || fail "${from%=*} has a blank in it, which RUSTFLAGS cannot hold: build elsewhere."
-        flags="$flags --remap-path-prefix=$from"
-    done
-    export CARGO_TARGET_AARCH64_APPLE_DARWIN_RUSTFLAGS=$flags CARGO_TARGET_X86_64_APPLE_DARWIN_RUSTFLAGS=$flags
-}
-
 # The symbols that macOS 12 has, from the zig that still had them by version.
 get_stubs() {
     stubs=$tools/libSystem-12.tbd.d
@@ -97,7 +85,8 @@ case $what in
         ;;
     test-link) each test --no-run ;;
     build)
-        reproducible
+        # The standard library names libiconv, and nothing calls it.
+        forget_paths "${targets[@]}" -Clink-arg=-Wl,-dead_strip_dylibs
         if [ "$quick" = yes ]; then
             export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
         fi

@@ -7,6 +7,7 @@
 #   use_std TARGET…      Rust's standard library for these targets: rustup's where it is installed, else built from
 #                        Debian's rust-web-src by the compiler of the same version, unpacked beside
 #                        rustup's; sets std to the arguments that cargo then needs
+#   forget_paths         see there
 #
 # MDM_HEALTH_TOOLS names the cache folder; without it, ~/.cache/mdm-health.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -51,8 +52,8 @@ python_tools() {
         python3 -m venv "$1.new"
         "$1.new/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$2" ||
             fail "PyPI does not give what $2 names."
-        # These name the folder in which they were made.
-        rm -f "$1.new"/bin/pip* "$1.new"/bin/activate*
+        # Only the programs: no other Python may come first on somebody's PATH.
+        rm -f "$1.new"/bin/{python,pip,activate,Activate}*
         finish "$1"
     fi
 }
@@ -134,6 +135,25 @@ use_debian_rust() {
     unset RUSTUP_TOOLCHAIN
     rustc --version >/dev/null 2>&1 || install "$llvm"
     rustc --version >/dev/null || fail "Debian's Rust $version does not run here."
+}
+
+# forget_paths TARGET… [FLAG…]: has cargo leave out of the program where it is built, which tells of the machine and makes two
+# builds differ, and pass these flags of rustc's.
+forget_paths() {
+    local flags=() argument targets=() from name
+    for argument in "$@"; do
+        case $argument in -*) flags+=("$argument") ;; *) targets+=("$argument") ;; esac
+    done
+    # The last one that fits counts.
+    for from in "$PWD=/mdm-health" "$CARGO_TARGET_DIR=/target" "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$tools=/tools" \
+        "$(rustc --print sysroot)=/rust"; do
+        [[ $from != *" "* ]] || fail "${from%=*} has a blank in it, which RUSTFLAGS cannot hold: build elsewhere."
+        flags+=("--remap-path-prefix=$from")
+    done
+    for argument in "${targets[@]}"; do
+        name=${argument//-/_}
+        export "CARGO_TARGET_${name^^}_RUSTFLAGS=${flags[*]}"
+    done
 }
 
 candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/ *Candidate: //p'; }
