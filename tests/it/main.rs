@@ -14,6 +14,7 @@ mod codes;
 mod command_line;
 mod doctor;
 mod enrollment_and_identity;
+mod everyday_macs;
 mod fleet_day;
 mod foreign_folders;
 mod golden;
