@@ -21,7 +21,7 @@ use exchanges::Exchange;
 use identity::MdmIdentity;
 use updates::Update;
 use updates::enforcement::{self, Enforcement};
-use updates::stuck::{SoftwareUpdates, Told};
+use updates::stuck::{LogView, SoftwareUpdates};
 use updates::timeline::{self, Entry};
 use watchdog::Verdict;
 
@@ -81,8 +81,8 @@ impl Findings {
             update_timeline.iter().filter(|entry| entry.log == UpdateLog::Unified).cloned().collect();
         let trusted_enforcements = enforcement::judge(&trusted, &evidence, now);
         let software = SoftwareUpdates {
-            all: Told { timeline: &update_timeline, enforcements: &enforcements },
-            trusted: Told { timeline: &trusted, enforcements: &trusted_enforcements },
+            all: LogView { timeline: &update_timeline, enforcements: &enforcements },
+            trusted: LogView { timeline: &trusted, enforcements: &trusted_enforcements },
         };
         let verdict = watchdog::judge(&evidence, &enrollment, &identity, &events, &commands, &exchanges, &software);
         Self { commands, exchanges, enrollment, identity, updates, update_timeline, enforcements, verdict, evidence }

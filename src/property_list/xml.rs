@@ -1,5 +1,5 @@
 //! Property lists in XML, read with a limit to their depth, which the `plist` crate does not set: a value nested a
-//! hundred thousand levels deep overflows the stack when it is let go.
+//! hundred thousand levels deep overflows the stack when it is dropped.
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;

@@ -4,19 +4,19 @@
 mod clock;
 pub mod file;
 mod html;
+mod labels;
 mod tables;
 mod timeline;
-mod told;
 mod trust;
 mod verdict;
-mod words;
+mod view;
 
 use crate::health::Findings;
 use crate::tables::{MDM_HEALTH_STATUS, MDM_WATCHDOG, OS_UPDATE_SETTINGS, Table, TableDefinition};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, SourceState, WatchdogState};
 use clock::{Clock, distance, length};
-use told::{RowOf, Told};
+use view::{RowView, TableView};
 
 /// No source but the page itself: whatever a log line smuggles in, nothing runs and nothing is fetched.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -29,7 +29,7 @@ struct Report<'f> {
     /// The moment that is judged.
     now: Time,
     clock: Clock<'f>,
-    tables: Vec<Told>,
+    tables: Vec<TableView>,
 }
 
 /// The page. `source` says where the evidence comes from.
@@ -37,9 +37,9 @@ pub fn page(source: &str, findings: &Findings, tables: &[Box<dyn Table>]) -> Str
     let report = Report {
         now: findings.evidence.now,
         clock: Clock::new(&findings.evidence.zone),
-        tables: tables.iter().map(|table| Told::new(table.as_ref(), findings)).collect(),
+        tables: tables.iter().map(|table| TableView::new(table.as_ref(), findings)).collect(),
     };
-    let word = words::state(report.first(&MDM_WATCHDOG).code("state").unwrap_or(WatchdogState::Unknown)).word;
+    let word = labels::state(report.first(&MDM_WATCHDOG).code("state").unwrap_or(WatchdogState::Unknown)).word;
     [
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n\
@@ -99,14 +99,14 @@ fn header(report: &Report, source: &str) -> String {
 
 impl Report<'_> {
     /// A table's rows.
-    fn rows(&self, table: &'static TableDefinition) -> Vec<RowOf<'_>> {
+    fn rows(&self, table: &'static TableDefinition) -> Vec<RowView<'_>> {
         let found = self.tables.iter().find(|one| one.definition.name == table.name);
         found.map_or_else(Vec::new, |table| table.rows().collect())
     }
 
     /// Whether the record of restarts was read, so that no restart in it is none.
     fn knows_restarts(&self) -> bool {
-        let ledger = |row: &RowOf<'_>| {
+        let ledger = |row: &RowView<'_>| {
             row.code("source") == Some(SourceName::HealLedger) && row.code("state") == Some(SourceState::Ok)
         };
         self.rows(&MDM_HEALTH_STATUS).iter().any(ledger)
@@ -118,7 +118,7 @@ impl Report<'_> {
     }
 
     /// The row of a table that always has one.
-    fn first(&self, table: &'static TableDefinition) -> RowOf<'_> {
-        self.rows(table).first().copied().unwrap_or(RowOf::empty(table))
+    fn first(&self, table: &'static TableDefinition) -> RowView<'_> {
+        self.rows(table).first().copied().unwrap_or(RowView::empty(table))
     }
 }

@@ -1,6 +1,6 @@
 //! The tables behind the page, as they are.
 
-use super::told::{self, RowOf, Told};
+use super::view::{self, RowView, TableView};
 use super::{Report, html};
 use crate::tables::{ColumnDefinition, Holds, Value};
 use std::fmt::Write as _;
@@ -21,69 +21,69 @@ pub fn section(report: &Report) -> String {
     section + "</section>\n"
 }
 
-fn one(report: &Report, table: &Told) -> String {
+fn one(report: &Report, table: &TableView) -> String {
     let (name, description, rows) = (table.definition.name, table.definition.description, table.rows().len());
     let count = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-    let mut told = format!(
+    let mut page = format!(
         "<details><summary><code>{name}</code> <small>{count}</small></summary><p>{}</p>\n",
         html::prose(description)
     );
     let only = table.rows().next().filter(|_| rows == 1);
     match only {
-        Some(row) => told.push_str(&upright(report, row)),
-        None if rows > 0 => told.push_str(&grid(report, table)),
+        Some(row) => page.push_str(&upright(report, row)),
+        None if rows > 0 => page.push_str(&grid(report, table)),
         None => {}
     }
-    told + "</details>\n"
+    page + "</details>\n"
 }
 
 /// One row, a line a column.
-fn upright(report: &Report, row: RowOf<'_>) -> String {
-    let mut told = "<table class=\"upright\"><tbody>\n".to_owned();
+fn upright(report: &Report, row: RowView<'_>) -> String {
+    let mut page = "<table class=\"upright\"><tbody>\n".to_owned();
     for (column, value) in row.shown() {
         let _ = writeln!(
-            told,
+            page,
             "<tr><th scope=\"row\"><code>{}</code></th>{}<td>{}</td></tr>",
             column.name,
             cell(report, column, value),
             html::prose(column.description)
         );
     }
-    told + "</tbody></table>\n"
+    page + "</tbody></table>\n"
 }
 
 /// Many rows, a line a row; the columns' descriptions lie behind their names.
-fn grid(report: &Report, table: &Told) -> String {
+fn grid(report: &Report, table: &TableView) -> String {
     let name = table.definition.name;
-    let mut told = String::new();
+    let mut page = String::new();
     if let Some(more @ 1..) = table.rows().len().checked_sub(MOST_ROWS) {
         let _ = writeln!(
-            told,
+            page,
             "<p>These are the last {MOST_ROWS} rows; {more} earlier ones are left out. \
              <code>mdm-health query \"SELECT * FROM {name}\"</code> prints them all.</p>"
         );
     }
     let _ = writeln!(
-        told,
+        page,
         "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"The table {name}\"><table class=\"grid\"><thead><tr>"
     );
     for column in table.definition.columns.iter().filter(|column| !column.hidden) {
-        let _ = write!(told, "<th scope=\"col\" title=\"{}\">{}</th>", html::text(column.description), column.name);
+        let _ = write!(page, "<th scope=\"col\" title=\"{}\">{}</th>", html::text(column.description), column.name);
     }
-    told.push_str("</tr></thead><tbody>\n");
+    page.push_str("</tr></thead><tbody>\n");
     let skipped = table.rows().len().saturating_sub(MOST_ROWS);
     for row in table.rows().skip(skipped) {
         let cells: String = row.shown().map(|(column, value)| cell(report, column, value)).collect();
-        let _ = writeln!(told, "<tr>{cells}</tr>");
+        let _ = writeln!(page, "<tr>{cells}</tr>");
     }
-    told + "</tbody></table></div>\n"
+    page + "</tbody></table></div>\n"
 }
 
 fn cell(report: &Report, column: &ColumnDefinition, value: &Value) -> String {
     match value {
         Value::Null => "<td class=\"null\">NULL</td>".to_owned(),
         Value::Text(text) => format!("<td>{}</td>", html::text(text)),
-        Value::Integer(number) => match told::moment(*number).filter(|_| column.holds == Holds::Time) {
+        Value::Integer(number) => match view::moment(*number).filter(|_| column.holds == Holds::Time) {
             Some(at) => format!("<td class=\"moment\">{}</td>", report.clock.full(at)),
             None => format!("<td class=\"number\">{number}</td>"),
         },

@@ -1,8 +1,8 @@
 //! The verdict, what to do about it, and what it rests on.
 
 use super::clock::length;
-use super::told::RowOf;
-use super::words::{self, Look};
+use super::labels::{self, Look};
+use super::view::RowView;
 use super::{Report, html};
 use crate::tables::MDM_WATCHDOG;
 use crate::vocabulary::Code;
@@ -15,10 +15,10 @@ pub fn section(report: &Report) -> String {
     let row = report.first(&MDM_WATCHDOG);
     let state = row.code("state").unwrap_or(WatchdogState::Unknown);
     let reason: Option<WatchdogReason> = row.code("reason");
-    let look = words::state(state);
+    let look = labels::state(state);
     let stuck = row.flag("mdm_software_updates_stuck");
     let updates_reason: Option<SoftwareUpdatesReason> = row.code("software_updates_reason");
-    let updates = words::updates(stuck);
+    let updates = labels::updates(stuck);
     let mut section = format!(
         "<section id=\"verdict\" class=\"verdict {}\" aria-labelledby=\"verdict-word\">{}<div>\
          <p class=\"over\">MDM client</p><h2 id=\"verdict-word\">{}</h2>\
@@ -30,10 +30,10 @@ pub fn section(report: &Report) -> String {
         report.clock.sentence(row.text("detail").unwrap_or_default()),
         state.word(),
         reason.map_or("", WatchdogReason::word),
-        html::prose(words::advice(state, reason)),
+        html::prose(labels::advice(state, reason)),
     );
     let advice = if stuck == Some(true) {
-        format!("<p class=\"advice\"><strong>What to do:</strong> {}</p>", html::prose(words::UPDATES_ADVICE))
+        format!("<p class=\"advice\"><strong>What to do:</strong> {}</p>", html::prose(labels::UPDATES_ADVICE))
     } else {
         String::new()
     };
@@ -61,23 +61,23 @@ pub fn evidence(report: &Report) -> String {
 /// What mdm-watchdog would print.
 pub fn outputs(report: &Report) -> String {
     let row = report.first(&MDM_WATCHDOG);
-    let mut told = "<div class=\"box\"><h2>Outputs of mdm-watchdog</h2><table class=\"outputs\"><thead><tr>\
+    let mut page = "<div class=\"box\"><h2>Outputs of mdm-watchdog</h2><table class=\"outputs\"><thead><tr>\
         <th scope=\"col\">Question</th><th scope=\"col\">Answer</th></tr></thead><tbody>\n"
         .to_owned();
-    for (column, question) in words::OUTPUTS {
+    for (column, question) in labels::OUTPUTS {
         let answer = output(report, row, column);
-        let _ = writeln!(told, "<tr><th scope=\"row\">{question} <code>{column}</code></th><td>{answer}</td></tr>");
+        let _ = writeln!(page, "<tr><th scope=\"row\">{question} <code>{column}</code></th><td>{answer}</td></tr>");
     }
-    told.push_str(
+    page.push_str(
         "</tbody></table><p class=\"note\">They follow mdm-watchdog’s own rule: every silence of 90 minutes counts as stuck. \
          The verdict above needs more than a silence.</p></div>\n",
     );
-    told
+    page
 }
 
-fn facts(report: &Report, row: RowOf<'_>) -> [(&'static str, String); 8] {
+fn facts(report: &Report, row: RowView<'_>) -> [(&'static str, String); 8] {
     let moment = |column: &str| row.time(column).map(|at| report.moment(at));
-    let told = |value: Option<String>, none: &str| value.unwrap_or_else(|| format!("<i>{none}</i>"));
+    let or_none = |value: Option<String>, none: &str| value.unwrap_or_else(|| format!("<i>{none}</i>"));
     let command = row.text("last_command_type").map(|command| {
         let at = moment("last_command_at").map_or_else(String::new, |at| format!("<br/>{at}"));
         format!("<code>{}</code>{at}", html::text(command))
@@ -88,22 +88,25 @@ fn facts(report: &Report, row: RowOf<'_>) -> [(&'static str, String); 8] {
     });
     let gap = row.number("usual_gap_seconds").and_then(TimeDelta::try_seconds);
     [
-        ("Last success", told(moment("last_success_at"), "none in the log")),
-        ("Last attempt", told(moment("last_attempt_at"), "none in the log")),
-        ("Last HTTP status", told(row.number("last_http_status").map(|status| status.to_string()), "none in the log")),
-        ("Last command", told(command, "none in the log")),
-        ("Usual gap between successes", told(gap.map(|gap| format!("up to {}", length(gap))), "too little history")),
-        ("Awake since", told(moment("awake_since"), "unknown")),
-        ("The log covers", told(span, "nothing, as it could not be read")),
+        ("Last success", or_none(moment("last_success_at"), "none in the log")),
+        ("Last attempt", or_none(moment("last_attempt_at"), "none in the log")),
+        (
+            "Last HTTP status",
+            or_none(row.number("last_http_status").map(|status| status.to_string()), "none in the log"),
+        ),
+        ("Last command", or_none(command, "none in the log")),
+        ("Usual gap between successes", or_none(gap.map(|gap| format!("up to {}", length(gap))), "too little history")),
+        ("Awake since", or_none(moment("awake_since"), "unknown")),
+        ("The log covers", or_none(span, "nothing, as it could not be read")),
         (
             "Window for a success",
-            told(row.number("window_seconds").map(|seconds| format!("{} minutes", seconds / 60)), ""),
+            or_none(row.number("window_seconds").map(|seconds| format!("{} minutes", seconds / 60)), ""),
         ),
     ]
 }
 
-/// One of mdm-watchdog's outputs. A restart that never was is told from one that is not known.
-fn output(report: &Report, row: RowOf<'_>, column: &str) -> String {
+/// One of mdm-watchdog's outputs. A restart that never was is not the same as one that is not known.
+fn output(report: &Report, row: RowView<'_>, column: &str) -> String {
     let unknown = || "<i>unknown</i>".to_owned();
     if column.starts_with("last_") {
         let none = || if report.knows_restarts() { "never".to_owned() } else { unknown() };

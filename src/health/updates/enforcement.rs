@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Enforcement {
     /// Whether a source names the declaration; else these are failures of one that none names.
     pub declared: bool,
-    /// Whether the Mac goes by it for certain: it keeps it, or its log calls it the one that applies. Of the others that
-    /// a log names, it may have let go.
+    /// Whether it is active for certain: the Mac keeps it, or its log calls it the one that applies. Others that a log names may
+    /// have been removed.
     pub certain: bool,
     /// The server's identifier, or the Mac's key where that holds none.
     pub declaration_id: Option<String>,
@@ -121,7 +121,7 @@ pub fn judge(entries: &[Entry], evidence: &Evidence, now: Time) -> Vec<Enforceme
 /// What a log says of a declaration; the last word counts.
 fn take<'k>(known: &'k mut BTreeMap<String, Known>, declaration: &Declaration) -> &'k mut Known {
     let id = declaration.key.as_deref().map(|key| declaration_id(key).unwrap_or_else(|| key.to_owned()));
-    // Without a key it is told from others by what it says.
+    // Without a key, its content tells it from others.
     let known_by = id.clone().unwrap_or_else(|| format!("{:?} {:?}", declaration.version, declaration.deadline));
     let one = known.entry(known_by).or_default();
     one.id = id;

@@ -22,12 +22,12 @@ const RISEN: i64 = 2;
 
 /// What is known of OS updates, with and without what install.log says: any user can write there.
 pub struct SoftwareUpdates<'f> {
-    pub all: Told<'f>,
-    pub trusted: Told<'f>,
+    pub all: LogView<'f>,
+    pub trusted: LogView<'f>,
 }
 
 /// What some of the logs tell of OS updates.
-pub struct Told<'f> {
+pub struct LogView<'f> {
     /// In the order of time.
     pub timeline: &'f [Entry],
     /// What DDM enforces.
@@ -63,7 +63,7 @@ impl SoftwareUpdates<'_> {
     }
 }
 
-impl Told<'_> {
+impl LogView<'_> {
     /// Judges. What DDM says counts where it says that something is stuck, or leaves it open; on macOS 27 it is all
     /// that counts.
     fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> Answer {

@@ -2,7 +2,7 @@
 
 use super::super::Report;
 use super::super::clock::length;
-use super::super::told::RowOf;
+use super::super::view::RowView;
 use super::lane::{Item, Kind, Lane, Marks};
 use super::scale::Scale;
 use super::{counted, gathered};
@@ -48,11 +48,11 @@ pub fn exchanges(report: &Report, scale: Scale) -> Lane {
     Lane { name: "Requests".to_owned(), words, rows }
 }
 
-fn is_users(row: RowOf<'_>) -> bool {
+fn is_users(row: RowView<'_>) -> bool {
     row.code("channel") == Some(ChannelKind::User)
 }
 
-fn request(report: &Report, row: RowOf<'_>, at: Time) -> String {
+fn request(report: &Report, row: RowView<'_>, at: Time) -> String {
     let what = match (row.text("message_type"), row.text("request_type")) {
         (Some(message), Some(request)) => format!("{message} to {request}"),
         (message, _) => message.unwrap_or("request").to_owned(),
@@ -107,7 +107,7 @@ pub fn commands(report: &Report, scale: Scale) -> Lane {
     Lane { name: "Commands".to_owned(), words, rows }
 }
 
-fn command(report: &Report, row: RowOf<'_>, kind: Kind, from: Time, to: Time) -> (String, String) {
+fn command(report: &Report, row: RowView<'_>, kind: Kind, from: Time, to: Time) -> (String, String) {
     let request = row.text("request_type").unwrap_or("A command");
     let status = row.text("status").unwrap_or("answered");
     let user = if is_users(row) { ", user channel" } else { "" };

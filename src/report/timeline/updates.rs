@@ -1,7 +1,7 @@
 //! The lanes about OS updates: one an update with its phases, one for what else was said of them.
 
 use super::super::Report;
-use super::super::told::RowOf;
+use super::super::view::RowView;
 use super::lane::{Item, Kind, Lane, Marks};
 use super::scale::Scale;
 use super::{counted, gathered};
@@ -37,7 +37,7 @@ pub fn lanes(report: &Report, scale: Scale) -> Vec<Lane> {
     lanes
 }
 
-fn lane(report: &Report, scale: Scale, update: RowOf<'_>, events: &[RowOf<'_>]) -> Option<Lane> {
+fn lane(report: &Report, scale: Scale, update: RowView<'_>, events: &[RowView<'_>]) -> Option<Lane> {
     let mut items = phases(report, scale, update, events);
     for (column, kind, words) in [
         ("offered_at", Kind::Said, "offered"),
@@ -62,7 +62,7 @@ fn lane(report: &Report, scale: Scale, update: RowOf<'_>, events: &[RowOf<'_>]) 
     Some(Lane { name: name(update), words: format!("{phase}{percent}{stalled}{attempts}"), rows: vec![items] })
 }
 
-fn name(update: RowOf<'_>) -> String {
+fn name(update: RowView<'_>) -> String {
     let build = update.text("build").map(|build| format!(" ({build})")).unwrap_or_default();
     match (update.text("title"), update.text("version"), update.text("product_key")) {
         (Some(title), ..) => format!("{title}{build}"),
@@ -73,7 +73,7 @@ fn name(update: RowOf<'_>) -> String {
 }
 
 /// From each report of progress to the next. The last phase may still last: nobody knows after its last report.
-fn phases(report: &Report, scale: Scale, update: RowOf<'_>, events: &[RowOf<'_>]) -> Vec<Item> {
+fn phases(report: &Report, scale: Scale, update: RowView<'_>, events: &[RowView<'_>]) -> Vec<Item> {
     let failed = update.time("failed_at");
     let mut phases: Vec<Phase> = Vec::new();
     let mut open = false;
@@ -124,13 +124,13 @@ fn phases(report: &Report, scale: Scale, update: RowOf<'_>, events: &[RowOf<'_>]
 }
 
 /// Whether an event is about that update. One without a product is of the update without a product on which work began.
-fn is_of(update: RowOf<'_>, event: RowOf<'_>) -> bool {
+fn is_of(update: RowView<'_>, event: RowView<'_>) -> bool {
     let product_key = update.text("product_key");
     product_key == event.text("product_key") && (product_key.is_some() || update.number("attempts").is_some())
 }
 
 /// The phase that an event reports; `Some(None)` where an operation ends.
-fn kind(event: RowOf<'_>) -> Option<Option<Kind>> {
+fn kind(event: RowView<'_>) -> Option<Option<Kind>> {
     match (event.code("kind"), event.text("phase")) {
         (Some(UpdateEventKind::Progress), Some(phase)) => Some(match phase {
             "COMPLETED" => None,

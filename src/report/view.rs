@@ -1,4 +1,4 @@
-//! A table as the page tells it: its declaration and its rows, read by the names of their columns.
+//! A table as the page shows it: its declaration and its rows, read by the names of their columns.
 
 use crate::health::Findings;
 use crate::tables::{ColumnDefinition, Table, TableDefinition, Value};
@@ -6,7 +6,7 @@ use crate::vocabulary::{Code, Time};
 use chrono::DateTime;
 
 /// A table and its rows.
-pub struct Told {
+pub struct TableView {
     /// What its page declares.
     pub definition: &'static TableDefinition,
     rows: Vec<Vec<Value>>,
@@ -14,24 +14,24 @@ pub struct Told {
 
 /// A row. What it does not hold reads as NULL.
 #[derive(Clone, Copy)]
-pub struct RowOf<'t> {
+pub struct RowView<'t> {
     definition: &'static TableDefinition,
     values: &'t [Value],
 }
 
-impl Told {
+impl TableView {
     /// Asks the table.
     pub fn new(table: &dyn Table, findings: &Findings) -> Self {
         Self { definition: table.definition(), rows: table.rows(findings) }
     }
 
     /// Its rows, in its own order.
-    pub fn rows(&self) -> impl DoubleEndedIterator<Item = RowOf<'_>> + ExactSizeIterator {
-        self.rows.iter().map(|values| RowOf { definition: self.definition, values })
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = RowView<'_>> + ExactSizeIterator {
+        self.rows.iter().map(|values| RowView { definition: self.definition, values })
     }
 }
 
-impl<'t> RowOf<'t> {
+impl<'t> RowView<'t> {
     /// A row that holds nothing.
     pub fn empty(definition: &'static TableDefinition) -> Self {
         Self { definition, values: &[] }
