@@ -10,7 +10,7 @@ use crate::facts::record;
 use crate::health::{Evidence, Findings};
 use crate::host::destination::{Destination, work_folder};
 use crate::host::recording::{Recording, RecordingError, create, making};
-use crate::host::{HostError, Recorded, archive, capture::Description};
+use crate::host::{HostError, Recorded, capture::Description, pieces};
 use crate::redact::{self, RedactError};
 use crate::vocabulary::codes::{SourceName, SourceState};
 use crate::vocabulary::{printable, rfc3339};
@@ -195,7 +195,7 @@ fn publish(folder: &Path, to: &Path, destination: &Destination) -> Result<(), Ca
         Some(name) => {
             let packed = folder.with_extension("tar.gz");
             create(&packed)
-                .and_then(|file| archive::pack(folder, Path::new(name), file))
+                .and_then(|file| pieces::pack(folder, Path::new(name), file))
                 .and_then(|()| File::open(&packed))
                 .and_then(|mut packed| destination.put_file(false, |file| io::copy(&mut packed, file).map(drop)))
         }

@@ -4,13 +4,13 @@
 //! A [`Host`] only reads. What changes something needs an [`Actor`].
 
 mod act;
-pub mod archive;
 pub mod capture;
 mod command;
 mod daemon;
 pub mod destination;
 mod growing;
 mod live;
+pub mod pieces;
 mod process;
 mod recorded;
 pub mod recording;
@@ -250,13 +250,13 @@ pub enum HostError {
     },
     /// The source is packed, and no capture is in it.
     #[error(
-        "{path} is packed, but it is no capture: {why}. Pass a .tar.gz that mdm-health capture made, or unpack it and pass what is in it"
+        "{path} cannot be used: {why}. Pass a capture, a sysdiagnose or a log archive of a Mac, as a folder, a .tar or a .tar.gz"
     )]
     BadArchive {
-        /// The file.
+        /// The folder or file.
         path: PathBuf,
         /// What is wrong with it.
-        why: std::io::Error,
+        why: pieces::ShapeError,
     },
     /// `capture.json` is not what it should be.
     #[error(

@@ -1,12 +1,12 @@
 //! A Mac as it was recorded: a capture folder, or a single log file.
 
-use super::archive::Archive;
 use super::capture::{self, Description};
-use super::{Command, FileEnd, Host, HostError, LogSource, Output, open_regular, read_bounded};
+use super::pieces::{Piece, Pieces, Shape, ShapeError};
+use super::{Command, FileEnd, Host, HostError, LogSource, Output, read_bounded};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// A capture, in a folder or packed, or a log file.
@@ -21,37 +21,34 @@ pub struct Recorded {
 #[derive(Debug)]
 enum Form {
     LogFile,
-    Capture(Pieces, Description),
+    Capture(Box<Capture>),
 }
 
-/// Where the pieces of a capture lie.
+/// A capture folder, or one that is packed.
 #[derive(Debug)]
-enum Pieces {
-    Folder(PathBuf),
-    Archive(Archive),
+struct Capture {
+    pieces: Pieces,
+    /// The folder within the archive.
+    folder: String,
+    description: Description,
 }
 
-/// A piece that is being read, and its size in bytes.
-type Piece = (Box<dyn Read + Send>, u64);
-
-impl Pieces {
-    /// Opens a piece. A capture may come from anywhere: a pipe in it would hang, a device never end.
-    fn open(&self, within: &str) -> io::Result<Piece> {
-        let folder = match self {
-            Self::Archive(archive) => {
-                return archive.piece(within).map(|(piece, size)| (Box::new(piece) as Box<dyn Read + Send>, size));
-            }
-            Self::Folder(folder) => folder,
-        };
-        let file = open_regular(&folder.join(within))?;
-        let size = file.metadata()?.len();
-        Ok((Box::new(file), size))
+impl Capture {
+    fn open(pieces: Pieces, folder: String) -> Result<Self, HostError> {
+        let file = pieces.path().join(&folder).join(capture::DESCRIPTION);
+        let read = piece(&pieces, &folder, capture::DESCRIPTION).and_then(read_bounded);
+        let text = read.map_err(|why| HostError::Unreadable { path: file.clone(), why })?;
+        let description = serde_json::from_slice(&text).map_err(|why| HostError::BadDescription { path: file, why })?;
+        Ok(Self { pieces, folder, description })
     }
 
-    /// Reads a piece of bounded size.
-    fn read(&self, within: &str) -> io::Result<Vec<u8>> {
-        read_bounded(self.open(within)?.0)
+    fn piece(&self, name: &str) -> io::Result<Piece> {
+        piece(&self.pieces, &self.folder, name)
     }
+}
+
+fn piece(pieces: &Pieces, folder: &str, name: &str) -> io::Result<Piece> {
+    if folder.is_empty() { pieces.piece(name) } else { pieces.piece(&format!("{folder}/{name}")) }
 }
 
 impl Recorded {
@@ -60,47 +57,52 @@ impl Recorded {
         let path = path.to_owned();
         let unreadable = |why| HostError::Unreadable { path: path.clone(), why };
         let kind = fs::metadata(&path).map_err(unreadable)?;
-        let pieces = if kind.is_dir() {
-            Pieces::Folder(path.clone())
-        } else if kind.is_file() && Archive::is_one(&path).map_err(unreadable)? {
-            let archive = Archive::open(&path).map_err(|why| HostError::BadArchive { path: path.clone(), why })?;
-            Pieces::Archive(archive)
-        } else {
-            return Ok(Self { path, form: Form::LogFile, now });
+        let is_folder = kind.is_dir();
+        // A pipe is a log file.
+        let pieces = if is_folder || kind.is_file() { Pieces::open(&path) } else { Ok(None) };
+        let pieces = match pieces {
+            Ok(Some(pieces)) => pieces,
+            Ok(None) => return Ok(Self { path, form: Form::LogFile, now }),
+            Err(why) => return Err(HostError::BadArchive { path, why: ShapeError::Unreadable(why) }),
         };
-        let file = path.join(capture::DESCRIPTION);
-        let text = match pieces.read(capture::DESCRIPTION) {
-            Ok(text) => text,
-            Err(_) if path.extension().is_some_and(|ending| ending == "logarchive") => {
-                return Err(HostError::LogArchive { path });
+        match Shape::of(&pieces) {
+            Ok(Shape::Capture(_)) if let Some(why) = pieces.broken() => {
+                let why = io::Error::new(why.kind(), why.to_string());
+                Err(HostError::BadArchive { path, why: ShapeError::Unreadable(why) })
             }
-            Err(why) if why.kind() == ErrorKind::NotFound => return Err(HostError::NotACapture { path }),
-            Err(why) => return Err(HostError::Unreadable { path: file, why }),
-        };
-        let description = serde_json::from_slice(&text).map_err(|why| HostError::BadDescription { path: file, why })?;
-        Ok(Self { path, form: Form::Capture(pieces, description), now })
+            Ok(Shape::Capture(folder)) => {
+                Ok(Self { path, form: Form::Capture(Box::new(Capture::open(pieces, folder)?)), now })
+            }
+            Ok(Shape::Sysdiagnose(..) | Shape::Log(_)) => Err(HostError::LogArchive { path }),
+            Err(ShapeError::Unknown) if is_folder => Err(HostError::NotACapture { path }),
+            Err(why) => Err(HostError::BadArchive { path, why }),
+        }
     }
 
     fn description(&self) -> Option<&Description> {
         match &self.form {
             Form::LogFile => None,
-            Form::Capture(_, description) => Some(description),
+            Form::Capture(capture) => Some(&capture.description),
         }
     }
 
-    fn piece<T>(&self, within: &str, read: impl FnOnce(&Pieces) -> io::Result<T>) -> Result<T, HostError> {
+    fn piece(&self, within: &str) -> Result<Piece, HostError> {
         let missing = within.to_owned();
-        let Form::Capture(pieces, _) = &self.form else {
+        let Form::Capture(capture) = &self.form else {
             return Err(HostError::OnlyALog { path: self.path.clone(), missing });
         };
-        read(pieces).map_err(|why| match why.kind() {
+        capture.piece(within).map_err(|why| match why.kind() {
             ErrorKind::NotFound => HostError::NotCaptured { capture: self.path.clone(), missing },
-            _ => HostError::Unreadable { path: self.path.join(within), why },
+            _ => self.unreadable(within, why),
         })
     }
 
+    fn unreadable(&self, within: &str, why: io::Error) -> HostError {
+        HostError::Unreadable { path: self.path.join(within), why }
+    }
+
     fn read(&self, within: &str) -> Result<Vec<u8>, HostError> {
-        self.piece(within, |pieces| pieces.read(within))
+        read_bounded(self.piece(within)?).map_err(|why| self.unreadable(within, why))
     }
 
     /// A file that the Mac did not have is another thing than one that was not recorded.
@@ -134,15 +136,17 @@ impl Host for Recorded {
     }
 
     fn open_log(&self, _: Span, _: &str) -> Result<Box<dyn LogSource>, HostError> {
-        let Form::Capture(_, description) = &self.form else {
+        let Form::Capture(capture) = &self.form else {
             let unreadable = |why| HostError::Unreadable { path: self.path.clone(), why };
             let file = File::open(&self.path).map_err(unreadable)?;
             let size = file.metadata().ok().filter(|file| file.is_file()).map(|file| file.len());
             return Ok(Box::new(LogFile { text: Box::new(file), size, asked: None }));
         };
-        let (text, size) = self.piece(capture::LOG, |pieces| pieces.open(capture::LOG))?;
-        let asked = description.log_from.zip(description.log_to).map(|(from, to)| Span { from, to });
-        Ok(Box::new(LogFile { text, size: Some(size), asked }))
+        let text = self.piece(capture::LOG)?;
+        let size = Some(text.size());
+        let Description { log_from, log_to, .. } = capture.description;
+        let asked = log_from.zip(log_to).map(|(from, to)| Span { from, to });
+        Ok(Box::new(LogFile { text: Box::new(text), size, asked }))
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
@@ -153,13 +157,12 @@ impl Host for Recorded {
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
         self.not_absent(path)?;
         let within = capture::of_file(path);
-        let mut end = self.piece(&within, |pieces| {
-            let (mut text, size) = pieces.open(&within)?;
-            let left_out = io::copy(&mut text.by_ref().take(size.saturating_sub(limit)), &mut io::sink())?;
-            let mut bytes = Vec::new();
-            text.take(limit).read_to_end(&mut bytes)?;
-            Ok(FileEnd { bytes, left_out })
-        })?;
+        let mut piece = self.piece(&within)?;
+        let left_out = piece.size().saturating_sub(limit);
+        let mut bytes = Vec::new();
+        let read = piece.seek(SeekFrom::Start(left_out)).and_then(|_| piece.take(limit).read_to_end(&mut bytes));
+        read.map_err(|why| self.unreadable(&within, why))?;
+        let mut end = FileEnd { bytes, left_out };
         let before = self.description().and_then(|description| description.left_out.get(path)).unwrap_or(&0);
         end.left_out = end.left_out.saturating_add(*before);
         Ok(end)

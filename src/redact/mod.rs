@@ -12,8 +12,8 @@ mod text;
 
 use crate::facts::identities::read_identities;
 use crate::host::Command;
-use crate::host::archive::files;
 use crate::host::capture::{DESCRIPTION, LOG, RESTARTS, of_command};
+use crate::host::pieces::files;
 use crate::host::recording::create;
 use crate::log::MAX_RECORD;
 use crate::property_list;

@@ -228,9 +228,9 @@ fn an_archive_that_is_not_a_capture_is_refused() {
     let bytes = fs::read(&packed).unwrap();
     let bad = folder.path().join("bad.tar.gz");
     for (content, words) in [
-        (&bytes[..bytes.len() / 2], "is packed, but it is no capture"),
-        (&bytes[..2], "is packed, but it is no capture"),
-        (&b"\x1f\x8bhello"[..], "is packed, but it is no capture"),
+        (&bytes[..bytes.len() / 2], "cannot be used: it is "),
+        (&bytes[..2], "cannot be used: it is "),
+        (&b"\x1f\x8bhello"[..], "cannot be used: it is "),
     ] {
         fs::write(&bad, content).unwrap();
         let output = mac.recorded(&bad, &["diagnose"]);

@@ -193,7 +193,8 @@ fn an_interrupted_command_leaves_no_process_running() {
 #[test]
 fn a_source_that_cannot_be_opened_gives_exit_code_2_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
-    let archive = folder.path().join("system.logarchive");
+    let other = tempfile::tempdir().unwrap();
+    let archive = other.path().join("system.logarchive");
     std::fs::create_dir(&archive).unwrap();
     let bad = folder.path().join("bad");
     std::fs::create_dir(&bad).unwrap();

@@ -8,6 +8,7 @@
     reason = "tests fail loudly"
 )]
 
+mod archives_pieces;
 mod capture;
 mod client_events;
 mod codes;
