@@ -2,6 +2,9 @@
 //! what must hold whatever the bytes are.
 #![allow(dead_code, reason = "each target uses its own part")]
 
+#[path = "log_archive.rs"]
+pub mod log_archive;
+
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use mdm_health::collect::{self, Collector};
@@ -44,12 +47,14 @@ pub const ENTRIES: &[Entry] = &[
     ("install_log", install_log),
     ("install_log_growth", install_log_growth),
     ("log", log),
+    ("log_strings", log_archive::strings),
     ("old_plist", old_plist),
     ("osquery_calls", osquery_calls),
     ("policy", policy),
     ("property_list", property_list),
     ("redaction", redaction),
     ("thrift_messages", thrift_messages),
+    ("tracev3", log_archive::tracev3),
 ];
 
 /// A log in any style. Every record is counted, those that are no messages too, and lies within the span that is told.

@@ -12,6 +12,7 @@ pub mod ndjson;
 mod scan;
 mod text;
 mod time;
+pub mod tracev3;
 
 use crate::vocabulary::Time;
 use chrono::FixedOffset;

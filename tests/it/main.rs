@@ -8,7 +8,11 @@
     reason = "tests fail loudly"
 )]
 
+mod archives_hostile;
 mod archives_pieces;
+mod archives_strings;
+mod archives_time;
+mod archives_tracev3;
 mod capture;
 mod client_events;
 mod codes;

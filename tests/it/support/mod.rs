@@ -11,6 +11,8 @@ pub mod manager;
 pub mod manager_process;
 pub mod set_clock;
 pub mod target_volume;
+pub mod tracev3;
+pub mod tracev3_sample;
 
 use mdm_health::collect::{self, Collector};
 use mdm_health::heal::Healer;

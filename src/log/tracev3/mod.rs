@@ -1,0 +1,200 @@
+//! The unified log as macOS keeps it: tracev3 files, timesync files and the files of format strings, in a log archive, a
+//! sysdiagnose or a copy of the store. Only the pages of wanted processes are unpacked and decoded.
+//!
+//! The format is documented by libyal's dtformats; records are decoded by macos-unifiedlogs. A file may be damaged or
+//! made by somebody who means harm: sizes are checked before they reach it, and its panics end with the record that
+//! caused them.
+
+mod boots;
+mod bytes;
+mod catalog;
+mod chunks;
+mod chunkset;
+mod decode;
+mod file;
+mod format_strings;
+mod guard;
+mod record;
+mod shared_cache;
+mod strings;
+mod wanted;
+
+pub use boots::{Moment, Untimed};
+pub use file::Watch;
+pub use record::{Counts, Record, Sink};
+pub use wanted::Wanted;
+
+use crate::host::pieces::{LogStore, Pieces};
+use boots::Boots;
+use decode::{Context, Leftover, decode_leftover};
+use file::FileSummary;
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use strings::Strings;
+
+/// The largest timesync file that is read, in bytes. A Mac's have about a hundred kilobytes.
+const MAX_TIMESYNC: u64 = 16 << 20;
+
+/// The most images that are looked up. A Mac runs about a thousand programs.
+const MAX_IMAGES: usize = 1 << 16;
+
+/// How many threads read files at once, at most.
+const MAX_THREADS: usize = 8;
+
+/// How a log was read.
+#[derive(Debug, Default)]
+pub struct Summary {
+    pub counts: Counts,
+    /// How many tracev3 files there are.
+    pub files: usize,
+    /// Whether there is a record of any process.
+    pub has_records: bool,
+    /// The earliest and the latest record of any process.
+    pub first: Option<Moment>,
+    pub last: Option<Moment>,
+    /// Chunks, pages and records that could not be read, and what the first of them was.
+    pub lost: u64,
+    pub first_lost: Option<String>,
+    /// Files that end within a chunk. The last file of a store that is being written does.
+    pub cut_files: usize,
+    /// Whether reading stopped before the end, because its time was over.
+    pub is_stopped: bool,
+    /// Executables that wrote records and whose path no file tells.
+    pub nameless: usize,
+}
+
+/// Reads a log and hands the wanted records out, from several threads and in no order.
+pub fn read(
+    pieces: &Pieces,
+    store: &LogStore,
+    wanted: &[Wanted],
+    sink: Sink<'_>,
+    watch: &dyn Watch,
+) -> io::Result<Summary> {
+    let (files, timesync) = store.files(pieces)?;
+    let mut summary = Summary { files: files.len(), ..Summary::default() };
+    let boots = read_boots(pieces, &timesync, &mut summary);
+    let images = Images::new(pieces, store);
+    let strings = Strings::new(pieces, store);
+    let image = |uuid| images.path(uuid);
+    let context = Context { strings: &strings, boots: &boots, image: &image, sink };
+    let leftovers = read_files(pieces, &files, wanted, context, watch, &mut summary);
+    summary.counts.add(decode_leftover(leftovers));
+    summary.lost += summary.counts.damaged;
+    summary.nameless = images.nameless();
+    Ok(summary)
+}
+
+fn read_boots(pieces: &Pieces, files: &[String], summary: &mut Summary) -> Boots {
+    let mut boots = Boots::default();
+    for name in files {
+        let mut bytes = Vec::new();
+        match pieces.piece(name).and_then(|piece| piece.take(MAX_TIMESYNC).read_to_end(&mut bytes)) {
+            Ok(_) => boots.add(&bytes),
+            Err(error) => summary.lose(name, &error.to_string(), 1),
+        }
+    }
+    if boots.is_damaged {
+        summary.lose("timesync", "a file there is damaged", 1);
+    }
+    boots.sort();
+    boots
+}
+
+/// Reads the files, several at once where there are processors for it.
+fn read_files<'c>(
+    pieces: &Pieces,
+    files: &[String],
+    wanted: &[Wanted],
+    context: Context<'c>,
+    watch: &dyn Watch,
+    summary: &mut Summary,
+) -> Vec<Leftover<'c>> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new((Vec::new(), summary));
+    let read_all = || {
+        while let Some(name) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let opened = pieces.piece(name).map(|piece| (piece.size(), piece));
+            let read = opened.map(|(size, piece)| file::read(piece, size, wanted, context, watch));
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            let (leftovers, summary) = &mut *done;
+            match read {
+                Ok((file, leftover)) => {
+                    summary.add(name, file, context.boots);
+                    leftovers.extend(leftover);
+                }
+                Err(error) => summary.lose(name, &error.to_string(), 1),
+            }
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(files.len());
+    thread::scope(|scope| {
+        // Where no further thread can be had, this one reads all.
+        let started: Vec<_> =
+            (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, read_all).ok()).collect();
+        read_all();
+        drop(started);
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).0
+}
+
+impl Summary {
+    fn add(&mut self, name: &str, file: FileSummary, boots: &Boots) {
+        self.counts.add(file.counts);
+        self.has_records |= file.has_records;
+        self.is_stopped |= file.is_stopped;
+        self.cut_files += usize::from(file.is_cut);
+        if let Some(why) = file.first_lost {
+            self.lose(name, &why, file.lost);
+        }
+        let span = file.boot.zip(file.span);
+        let ends = span.into_iter().flat_map(|(boot, (from, to))| [(boot, from), (boot, to)]);
+        for moment in ends.filter_map(|(boot, ticks)| boots.moment(boot, ticks, ticks).ok()) {
+            if self.first.is_none_or(|first| moment.at < first.at) {
+                self.first = Some(moment);
+            }
+            if self.last.is_none_or(|last| moment.at > last.at) {
+                self.last = Some(moment);
+            }
+        }
+    }
+
+    fn lose(&mut self, name: &str, why: &str, count: u64) {
+        self.lost += count;
+        self.first_lost.get_or_insert_with(|| format!("{name}: {why}"));
+    }
+}
+
+/// The image paths of executables, each looked up once.
+struct Images<'p> {
+    pieces: &'p Pieces,
+    store: &'p LogStore,
+    paths: Mutex<HashMap<u128, Option<Arc<str>>>>,
+}
+
+impl<'p> Images<'p> {
+    fn new(pieces: &'p Pieces, store: &'p LogStore) -> Self {
+        Self { pieces, store, paths: Mutex::default() }
+    }
+
+    fn path(&self, uuid: u128) -> Option<Arc<str>> {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = paths.get(&uuid) {
+            return path.clone();
+        }
+        let path = self.pieces.image_path(&self.store.uuidtext(uuid)).ok().flatten().map(Arc::from);
+        if paths.len() < MAX_IMAGES {
+            paths.insert(uuid, path.clone());
+        }
+        path
+    }
+
+    /// The kernel has no UUID and no path.
+    fn nameless(&self) -> usize {
+        let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.iter().filter(|(uuid, path)| **uuid != 0 && path.is_none()).count()
+    }
+}
