@@ -21,7 +21,7 @@ use mdm_health::host::{
 use mdm_health::log::{ReadOptions, install_log, read_log};
 use mdm_health::osquery::hostile;
 use mdm_health::property_list::old_style;
-use mdm_health::redact::redact;
+use mdm_health::redact::{Seeds, redact};
 use mdm_health::vocabulary::codes::SourceReason;
 use mdm_health::vocabulary::{Limits, Span};
 use memchr::memmem;
@@ -310,7 +310,7 @@ pub fn redaction(data: &[u8]) {
     let (whole, _) = capture(&files(&text));
     let Ok(redacted) = tempfile::tempdir() else { panic!("there is no place for a capture") };
     assert!(fs::write(whole.path().join("commands/profiles-list.err"), OWNER).is_ok());
-    if let Err(error) = redact(whole.path(), redacted.path()) {
+    if let Err(error) = redact(whole.path(), redacted.path(), &Seeds::default()) {
         panic!("{error}");
     }
     for path in pieces::files(redacted.path()).unwrap_or_default() {

@@ -6,12 +6,13 @@ use super::progress;
 use super::signals::end_on_signals;
 use crate::collect;
 use crate::collect::source::{SourceError, SourceOptions};
+use crate::event::HttpMessage;
 use crate::facts::record;
 use crate::health::{Evidence, Findings};
 use crate::host::destination::{Destination, work_folder};
 use crate::host::recording::{Recording, RecordingError, create, making};
 use crate::host::{HostError, Recorded, capture::Description, pieces};
-use crate::redact::{self, RedactError};
+use crate::redact::{self, RedactError, Seeds};
 use crate::vocabulary::codes::{SourceName, SourceState};
 use crate::vocabulary::{printable, rfc3339};
 use chrono::TimeDelta;
@@ -34,22 +35,31 @@ lists, and mdm-health's own record of restarts. MANIFEST.txt lists what could no
 private key and no password is read. Only the owner of the capture can read it. Existing files
 are never overwritten.
 
-With --redact, serial numbers, device identifiers (UDID), the names of hosts, servers, users and
-organizations, e-mail addresses, push topics, tokens and passwords are replaced by placeholders;
-the same value always gets the same placeholder. Certificates are replaced by new ones with
-placeholders in them.
+With --redact, what names this Mac and its people is replaced by placeholders; the same value always
+gets the same placeholder. Look through a capture before you publish it, because --redact cannot
+find:
+  - a name, password or number in a sentence, unless this Mac is called so, it is the name of an
+    account here, or it also stands where its kind shows
+  - names of fewer than four letters, and numbers of fewer than six digits, in a sentence
+  - names in a language or form that nobody thought of
+Times, versions, command identifiers, the UUIDs of the MDM's profile, the serial numbers of
+certificates, and words that name nobody, such as MDM, are kept.
 
-It finds values under keys with telling names in profiles, property lists, command outputs and
-log messages (SerialNumber, ProfileOrganization, PushMagic and the like), in the subject and
-issuer of certificates, and the host name in install.log; and anything that looks like an e-mail
-address, the host or login in a URL, a home folder, a push topic, a recovery key or a hardware
-address. Of profiles, only what mdm-health reads is kept.
+It replaces, wherever they stand: this Mac's serial number, hardware UUID and names, the names of
+its accounts and home folders, and the Wi-Fi networks it knows (a capture of a capture does not
+know them).
 
-It does not find a name in a sentence (in the log, or in the reason of a heal) that appears
-nowhere else, names of fewer than four letters or numbers of fewer than six digits in a
-sentence, IP addresses, and words that name nobody, such as MDM. Times, versions, command
-identifiers, the UUIDs of profiles and users, and the serial numbers of certificates are kept.
-Look through a capture before you publish it.
+It replaces by their form: e-mail addresses in any script, and Kerberos names; hosts, logins, paths
+and values in URLs; host names; IP and hardware addresses; serial numbers; UDIDs and other UUIDs;
+IMEI, ICCID, EID, card and telephone numbers; home folders, mounted disks and temporary folders;
+DOMAIN\\user; LDAP names; names of computers such as Grace's MacBook Pro; push topics; recovery
+keys; JWTs, API keys, private keys, and long random tokens; data; what of these is in base64.
+
+It replaces under a label or key that says so: names of users, persons, organizations, departments,
+places, hosts and Wi-Fi networks; passwords, tokens, cookies, secrets and keys; account, asset,
+phone and device numbers (UserName, DisplayName, LastName, user=, SSID, PushMagic, Cookie and the
+like). Certificates are replaced by new ones with placeholders in them. Of profiles, only what
+mdm-health reads is kept.
 
   sudo mdm-health capture mac.tar.gz
   mdm-health query \"SELECT * FROM mdm_watchdog\" --source mac.tar.gz";
@@ -122,6 +132,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     let folder = work.path().join("capture");
     make_folder(&folder).map_err(unwritable)?;
 
+    let mut seeds = if options.redact && host.is_live() { Seeds::ask(host.as_ref()) } else { Seeds::default() };
     let span = TimeDelta::hours(options.hours.into());
     let recording = Recording::new(progress::watched(host), folder.clone(), span);
     let evidence = collect::evidence(&recording, &source.read_options(), &source.state_dir());
@@ -145,10 +156,15 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
         let redacted = work.path().join("redacted");
         make_folder(&redacted).map_err(unwritable)?;
         let waiting = progress::spinner("taking names and secrets out");
-        let names = redact::redact(&ready, &redacted)?;
+        let whole = findings(&ready, source)?;
+        seeds.keep(identifiers(&whole));
+        let names = redact::redact(&ready, &redacted, &seeds)?;
         drop(waiting);
-        same(&ready, &redacted, source)?;
+        same(&whole, &findings(&redacted, source)?)?;
         manifest = names.text(&manifest) + &format!("Redacted: {}.\n", names.summary());
+        for missing in &seeds.missing {
+            manifest += &format!("Redacted without what this Mac calls itself: {}.\n", names.text(&printable(missing)));
+        }
         ready = redacted;
     }
     create(&ready.join(MANIFEST)).and_then(|mut file| file.write_all(manifest.as_bytes())).map_err(unwritable)?;
@@ -156,14 +172,27 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     Ok(format!("{} was written.\n\n{manifest}", printable(&to.to_string_lossy())))
 }
 
+fn findings(capture: &Path, source: &SourceOptions) -> Result<Findings, CaptureError> {
+    let host = progress::watched(Box::new(Recorded::open(capture, source.now)?));
+    Ok(Findings::new(collect::evidence(host.as_ref(), &source.read_options(), &source.state_dir())))
+}
+
+/// The identifiers that the tables show and that are nobody's: of commands and of the MDM's profile.
+fn identifiers(findings: &Findings) -> Vec<String> {
+    let commands = findings.commands.iter().filter_map(|command| command.token.as_deref());
+    let exchanges = findings.exchanges.iter().filter_map(|exchange| match &exchange.message {
+        Some(HttpMessage::Answer { token, .. }) => token.as_deref(),
+        _ => None,
+    });
+    let mut all: Vec<String> = commands.chain(exchanges).map(str::to_owned).collect();
+    if let Some(profile) = &findings.enrollment.profile {
+        all.extend([profile.uuid.clone(), profile.identity_certificate_uuid.clone()].into_iter().flatten());
+    }
+    all
+}
+
 /// Makes sure that a redacted capture says what the whole one says.
-fn same(whole: &Path, redacted: &Path, source: &SourceOptions) -> Result<(), CaptureError> {
-    let findings = |capture: &Path| {
-        let host = progress::watched(Box::new(Recorded::open(capture, source.now)?));
-        let evidence = collect::evidence(host.as_ref(), &source.read_options(), &source.state_dir());
-        Ok::<_, CaptureError>(Findings::new(evidence))
-    };
-    let (whole, redacted) = (findings(whole)?, findings(redacted)?);
+fn same(whole: &Findings, redacted: &Findings) -> Result<(), CaptureError> {
     let verdict = |Findings { verdict, .. }: &Findings| {
         let flags = [verdict.enrolled, verdict.identity_error, verdict.client_stuck, verdict.software_updates_stuck];
         (verdict.state, verdict.reason, flags)
@@ -173,9 +202,7 @@ fn same(whole: &Path, redacted: &Path, source: &SourceOptions) -> Result<(), Cap
         .iter()
         .zip(other)
         .find(|(one, other)| (one.state, one.reason, one.counts) != (other.state, other.reason, other.counts));
-    match differs
-        .map(|(one, _)| one.source.word())
-        .or((verdict(&whole) != verdict(&redacted)).then_some("mdm_watchdog"))
+    match differs.map(|(one, _)| one.source.word()).or((verdict(whole) != verdict(redacted)).then_some("mdm_watchdog"))
     {
         Some(what) => Err(CaptureError::Changed { what }),
         None => Ok(()),

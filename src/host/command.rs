@@ -32,6 +32,13 @@ pub enum Command {
     JobAtBoot,
     /// Every process: pid, parent, uid and argv[0].
     Processes,
+    /// The Mac's serial number and hardware UUID. This and the following are asked for redaction only.
+    Platform,
+    ComputerName,
+    LocalHostName,
+    HostName,
+    /// The accounts with their full names and home folders.
+    Users,
 }
 
 impl Command {
@@ -45,6 +52,9 @@ impl Command {
             Self::Job(_) | Self::JobAtBoot => "/bin/launchctl",
             Self::Network => "/usr/sbin/scutil",
             Self::Processes => "/bin/ps",
+            Self::Platform => "/usr/sbin/ioreg",
+            Self::ComputerName | Self::LocalHostName | Self::HostName => "/usr/sbin/scutil",
+            Self::Users => "/usr/bin/dscacheutil",
         }
     }
 
@@ -65,6 +75,11 @@ impl Command {
             Self::JobAtBoot => &["print", "system/com.apple.mdmclient.daemon.runatboot"],
             // One -o each: in `-o pid=,uid=` all behind the first equals sign would be pid's heading.
             Self::Processes => &["-axww", "-o", "pid=", "-o", "ppid=", "-o", "uid=", "-o", "comm="],
+            Self::Platform => &["-rd1", "-c", "IOPlatformExpertDevice"],
+            Self::ComputerName => &["--get", "ComputerName"],
+            Self::LocalHostName => &["--get", "LocalHostName"],
+            Self::HostName => &["--get", "HostName"],
+            Self::Users => &["-q", "user"],
         }
     }
 
@@ -83,6 +98,11 @@ impl Command {
             Self::Job(Daemon::Softwareupdated) => "job-softwareupdated",
             Self::JobAtBoot => "job-mdmclient-at-boot",
             Self::Processes => "processes",
+            Self::Platform => "platform",
+            Self::ComputerName => "computer-name",
+            Self::LocalHostName => "local-host-name",
+            Self::HostName => "host-name",
+            Self::Users => "users",
         }
     }
 

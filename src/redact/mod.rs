@@ -1,14 +1,21 @@
-//! Takes names and secrets out of a capture, so that it can be shown to others: the same value becomes the same
+//! Takes names and secrets out of a capture, so that it can be shown to others. The same value becomes the same
 //! placeholder wherever it stands, so that what belongs together still does, and every piece keeps its form.
 //!
-//! First every piece is searched for values: those under a key that names one (`SerialNumber`, `ProfileOrganization`),
-//! those in a place that holds one (a certificate's subject, install.log's host), and those that look like one (e-mail
-//! addresses, URLs, home folders). Then every piece is written anew without them.
+//! First every piece is searched for values: what the Mac calls itself, what stands under a label or key that says what
+//! it is, what stands in a place for it (a certificate's subject, install.log's host), and what looks like one (an
+//! address, a URL, a home folder, a token). Then every piece is written again without them.
 
 mod certificates;
+mod kind;
+mod labels;
+mod looks;
 mod names;
 mod plists;
+mod seeds;
+mod spelling;
 mod text;
+mod tokens;
+mod urls;
 
 use crate::facts::identities::read_identities;
 use crate::host::Command;
@@ -16,8 +23,9 @@ use crate::host::capture::{DESCRIPTION, LOG, RESTARTS, of_command};
 use crate::host::pieces::files;
 use crate::host::recording::create;
 use crate::log::MAX_RECORD;
-use crate::property_list;
-use names::{Kind, Names};
+use crate::property_list::{self, old_style::dictionary_after};
+use kind::Kind;
+use names::Names;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -25,27 +33,33 @@ use std::path::{Path, PathBuf};
 use text::Replacer;
 use thiserror::Error;
 
-/// Why a capture cannot be redacted.
+pub use seeds::Seeds;
+
 #[derive(Debug, Error)]
 pub enum RedactError {
-    /// A piece cannot be read or written.
     #[error("{path} cannot be redacted: {why}")]
-    Piece {
-        /// The piece.
-        path: PathBuf,
-        /// The system's words.
-        why: io::Error,
-    },
+    Piece { path: PathBuf, why: io::Error },
     /// There are more values than memory should hold.
-    #[error("this capture holds more than {limit} names, which is too many to redact")]
-    TooManyNames {
-        /// The most.
-        limit: usize,
-    },
-    /// The values cannot be searched for.
+    #[error("this capture holds more than {limit} names, which is too many to redact: ask for fewer --hours")]
+    TooManyNames { limit: usize },
     #[error("the names in this capture cannot be searched for: {0}")]
     Search(#[from] aho_corasick::BuildError),
 }
+
+/// The head line of `mdmclient DumpManagementStatus`.
+const MANAGEMENT_STATUS: &str = "Management status";
+
+/// The fields of a record that say which program of macOS wrote it, and when.
+const OF_THE_SYSTEM: [&str; 8] = [
+    "timestamp",
+    "timezoneName",
+    "messageType",
+    "eventType",
+    "processImagePath",
+    "senderImagePath",
+    "subsystem",
+    "category",
+];
 
 /// A capture without its names, and what stands for them.
 pub struct Redacted(Replacer);
@@ -63,13 +77,13 @@ impl Redacted {
 }
 
 /// Writes a copy of the capture in a folder, without its names, into another one that is there.
-pub fn redact(from: &Path, into: &Path) -> Result<Redacted, RedactError> {
+pub fn redact(from: &Path, into: &Path, seeds: &Seeds) -> Result<Redacted, RedactError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |why| RedactError::Piece { path, why }
     };
     let pieces = files(from).map_err(failed(from))?;
-    let mut names = Names::default();
+    let mut names = seeds.names();
     let mut certificates = Vec::new();
     for path in &pieces {
         let piece = Piece::of(path.strip_prefix(from).unwrap_or(path));
@@ -99,6 +113,8 @@ enum Piece {
     PropertyList,
     Certificates,
     Identities,
+    /// An old-style property list behind a head line.
+    ManagementStatus,
     Json,
     InstallLog,
     Text,
@@ -120,6 +136,8 @@ impl Piece {
             Self::Certificates
         } else if is(Command::Identities) {
             Self::Identities
+        } else if is(Command::ManagementStatus) {
+            Self::ManagementStatus
         } else if within.ends_with(".plist") {
             Self::PropertyList
         } else if within.ends_with("/install.log") {
@@ -162,6 +180,11 @@ impl Piece {
                     names.add(Kind::Name, &identity.name);
                 }
             }
+            Self::ManagementStatus => {
+                if let Ok(status) = dictionary_after(&text, MANAGEMENT_STATUS) {
+                    plists::collect(&status.into(), names);
+                }
+            }
             Self::InstallLog => text::hosts(&text).for_each(|host| names.add(Kind::Host, host)),
             _ => {}
         }
@@ -198,6 +221,14 @@ impl Piece {
             }
             Self::Certificates => {
                 to.write_all(certificates::without(&read_text(path)?, replacer.names()).as_bytes())?;
+            }
+            Self::ManagementStatus => {
+                let text = read_text(path)?;
+                let without = match dictionary_after(&text, MANAGEMENT_STATUS) {
+                    Ok(status) => format!("{MANAGEMENT_STATUS}: {}\n", plists::old_style(status.into(), replacer)),
+                    Err(_) => replacer.text(&text),
+                };
+                to.write_all(without.as_bytes())?;
             }
             Self::Identities => to.write_all(replacer.identities(&read_text(path)?).as_bytes())?,
             Self::InstallLog => to.write_all(replacer.install_log(&read_text(path)?).as_bytes())?,
@@ -244,8 +275,30 @@ fn json_without(value: Value, replacer: &Replacer) -> Value {
         Value::String(text) => Value::String(replacer.text(&text)),
         Value::Array(values) => values.into_iter().map(|value| json_without(value, replacer)).collect(),
         Value::Object(fields) => {
-            fields.into_iter().map(|(key, value)| (replacer.plain(&key), json_without(value, replacer))).collect()
+            let field = |(key, value): (String, Value)| match &value {
+                Value::String(text) if is_of_the_system(&key, text) => (key, value),
+                _ => (replacer.plain(&key), json_without(value, replacer)),
+            };
+            fields.into_iter().map(field).collect()
         }
         other => other,
     }
+}
+
+/// Whether a field holds words of macOS alone.
+fn is_of_the_system(key: &str, text: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-: +".contains(&byte);
+    OF_THE_SYSTEM.contains(&key)
+        && match text.strip_prefix('/') {
+            Some(path) => {
+                ["usr/", "System/", "sbin/", "bin/", "Library/Apple/"].iter().any(|head| path.starts_with(head))
+            }
+            None => {
+                text.len() <= 64
+                    && text.bytes().all(is_name)
+                    && (key != "subsystem" && key != "category"
+                        || text.starts_with("com.apple.")
+                        || !text.contains('.'))
+            }
+        }
 }

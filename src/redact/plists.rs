@@ -1,9 +1,11 @@
 //! Property lists without names.
 
-use super::names::{Kind, Names};
+use super::kind::Kind;
+use super::names::Names;
 use super::text::Replacer;
 use crate::property_list;
 use plist::{Dictionary, Value};
+use std::fmt::Write as _;
 
 /// The keys of a profile whose values are read, and those that say what kind of payload it is. An administrator can put
 /// anything under any other, a password too.
@@ -114,6 +116,59 @@ fn data(bytes: &[u8], replacer: &Replacer, nested: usize) -> Vec<u8> {
         }
         _ => replacer.bytes(bytes),
     }
+}
+
+/// A property list without names, in the old style.
+pub fn old_style(value: Value, replacer: &Replacer) -> String {
+    let mut text = String::new();
+    write_old(&without(None, value, replacer, false, NESTED), 0, &mut text);
+    text
+}
+
+fn write_old(value: &Value, depth: usize, text: &mut String) {
+    let indent = "    ".repeat(depth);
+    match value {
+        Value::Dictionary(fields) => {
+            text.push_str("{\n");
+            for (key, value) in fields {
+                let _ = write!(text, "{indent}    {} = ", quoted(key));
+                write_old(value, depth + 1, text);
+                text.push_str(";\n");
+            }
+            let _ = write!(text, "{indent}}}");
+        }
+        Value::Array(values) => {
+            text.push_str("(\n");
+            for (at, value) in values.iter().enumerate() {
+                text.push_str(if at == 0 { "" } else { ",\n" });
+                let _ = write!(text, "{indent}    ");
+                write_old(value, depth + 1, text);
+            }
+            let _ = write!(text, "\n{indent})");
+        }
+        Value::Data(bytes) => {
+            let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            });
+            let _ = write!(text, "<{hex}>");
+        }
+        other => text.push_str(&quoted(&property_list::text(other).unwrap_or_default())),
+    }
+}
+
+/// A text in quotes, unless it is a plain word.
+fn quoted(text: &str) -> String {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return text.to_owned();
+    }
+    let escape = |text: String, letter: char| match letter {
+        '"' | '\\' => text + "\\" + letter.encode_utf8(&mut [0; 4]),
+        '\n' => text + "\\n",
+        _ if letter.is_ascii() => text + letter.encode_utf8(&mut [0; 4]),
+        _ => letter.encode_utf16(&mut [0; 2]).iter().fold(text, |text, unit| format!("{text}\\U{unit:04x}")),
+    };
+    format!("\"{}\"", text.chars().fold(String::new(), escape))
 }
 
 #[cfg(test)]

@@ -1,31 +1,31 @@
-//! Texts without names, whatever way the names are spelled in them.
+//! Texts without names, in whatever way the names are written in them.
 
-use super::names::{Kind, LABELLED_ANYHOW, Names, part, pattern};
-use crate::property_list;
+use super::names::{Names, find, part, pattern};
+use super::spelling::{self, BASE64};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, BuildError, Input, Match, MatchKind, StartKind};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use regex::{Captures, Regex};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// A value with fewer letters, or a number with fewer digits, stays in a sentence, where it is as likely something else.
 /// Under a label that says what it is it does not.
 const SHORTEST: usize = 4;
 const SHORTEST_NUMBER: usize = 6;
+/// In a script without blanks between words, a name has two letters.
+const SHORTEST_DENSE: usize = 2;
 
 /// From this length on a value is looked for within words too.
 const LONG: usize = 8;
 
-static BASE64: LazyLock<Regex> = LazyLock::new(|| pattern(r"[A-Za-z0-9+/]{6,}={1,2}|[A-Za-z0-9+/]{8,}"));
-/// A certificate or key within a text.
-static PEM: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?s)-----BEGIN [^-]{1,40}-----.*?-----END [^-]{1,40}-----"));
-/// `2023-08-02 17:15:13+08 MacBook-Air softwareupdated[88542]: …`, and without year as right after an installation.
+/// How many times base64 is looked for within base64.
+const NESTED: u8 = 3;
+
+/// The host in a line of install.log, in every form of its time: `2023-08-02 17:15:13+08`, `…+05:30`, `…-0330`, with `T`
+/// or fractions of seconds, and without a year as right after an installation.
 static HOST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?m)^(?P<label>(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{2,4}|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) )(?P<value>\S+)",
+        r"(?m)^(?P<label>(?:\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})? ?(?:Z|[+-]\d{2}(?::?\d{2})?)?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) +)(?P<value>\S+)",
     )
 });
 /// `  1) 0123456789ABCDEF0123456789ABCDEF01234567 "Mac "42"" (CSSMERR_TP_CERT_EXPIRED)`
@@ -45,20 +45,32 @@ struct Replacement {
     whole: bool,
 }
 
+/// A stretch of a text, and what takes its place.
+struct Change {
+    span: Range<usize>,
+    with: String,
+    /// Of two changes of the same stretch the lower one is made.
+    rank: u8,
+}
+
 impl Replacer {
     /// `digests` are other texts to replace, of certificates that are written anew.
     pub fn new(names: Names, digests: Vec<(String, String)>) -> Result<Self, BuildError> {
-        let known = names.iter().filter(|(value, _)| {
+        let is_long_enough = |value: &str| {
             let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
-            value.chars().count() >= if is_number { SHORTEST_NUMBER } else { SHORTEST }
-        });
+            let shortest = match () {
+                () if is_number => SHORTEST_NUMBER,
+                () if is_dense(value) => SHORTEST_DENSE,
+                () => SHORTEST,
+            };
+            value.chars().count() >= shortest
+        };
+        let known = names.iter().filter(|(value, _)| is_long_enough(value));
         let known = known.map(|(value, with)| (value.to_owned(), with.to_owned()));
         let mut all = BTreeMap::new();
-        for (value, with) in known.chain(digests) {
-            // The search knows both cases of plain letters only.
-            let cases = [value.to_lowercase(), value.to_uppercase(), value];
-            for spelling in cases.iter().flat_map(|value| spellings(value)) {
-                let whole = spelling.chars().count() < LONG;
+        for (value, with) in digests.into_iter().chain(known) {
+            for spelling in spelling::spellings(&value) {
+                let whole = spelling.chars().count() < LONG && !is_dense(&spelling);
                 all.entry(spelling.to_ascii_lowercase()).or_insert(Replacement { with: with.clone(), whole });
             }
         }
@@ -72,19 +84,13 @@ impl Replacer {
         Ok(Self { names, finder, replacements })
     }
 
-    /// The names.
     pub fn names(&self) -> &Names {
         &self.names
     }
 
-    /// A text without them.
+    /// A text without names.
     pub fn text(&self, text: &str) -> String {
-        let mut text = PEM.replace_all(text, "redacted").into_owned();
-        for pattern in LABELLED_ANYHOW {
-            text = pattern.replace_all(&text, |found: &Captures<'_>| self.labelled(found)).into_owned();
-        }
-        let text = BASE64.replace_all(&text, |found: &Captures<'_>| self.encoded(found));
-        self.plain(&text)
+        self.without(text, NESTED)
     }
 
     /// A text that is a value as a whole.
@@ -94,57 +100,88 @@ impl Replacer {
 
     /// install.log, in each line of which the Mac's name stands.
     pub fn install_log(&self, text: &str) -> String {
-        self.text(&HOST.replace_all(text, |found: &Captures<'_>| self.in_place(found)))
+        let without = |line: &str| match HOST.captures(line) {
+            Some(found) => {
+                let head = part(&found, "label");
+                let rest = found.get(0).and_then(|head| line.get(head.end()..)).unwrap_or_default();
+                format!("{head}{}{}", self.value(part(&found, "value")), self.text(rest))
+            }
+            None => self.text(line),
+        };
+        text.split('\n').map(without).collect::<Vec<_>>().join("\n")
     }
 
     /// The list of identities, each with its name.
     pub fn identities(&self, text: &str) -> String {
-        self.text(&IDENTITY.replace_all(text, |found: &Captures<'_>| self.in_place(found)))
-    }
-
-    fn in_place(&self, found: &Captures<'_>) -> String {
-        format!("{}{}{}", part(found, "label"), self.value(part(found, "value")), part(found, "rest"))
-    }
-
-    /// A value under a label, however short it is.
-    fn labelled(&self, found: &Captures<'_>) -> String {
-        let whole = || part(found, "label").to_owned() + part(found, "value");
-        let Some(with) =
-            Kind::under(part(found, "key")).and_then(|_| self.names.placeholder(&unescaped(part(found, "value"))))
-        else {
-            return whole();
-        };
-        let value = part(found, "value");
-        let quote = value.get(..1).filter(|first| ["\"", "'"].contains(first)).unwrap_or_default();
-        format!("{}{quote}{with}{quote}", part(found, "label"))
-    }
-
-    /// What is encoded in base64, if there is a name in it.
-    fn encoded(&self, found: &Captures<'_>) -> String {
-        let text = found.get(0).map_or("", |found| found.as_str());
-        match STANDARD.decode(text) {
-            Ok(bytes) if self.finder.is_match(&bytes) => String::from_utf8(bytes)
-                .map_or_else(|_| "redacted".to_owned(), |inner| STANDARD.encode(self.plain(&inner))),
-            _ => text.to_owned(),
+        let mut without = String::with_capacity(text.len());
+        let mut at = 0;
+        for found in IDENTITY.captures_iter(text) {
+            let Some(whole) = found.get(0) else { continue };
+            without += &self.text(text.get(at..whole.start()).unwrap_or_default());
+            without += &self.identity(&found);
+            at = whole.end();
         }
+        without + &self.text(text.get(at..).unwrap_or_default())
     }
 
-    /// Bytes without names: what is no text is let go as a whole.
+    fn identity(&self, found: &Captures<'_>) -> String {
+        let (head, name) = (part(found, "label"), part(found, "value"));
+        format!("{}{}{}", self.plain(head), self.value(name), part(found, "rest"))
+    }
+
+    /// Bytes without names: what is not text is left out as a whole.
     pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         std::str::from_utf8(bytes).map(|text| self.text(text).into_bytes()).unwrap_or_default()
     }
 
-    /// A text without the names as they stand in it.
+    fn without(&self, text: &str, nested: u8) -> String {
+        let mut changes = self.known(text);
+        for found in find(text) {
+            let Some(span) = found.span else { continue };
+            let written = text.get(span.clone()).unwrap_or_default();
+            let value = found.value.as_deref().unwrap_or(written);
+            if self.names.is_kept(value) {
+                changes.push(Change { span, with: written.to_owned(), rank: 0 });
+            } else if value == "redacted" {
+                changes.push(Change { span, with: value.to_owned(), rank: 0 });
+            } else if let Some(with) = self.names.placeholder(value) {
+                changes.push(Change { span, with: with.to_owned(), rank: 2 });
+            }
+        }
+        if nested > 0 {
+            changes.extend(BASE64.find_iter(text).filter_map(|found| {
+                let with = self.encoded(found.as_str(), nested - 1)?;
+                Some(Change { span: found.range(), with, rank: 3 })
+            }));
+        }
+        made(text, changes)
+    }
+
+    /// A text without the names that are looked for everywhere.
     pub fn plain(&self, text: &str) -> String {
-        let mut without = String::with_capacity(text.len());
-        let mut at = 0;
+        made(text, self.known(text))
+    }
+
+    /// What is encoded in base64, if there is a name in it.
+    fn encoded(&self, token: &str, nested: u8) -> Option<String> {
+        let bytes = spelling::decode(token)?;
+        match spelling::readable(bytes.clone()) {
+            Some(inner) => {
+                let with = self.names.placeholder(&inner).map_or_else(|| self.without(&inner, nested), str::to_owned);
+                (with != inner).then(|| spelling::encode_like(token, with.as_bytes()))
+            }
+            None => self.finder.is_match(&bytes).then(|| "redacted".to_owned()),
+        }
+    }
+
+    /// Where the names stand that are looked for everywhere.
+    fn known(&self, text: &str) -> Vec<Change> {
+        let (mut changes, mut at) = (Vec::new(), 0);
         while let Some((found, with)) = self.next(text, at) {
-            without.push_str(text.get(at..found.start()).unwrap_or_default());
-            without.push_str(with);
+            changes.push(Change { span: found.range(), with: with.to_owned(), rank: 1 });
             at = found.end();
         }
-        without.push_str(text.get(at..).unwrap_or_default());
-        without
+        changes
     }
 
     /// The next name from there on, and what stands for it.
@@ -167,6 +204,26 @@ impl Replacer {
     }
 }
 
+/// The text with its changes. Where two of them overlap, the one that begins first and reaches further is made, and what
+/// of the other one lies behind it goes as well.
+fn made(text: &str, mut changes: Vec<Change>) -> String {
+    changes.sort_by_key(|change| (change.span.start, std::cmp::Reverse(change.span.end), change.rank));
+    let mut without = String::with_capacity(text.len());
+    let mut at = 0;
+    for change in changes {
+        if change.span.start >= at {
+            without.push_str(text.get(at..change.span.start).unwrap_or_default());
+            without.push_str(&change.with);
+            at = change.span.end;
+        } else if change.span.end > at && change.rank > 0 {
+            without.push_str("redacted");
+            at = change.span.end;
+        }
+    }
+    without.push_str(text.get(at..).unwrap_or_default());
+    without
+}
+
 /// Whether no word goes on before or behind it.
 fn is_whole(text: &str, found: &Match) -> bool {
     let before = text.get(..found.start()).and_then(|before| before.chars().next_back());
@@ -174,71 +231,22 @@ fn is_whole(text: &str, found: &Match) -> bool {
     ![before, behind].into_iter().flatten().any(char::is_alphanumeric)
 }
 
+/// Whether words are not separated by blanks in its script: Chinese, Japanese, Thai.
+fn is_dense(value: &str) -> bool {
+    value.chars().all(|letter| matches!(letter, '\u{e00}'..='\u{e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{20000}'..='\u{3ffff}'))
+}
+
 /// The hosts of install.log's lines.
 pub fn hosts(text: &str) -> impl Iterator<Item = &str> {
     HOST.captures_iter(text).map(|found| part(&found, "value"))
 }
 
-/// The texts that are encoded in base64 within a text.
-pub fn decoded(text: &str) -> impl Iterator<Item = String> {
-    BASE64.find_iter(text).filter_map(|found| {
-        let inner = String::from_utf8(STANDARD.decode(found.as_str()).ok()?).ok()?;
-        (!inner.contains(|letter: char| letter.is_control() && !letter.is_whitespace())).then_some(inner)
-    })
-}
-
-/// A value as it is meant: without quotes and their escapes.
-pub fn unescaped(value: &str) -> Cow<'_, str> {
-    if !value.starts_with('"') {
-        return Cow::Borrowed(value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')).unwrap_or(value));
-    }
-    match property_list::parse(format!("({value})").as_bytes()).ok().and_then(plist::Value::into_array).as_deref() {
-        Some([plist::Value::String(text)]) => Cow::Owned(text.clone()),
-        _ => Cow::Borrowed(value.trim_matches('"')),
-    }
-}
-
-/// The ways in which a value is written: as it is, in XML, in JSON, in a URL, and in a property list as text.
-fn spellings(value: &str) -> Vec<String> {
-    let mut all = vec![value.to_owned()];
-    let xml = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    all.push(xml.replace('"', "&quot;").replace('\'', "&apos;"));
-    all.push(xml);
-    let escaped = |letter: &dyn Fn(char) -> Option<String>| {
-        value.chars().fold(String::new(), |mut text, one| {
-            text += &letter(one).unwrap_or_else(|| one.to_string());
-            text
-        })
-    };
-    let quoted = |one: char| ['"', '\\'].contains(&one).then(|| format!("\\{one}"));
-    let numbered = |head: &str, one: char| {
-        let mut units = [0; 2];
-        (!one.is_ascii()).then(|| {
-            one.encode_utf16(&mut units).iter().fold(String::new(), |mut text, unit| {
-                let _ = write!(text, "{head}{unit:04x}");
-                text
-            })
-        })
-    };
-    all.push(escaped(&quoted));
-    for head in ["\\u", "\\U", "\\\\U"] {
-        all.push(escaped(&|one| quoted(one).or_else(|| numbered(head, one))));
-    }
-    all.push(escaped(&|one| {
-        let mut bytes = [0; 4];
-        (!one.is_ascii_alphanumeric() && !"-._~".contains(one)).then(|| {
-            one.encode_utf8(&mut bytes).bytes().fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "%{byte:02X}");
-                text
-            })
-        })
-    }));
-    all
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::kind::Kind;
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     fn replacer(names: &[(Kind, &str)]) -> Replacer {

@@ -52,6 +52,7 @@ mod packaging;
 mod packs;
 mod pages;
 mod plain_english;
+mod planted_secrets;
 mod readme;
 mod real_captures;
 mod redaction;

@@ -5,7 +5,7 @@ use crate::support::captured::Captured;
 use crate::support::fixture;
 use crate::support::keychain;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use mdm_health::tables;
 use plist::{Dictionary, Value};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
@@ -176,7 +176,7 @@ fn planted(folder: &Path) -> (Captured, PathBuf) {
     (mac, capture)
 }
 
-fn binary(value: Value) -> Vec<u8> {
+pub fn binary(value: Value) -> Vec<u8> {
     let mut bytes = Vec::new();
     value.to_writer_binary(&mut bytes).unwrap();
     bytes
@@ -188,7 +188,7 @@ fn digest(der: &[u8]) -> String {
 }
 
 /// The text in these bytes, and the text encoded in them.
-fn inside(bytes: &[u8], depth: u8) -> String {
+pub fn inside(bytes: &[u8], depth: u8) -> String {
     let mut text = String::from_utf8_lossy(bytes).into_owned();
     if depth == 0 {
         return text;
@@ -204,14 +204,16 @@ fn inside(bytes: &[u8], depth: u8) -> String {
     let joined: String = text.split_whitespace().collect();
     let encoded = |text: &str| {
         let tokens = text.split(|letter: char| !letter.is_ascii_alphanumeric() && !['+', '/', '='].contains(&letter));
-        let tokens = tokens.filter(|token| token.len() >= 8).filter_map(|token| STANDARD.decode(token).ok());
+        let tokens = tokens
+            .filter(|token| token.len() >= 8)
+            .filter_map(|token| STANDARD.decode(token).or_else(|_| STANDARD_NO_PAD.decode(token)).ok());
         tokens.map(|bytes| inside(&bytes, depth - 1)).collect::<String>()
     };
     let more = encoded(&text) + &encoded(&joined);
     text + &more
 }
 
-fn all_files(folder: &Path) -> Vec<PathBuf> {
+pub fn all_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
 }
