@@ -188,7 +188,7 @@ impl Host for InMemory {
         Ok(None)
     }
 
-    fn uptime(&self) -> Result<i64, HostError> {
+    fn uptime(&self) -> Result<Duration, HostError> {
         Err(HostError::NotLive { missing: "running time" })
     }
 }

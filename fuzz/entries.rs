@@ -184,8 +184,8 @@ impl Host for SameEverywhere {
         Some(mdm_health::vocabulary::Time::UNIX_EPOCH)
     }
 
-    fn uptime(&self) -> Result<i64, HostError> {
-        Ok(0)
+    fn uptime(&self) -> Result<Duration, HostError> {
+        Ok(Duration::ZERO)
     }
 
     fn is_live(&self) -> bool {

@@ -65,7 +65,7 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l root -d '
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l now -d 'Judge for this time instead of now; for a log file, now is the time of its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l automatic -d 'Restart only if the policy\'s AutomaticHealMinutes is above 0 and the state is `stuck`; for a LaunchDaemon, with --syslog'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l automatic -d 'Restart only if the policy\'s AutomaticHealMinutes is above 0 and the state is `stuck`; for a LaunchDaemon, with --syslog. Does nothing if the last look is less than 95 minutes old, however often it is started'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l json -d 'Print one JSON object: true, false, RFC 3339 times, with State, Reason and Detail; null is unknown, or never'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l syslog -d 'Write the lines to the system\'s log as well, as one entry'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -s h -l help -d 'Print help (see more with \'--help\')'

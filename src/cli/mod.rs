@@ -38,6 +38,10 @@ use watchdog::Giving;
 /// How long a person waits for a reading.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// `heal --automatic`, started again soon after.
+const NOT_DUE: &str = "the last look of heal --automatic is less than 95 minutes old, or than the policy's \
+                       AutomaticHealMinutes, so nothing was done. mdm-health diagnose looks at once.";
+
 /// The exit code of a call that cannot be answered as it stands.
 const USAGE: u8 = 2;
 
@@ -82,7 +86,7 @@ enum Command {
     #[command(after_long_help = watchdog::help())]
     Heal {
         /// Restart only if the policy's AutomaticHealMinutes is above 0 and the state is `stuck`; for a LaunchDaemon, with
-        /// --syslog
+        /// --syslog. Does nothing if the last look is less than 95 minutes old, however often it is started
         #[arg(long)]
         automatic: bool,
         #[command(flatten)]
@@ -174,7 +178,15 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
         Command::Heal { automatic, giving } => {
             let collector = collector(arguments)?;
             let healer = healer(arguments, &collector);
-            let (printed, healed) = watchdog::heal(&collector, &healer, PATIENCE, *automatic, giving);
+            let healed = if *automatic {
+                watchdog::heal_automatically(&collector, &healer, PATIENCE, giving)
+            } else {
+                Some(watchdog::heal(&collector, &healer, PATIENCE, giving))
+            };
+            let Some((printed, healed)) = healed else {
+                let _ = writeln!(io::stderr(), "mdm-health: {NOT_DUE}");
+                return Ok(());
+            };
             let shown = print(&printed);
             return healed.map_err(|refusal| (1, refusal.to_string().trim_end().to_owned())).and(shown);
         }

@@ -75,7 +75,7 @@ impl Host for Watched {
         self.0.read_trusted(path)
     }
 
-    fn uptime(&self) -> Result<i64, HostError> {
+    fn uptime(&self) -> Result<Duration, HostError> {
         self.0.uptime()
     }
 }

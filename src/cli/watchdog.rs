@@ -65,20 +65,27 @@ pub fn diagnose(collector: &Arc<Collector>, patience: Duration, giving: &Giving)
     give(&collector.findings_of_a_day(patience), giving)
 }
 
-/// What mdm-watchdog -heal does; with `automatic`, only where the policy has turned the automatic heal on. That nothing
-/// is stuck is no failure.
-pub fn heal(
+/// What `heal` came to: the outputs, and why something was not restarted. That nothing is stuck is no failure.
+pub type Healed = (String, Result<(), Refusal>);
+
+/// What mdm-watchdog -heal does.
+pub fn heal(collector: &Arc<Collector>, healer: &Healer, patience: Duration, giving: &Giving) -> Healed {
+    let healed = healer.request(&Request::new(HealAction::Heal.word(), Some("mdm-health heal")));
+    conclude(collector, healed.map(|_| ()), patience, giving)
+}
+
+/// What the LaunchDaemon runs: it restarts only if the policy turns automatic heal on. `None` if the last look is too
+/// recent.
+pub fn heal_automatically(
     collector: &Arc<Collector>,
     healer: &Healer,
     patience: Duration,
-    automatic: bool,
     giving: &Giving,
-) -> (String, Result<(), Refusal>) {
-    let healed = if automatic {
-        automatic::once(healer)
-    } else {
-        healer.request(&Request::new(HealAction::Heal.word(), Some("mdm-health heal"))).map(|_| ())
-    };
+) -> Option<Healed> {
+    automatic::once(healer).map(|healed| conclude(collector, healed, patience, giving))
+}
+
+fn conclude(collector: &Arc<Collector>, healed: Result<(), Refusal>, patience: Duration, giving: &Giving) -> Healed {
     let healed =
         healed.or_else(|refusal| if refusal.code == HealRefusal::NotStuck.into() { Ok(()) } else { Err(refusal) });
     (give(&collector.findings_of_a_day(patience), giving), healed)
@@ -92,7 +99,7 @@ fn give(findings: &Findings, giving: &Giving) -> String {
     if giving.json { json(findings, &outputs) } else { lines(&outputs) }
 }
 
-/// A value as mdm-watchdog has it; `None` if it could not be told.
+/// A value as mdm-watchdog has it; `None` is unknown.
 enum Output {
     Flag(Option<bool>),
     /// `Some(None)` is never.

@@ -1,41 +1,54 @@
-//! The automatic heal: what the extension's timer runs, and `heal --automatic` once. Off unless the policy sets
+//! The automatic heal, and how often the LaunchDaemon looks. Both intervals come from the record, so that they hold
+//! whichever process looks and however often it is started. Automatic heal is off unless the policy sets
 //! `AutomaticHealMinutes`.
 
-use super::{Healer, Refusal, Request};
+use super::ledger::Timer;
+use super::limits::Refusal;
+use super::request::Request;
+use super::{Due, Healer};
 use crate::vocabulary::codes::{HealAction, WatchdogState};
+use chrono::TimeDelta;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How often to look whether the policy has changed, and to look after the record: see [`Healer::housekeep`].
+/// How often to look whether it is time, and to look after the record: see [`Healer::housekeep`].
 const LOOK: Duration = Duration::from_secs(600);
 
-/// Runs until `wait` says that it is over: it lets the given time pass and gives `false` at the end of the program.
+/// Minutes between two looks of the LaunchDaemon, as mdm-watchdog has them.
+const WATCHDOG_MINUTES: u32 = 95;
+
+/// Runs until `wait` says that it is over: it lets the given time pass and returns `false` at the end of the program.
 ///
 /// Between two heals lies the policy's time and up to a fifth more by chance, so that a fleet does not act at once. The
-/// first one too is waited for: a Mac that has just started has other things to do.
+/// first one is waited for too: a Mac that has just started has other things to do.
 pub fn run(healer: &Healer, mut wait: impl FnMut(Duration) -> bool) {
-    let mut waited = Duration::ZERO;
     let mut chance = by_chance();
     healer.housekeep();
     while wait(LOOK) {
-        waited += LOOK;
         healer.housekeep();
-        let Some(minutes) = minutes(healer) else {
-            waited = Duration::ZERO;
-            continue;
-        };
-        if waited >= Duration::from_secs(u64::from(minutes) * 60).mul_f64(1.0 + chance / 5.0) {
-            (waited, chance) = (Duration::ZERO, by_chance());
+        let Some(minutes) = minutes(healer) else { continue };
+        let interval = TimeDelta::minutes(minutes.into());
+        let interval = interval + interval * i32::from(chance) / (5 * i32::from(u8::MAX));
+        if healer.is_due(Timer::Heal, interval, false) == Due::Now {
+            chance = by_chance();
             // What came of it is on record.
             let _ = heal(healer);
         }
     }
 }
 
-/// Does once what the timer does each time, for whoever keeps the time.
-pub fn once(healer: &Healer) -> Result<(), Refusal> {
+/// What the LaunchDaemon runs at each start. `None` if it looked less than 95 minutes ago, or less than the policy's
+/// minutes if those are fewer: then there is nothing to do.
+pub fn once(healer: &Healer) -> Option<Result<(), Refusal>> {
+    let minutes = minutes(healer);
+    let look = TimeDelta::minutes(minutes.unwrap_or(WATCHDOG_MINUTES).min(WATCHDOG_MINUTES).into());
+    if healer.is_due(Timer::Watchdog, look, true) == Due::Later {
+        return None;
+    }
     healer.housekeep();
-    minutes(healer).map_or(Ok(()), |_| heal(healer))
+    let interval = minutes.map(|minutes| TimeDelta::minutes(minutes.into()));
+    let due = interval.is_some_and(|interval| healer.is_due(Timer::Heal, interval, true) != Due::Later);
+    Some(if due { heal(healer) } else { Ok(()) })
 }
 
 /// The policy's minutes between two heals; `None` if there are to be none.
@@ -53,7 +66,7 @@ fn heal(healer: &Healer) -> Result<(), Refusal> {
     healer.request(&request).map(|_| ())
 }
 
-/// A number from 0 to 1. The keys of the standard library's hash tables are the randomness at hand.
-fn by_chance() -> f64 {
-    f64::from(u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+/// A random number. The keys of the standard library's hash tables are the randomness at hand.
+fn by_chance() -> u8 {
+    RandomState::new().hash_one(0).to_be_bytes()[0]
 }

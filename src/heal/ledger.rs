@@ -1,8 +1,8 @@
 //! Writing the record of restarts: each request before anything is looked at, each restart before its first step.
 
-use super::clock::{Clock, Moment, RunningTime};
+use super::clock::{Clock, Moment, RunningTime, rounded_up};
 use super::{Conclusion, Request};
-use crate::facts::record::{self, NAME, RecordError, TABLES, VERSION, damaged, time};
+use crate::facts::record::{self, NAME, RecordError, TABLES, TIMERS, VERSION, damaged, time};
 use crate::host::HostError;
 use crate::host::state::{StateError, StateFolder};
 use crate::vocabulary::Time;
@@ -12,9 +12,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 use std::path::Path;
 use thiserror::Error;
 
-/// How many requests are kept. Beyond it the oldest are dropped, but never one that began a restart: the limits rest on
-/// those.
-const MAX_REQUESTS: i64 = 10_000;
+/// How many requests are kept, whatever came of them. Of older ones those stay that began a restart, since the limits rest
+/// on them, the `heal` that asked for it, and the last one of each action. With texts as long as they may be, osquery
+/// still takes all of them in one answer.
+const MAX_REQUESTS: i64 = 1_000;
 
 /// Why a request cannot be recorded, so that nothing is restarted.
 #[derive(Debug, Error)]
@@ -47,23 +48,47 @@ impl LedgerError {
     }
 }
 
+/// What runs from time to time, whichever process looks first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timer {
+    /// The automatic heal.
+    Heal,
+    /// The outputs that the LaunchDaemon writes to the system's log.
+    Watchdog,
+}
+
+impl Timer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Heal => "heal",
+            Self::Watchdog => "watchdog",
+        }
+    }
+}
+
+/// How much too early a timer may run: launchd starts a job a moment sooner or later.
+const SLACK: TimeDelta = TimeDelta::seconds(30);
+
 /// The record, open for writing.
 pub struct Ledger {
     connection: Connection,
 }
 
 impl Ledger {
-    /// Opens the record, and begins one if there is none.
+    /// Opens the record, and begins one if there never was one.
     pub fn open(folder: &StateFolder) -> Result<Self, LedgerError> {
-        if folder.file(NAME)?.is_none() {
-            folder.publish(NAME, begin)?;
+        if let Some(ledger) = Self::find(folder)? {
+            return Ok(ledger);
         }
+        folder.publish(NAME, begin)?;
         Self::find(folder)?.ok_or_else(|| damaged(folder.place(NAME), "it was removed meanwhile").into())
     }
 
     /// Opens the record if there is one.
     pub fn find(folder: &StateFolder) -> Result<Option<Self>, LedgerError> {
-        Ok(record::open(folder)?.map(|connection| Self { connection }))
+        let Some(mut connection) = record::open(folder)? else { return Ok(None) };
+        upgrade(&mut connection)?;
+        Ok(Some(Self { connection }))
     }
 
     /// Writes a new request down that is about to be worked on. Gives its number, and the moment by both clocks.
@@ -96,7 +121,7 @@ impl Ledger {
             self.connection.query_row("SELECT max(began_ran) FROM requests", [], |row| row.get(0))?;
         let change = write(&mut self.connection)?;
         if let (Some(last), Some(time)) = (last, running_time(&change)?)
-            && time.ran.saturating_sub(last) < limit.num_seconds()
+            && time.ran.saturating_sub(last) <= limit.num_seconds()
         {
             keep_time(&change, clock)?;
             change.commit()?;
@@ -124,9 +149,10 @@ impl Ledger {
         if let Err(refusal) = allowed(last_begun(&change, action)?, now) {
             return Ok(Err(refusal));
         }
+        let now = now.rounded_up();
         let written = change.execute(
             "UPDATE requests SET began_at = ?, began_ran = ?, pid_before = ? WHERE id = ? AND action = ?",
-            params![now.wall.timestamp(), now.ran, pid_before, id, action],
+            params![now.wall.timestamp(), now.ran.num_seconds(), pid_before, id, action],
         )?;
         if written != 1 {
             return Err(rusqlite::Error::StatementChangedRows(written).into());
@@ -147,6 +173,35 @@ impl Ledger {
         self.connection
             .execute("UPDATE requests SET detail = detail || ? || ' ' WHERE id = ?", params![sentence, id])?;
         Ok(())
+    }
+
+    /// Whether the wall clock alone says that the timer is not due yet. It costs next to nothing to ask.
+    pub fn ran_just_now(&self, timer: Timer, interval: TimeDelta, wall: Time) -> Result<bool, LedgerError> {
+        let passed = last_run(&self.connection, timer)?.map(|last| wall - last.wall);
+        Ok(passed.is_some_and(|passed| TimeDelta::zero() <= passed && passed < interval - SLACK))
+    }
+
+    /// Whether that timer is due, since it last ran `interval` ago or more; then it runs now. One that never ran is due at
+    /// once if `at_first` says so, and else in an interval from now.
+    pub fn is_due(
+        &mut self,
+        timer: Timer,
+        interval: TimeDelta,
+        at_first: bool,
+        clock: &Clock<'_>,
+    ) -> Result<bool, LedgerError> {
+        let change = write(&mut self.connection)?;
+        let now = keep_time(&change, clock)?;
+        let last = last_run(&change, timer)?;
+        let due = last.map_or(at_first, |last| last.waiting(interval - SLACK, now).is_none());
+        if due || last.is_none() {
+            change.execute(
+                "INSERT OR REPLACE INTO timers(name, at, ran) VALUES (?, ?, ?)",
+                params![timer.name(), now.wall.timestamp(), now.ran.num_seconds()],
+            )?;
+        }
+        change.commit()?;
+        Ok(due)
     }
 
     /// Writes down what came of a request.
@@ -173,7 +228,18 @@ fn begin(path: &Path) -> Result<(), LedgerError> {
     let connection = Connection::open_with_flags(path, flags)?;
     // No journal beside it that a crash could leave behind.
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
-    connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+    connection.execute_batch(&format!("BEGIN; {TABLES} {TIMERS} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+    Ok(())
+}
+
+/// Adds what an older version did not have.
+fn upgrade(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    let change = write(connection)?;
+    let found: i64 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found < VERSION {
+        change.execute_batch(&format!("{TIMERS} PRAGMA user_version = {VERSION};"))?;
+        change.commit()?;
+    }
     Ok(())
 }
 
@@ -194,10 +260,10 @@ fn keep_time(change: &Transaction<'_>, clock: &Clock<'_>) -> Result<Moment, Ledg
     let time = last.map_or_else(|| RunningTime::first(&clocks), |last| last.advance(&clocks));
     let row = params![time.ran, time.boot, time.uptime];
     change.execute("INSERT OR REPLACE INTO clock(one, ran, boot, uptime) VALUES (1, ?, ?, ?)", row)?;
-    Ok(Moment { wall: clocks.wall, ran: time.ran })
+    Ok(time.moment(&clocks))
 }
 
-/// Adds a request, and lets the oldest go if there are too many.
+/// Adds a request, and drops the oldest if there are too many.
 fn add(change: &Transaction<'_>, request: &Request, parent: Option<i64>, at: Time) -> Result<i64, rusqlite::Error> {
     let Request { action, reason, force, dry_run, .. } = request;
     change.execute(
@@ -207,7 +273,10 @@ fn add(change: &Transaction<'_>, request: &Request, parent: Option<i64>, at: Tim
     )?;
     let id = change.last_insert_rowid();
     change.execute(
-        "DELETE FROM requests WHERE id <= ? AND began_at IS NULL AND outcome <> ?",
+        "DELETE FROM requests WHERE id <= ? AND began_at IS NULL AND outcome <> ?
+         AND id NOT IN (SELECT parent FROM requests WHERE parent IS NOT NULL AND began_at IS NOT NULL)
+         AND id NOT IN (SELECT max(id) FROM requests WHERE parent IS NULL AND dry_run = 0
+                        AND action IN ('heal', 'restart_mdmclient', 'restart_softwareupdated') GROUP BY action)",
         params![id - MAX_REQUESTS, HealOutcome::Running.word()],
     )?;
     Ok(id)
@@ -215,7 +284,7 @@ fn add(change: &Transaction<'_>, request: &Request, parent: Option<i64>, at: Tim
 
 fn finish(connection: &Connection, id: i64, conclusion: &Conclusion, at: Time) -> Result<(), rusqlite::Error> {
     let Conclusion { outcome, method, pid_before, pid_after, exit_code, detail, next_allowed_at, .. } = conclusion;
-    let (method, next) = (method.map(HealMethod::word), next_allowed_at.map(|next| next.timestamp()));
+    let (method, next) = (method.map(HealMethod::word), next_allowed_at.map(|next| rounded_up(next).timestamp()));
     connection.execute(
         "UPDATE requests SET finished_at = ?, outcome = ?, method = ?, pid_before = coalesce(?, pid_before),
             pid_after = ?, exit_code = ?, detail = detail || ?, next_allowed_at = ? WHERE id = ?",
@@ -227,7 +296,17 @@ fn finish(connection: &Connection, id: i64, conclusion: &Conclusion, at: Time) -
 fn last_begun(connection: &Connection, action: &str) -> Result<Option<Moment>, rusqlite::Error> {
     let sql =
         "SELECT began_at, began_ran FROM requests WHERE action = ? AND began_at IS NOT NULL ORDER BY id DESC LIMIT 1";
-    let read = |row: &Row<'_>| Ok(time(row, "began_at")?.zip(Some(row.get("began_ran")?)));
-    let last = connection.query_row(sql, [action], read).optional()?.flatten();
-    Ok(last.map(|(wall, ran)| Moment { wall, ran }))
+    let read = |row: &Row<'_>| Ok(moment(time(row, "began_at")?, row.get("began_ran")?));
+    Ok(connection.query_row(sql, [action], read).optional()?.flatten())
+}
+
+fn last_run(connection: &Connection, timer: Timer) -> Result<Option<Moment>, rusqlite::Error> {
+    let read = |row: &Row<'_>| Ok(moment(time(row, "at")?, row.get("ran")?));
+    let sql = "SELECT at, ran FROM timers WHERE name = ?";
+    Ok(connection.query_row(sql, [timer.name()], read).optional()?.flatten())
+}
+
+/// A moment of the record, whose seconds are whole.
+fn moment(wall: Option<Time>, ran: i64) -> Option<Moment> {
+    Some(Moment { wall: wall?, ran: TimeDelta::try_seconds(ran)? })
 }

@@ -4,7 +4,7 @@
 //! time since the last restart, the evidence, and what the last hour of the log says.
 
 use super::Request;
-use super::clock::Moment;
+use super::clock::{Moment, rounded_up};
 use super::last_hour::{Installing, LastHour};
 use crate::facts::policy::Policy;
 use crate::health::Findings;
@@ -117,7 +117,7 @@ pub fn by_time(action: HealAction, policy: &Policy, last: Option<Moment>, now: M
     let Some((last, wait)) = last.and_then(|last| Some((last, last.waiting(policy.limit(), now)?))) else {
         return Ok(());
     };
-    let next = now.wall.checked_add_signed(wait);
+    let next = now.wall.checked_add_signed(wait).map(rounded_up);
     let until = next.map_or_else(String::new, |next| format!("; next allowed at {}", rfc3339(next)));
     let (name, hours) = (action.word(), policy.minimum_hours);
     let sentence = format!(

@@ -19,29 +19,36 @@ pub use request::{Conclusion, Request};
 
 use crate::collect::Collector;
 use crate::facts::policy::Policy;
-use crate::facts::record::{self, Entry, RecordError};
+use crate::facts::record::{self, Entry, LOCK, RecordError};
 use crate::health::Findings;
 use crate::host::state::StateFolder;
 use crate::host::{ActError, Actor, Daemon, Host};
 use crate::vocabulary::codes::{HealAction, HealOutcome, HealRefusal};
 use crate::vocabulary::{Code, Time};
 use actions::Restart;
+use chrono::TimeDelta;
 use clock::{Clock, Moment};
 use last_hour::LastHour;
-use ledger::{Ledger, LedgerError};
+use ledger::{Ledger, LedgerError, Timer};
 use processes::Processes;
 use proof::Proof;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The file in the state folder that is locked while a request is carried out.
-const LOCK: &str = "heal.lock";
-
 impl From<LedgerError> for Refusal {
     fn from(error: LedgerError) -> Self {
         Self::new(error.reason(), format!("{error}."))
     }
+}
+
+/// Whether it is time for something that is done from time to time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    Now,
+    Later,
+    /// There is no record that could say so. A request then says why it cannot be carried out.
+    Unknown,
 }
 
 /// Carries requests out, within the limits.
@@ -92,11 +99,37 @@ impl Healer {
     /// What to do from time to time: closes what a crash left open, and reads the clocks while a limit depends on them,
     /// so that the record knows how long the Mac has been running. A failure only makes the limit longer.
     pub fn housekeep(&self) {
-        let (host, state_dir) = (self.collector.host(), self.collector.state_dir());
-        let Ok(Some(folder)) = StateFolder::find(state_dir) else { return };
-        if let (Ok(_), Ok(Some(mut ledger)), Ok(lock)) = (self.may_act(), Ledger::find(&folder), folder.lock(LOCK)) {
-            let closed = lock.map_or(Ok(()), |_lock| ledger.close_interrupted());
-            let _ = closed.and_then(|()| ledger.keep_time_for(self.policy().limit(), &Clock::new(host)));
+        let _ = self.try_to_housekeep();
+    }
+
+    fn try_to_housekeep(&self) -> Result<(), Refusal> {
+        self.may_act().map_err(|error| Refusal::from_actor(&error))?;
+        let Some(folder) = StateFolder::find(self.collector.state_dir()).map_err(LedgerError::from)? else {
+            return Ok(());
+        };
+        // A lock without a record would mean that somebody removed it.
+        let Some(mut ledger) = Ledger::find(&folder)? else { return Ok(()) };
+        if let Some(_lock) = folder.lock(LOCK).map_err(LedgerError::from)? {
+            ledger.close_interrupted()?;
+        }
+        Ok(ledger.keep_time_for(self.policy().limit(), &Clock::new(self.collector.host()))?)
+    }
+
+    /// Whether that timer is due, by the record; if so, it counts as run now. `at_first`: whether one that never ran is due
+    /// at once.
+    fn is_due(&self, timer: Timer, interval: TimeDelta, at_first: bool) -> Due {
+        let due = || -> Result<bool, LedgerError> {
+            let (host, folder) = (self.collector.host(), StateFolder::make(self.collector.state_dir())?);
+            let mut ledger = Ledger::open(&folder)?;
+            if host.now().is_some_and(|wall| ledger.ran_just_now(timer, interval, wall).unwrap_or(false)) {
+                return Ok(false);
+            }
+            ledger.is_due(timer, interval, at_first, &Clock::new(host))
+        };
+        match self.may_act().ok().map(|_| due()) {
+            Some(Ok(true)) => Due::Now,
+            Some(Ok(false)) => Due::Later,
+            Some(Err(_)) | None => Due::Unknown,
         }
     }
 

@@ -152,8 +152,10 @@ impl Host for Live {
 
     /// CLOCK_MONOTONIC: on a Mac it runs on while the Mac sleeps and is untouched when the clock is set. (On Linux it
     /// stands still in sleep, so that there it says too little and never too much.)
-    fn uptime(&self) -> Result<i64, HostError> {
-        Ok(clock_gettime(ClockId::Monotonic).tv_sec)
+    fn uptime(&self) -> Result<Duration, HostError> {
+        let time = clock_gettime(ClockId::Monotonic);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        Ok(Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0)))
     }
 }
 

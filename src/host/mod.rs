@@ -146,8 +146,8 @@ pub trait Host: Send + Sync {
     fn ownership(&self, _path: &str) -> Result<Option<Ownership>, HostError> {
         Err(HostError::NotLive { missing: "such file to look at" })
     }
-    /// How long the Mac has been running, asleep or awake; whole seconds that no setting of the clock changes.
-    fn uptime(&self) -> Result<i64, HostError>;
+    /// How long the Mac has been running, asleep or awake. No setting of the clock changes it.
+    fn uptime(&self) -> Result<Duration, HostError>;
 }
 
 /// Why the Mac, live or recorded, did not give an answer.

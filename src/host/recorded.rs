@@ -8,6 +8,7 @@ use chrono::FixedOffset;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A capture, in a folder or packed, or a log file.
 #[derive(Debug)]
@@ -188,7 +189,7 @@ impl Host for Recorded {
         Err(HostError::NotLive { missing: "policy" })
     }
 
-    fn uptime(&self) -> Result<i64, HostError> {
+    fn uptime(&self) -> Result<Duration, HostError> {
         Err(HostError::NotLive { missing: "running time" })
     }
 }

@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -172,7 +173,7 @@ impl Host for Recording {
         self.host.read_trusted(path)
     }
 
-    fn uptime(&self) -> Result<i64, HostError> {
+    fn uptime(&self) -> Result<Duration, HostError> {
         self.host.uptime()
     }
 }

@@ -10,6 +10,9 @@ use std::thread;
 use std::time::Duration;
 use thiserror::Error;
 
+/// In a folder with this bit, such as /tmp, only its owner can rename what is ours.
+const STICKY: u32 = 0o1000;
+
 /// How often to ask for a lock that somebody holds.
 const LOCK_TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
@@ -53,6 +56,9 @@ pub enum StateError {
         /// Its permissions.
         mode: u32,
     },
+    /// Somebody else could put another folder in its place.
+    #[error("{path}, above the folder {folder}, {why}: give it to root and make it writable by root only")]
+    Above { path: PathBuf, folder: PathBuf, why: String },
 }
 
 /// The folder, checked.
@@ -90,6 +96,24 @@ impl StateFolder {
             _ => {}
         }
         Self::find(path)?.ok_or_else(|| unusable(path, ErrorKind::NotFound.into()))
+    }
+
+    /// Refuses folders above it in which somebody other than root and us can rename it.
+    pub fn check_above(&self) -> Result<(), StateError> {
+        let own = rustix::process::geteuid().as_raw();
+        for above in self.path.ancestors().skip(1) {
+            let found = fs::symlink_metadata(above).map_err(|why| unusable(above, why))?;
+            let mode = found.mode() & 0o7777;
+            let why = if ![0, own].contains(&found.uid()) {
+                format!("is owned by uid {}", found.uid())
+            } else if mode & 0o022 != 0 && mode & STICKY == 0 {
+                format!("is writable by others (mode {mode:04o})")
+            } else {
+                continue;
+            };
+            return Err(StateError::Above { path: above.to_owned(), folder: self.path.clone(), why });
+        }
+        Ok(())
     }
 
     /// Where a file of that name lies, or would lie.

@@ -114,6 +114,7 @@ impl PrivateServer {
     /// Answers a call, raw.
     pub fn call(&self, call: &Message) -> Result<Vec<u8>, PrivateError> {
         let [registry, item, action] = call.target()?;
+        call.check_request()?;
         match (registry.as_str(), action.as_str()) {
             ("table", "generate") => {
                 let answer = self.answers.of(&item, || self.pass_on(call, SLOW_WORKERS))?;

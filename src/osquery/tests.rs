@@ -6,11 +6,13 @@ use super::manager::Manager;
 use super::plugin::TablePlugin;
 use super::private::PrivateServer;
 use super::relay::Relay;
+use super::thrift::{Encoder, Message, MessageKind};
 use crate::collect::source::SourceOptions;
 use crate::health::Findings;
 use crate::tables::Ask;
 use crate::tables::{DEFINITIONS, Table, TableDefinition, Value};
 use peer::{Peer, until};
+use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -138,6 +140,39 @@ fn a_join_that_asks_a_thousand_times_makes_the_rows_once_a_moment() {
     let most = 1 + start.elapsed().as_millis() / super::answers::FRESH.as_millis();
     let made = made.load(Ordering::Relaxed);
     assert!(made as u128 <= most, "{made} times in {:?}", start.elapsed());
+}
+
+/// Such a call is refused, and the calls after it are answered as if it had not been.
+#[test]
+fn a_value_that_is_not_utf8_breaks_no_call_after_it() {
+    let served = serve(vec![Does::Answer], Duration::from_secs(60));
+    let call = |action: &str, value: &[u8]| {
+        let placeholder = "x".repeat(value.len());
+        let call = Encoder::message(MessageKind::Call, "call", 7).text(1, "table").text(2, name(0));
+        let request = [("action", action), ("json_value_array", placeholder.as_str())];
+        let mut map = vec![11, 11, 0, 0, 0, 2];
+        for text in request.into_iter().flat_map(|(key, value)| [key, value]) {
+            map.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
+            map.extend(text.as_bytes());
+        }
+        let mut bytes = call.map(3, &map).stop().bytes();
+        let at = memchr::memmem::find(&bytes, placeholder.as_bytes()).unwrap();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        bytes
+    };
+    for value in [&b"[\"restart_mdmclient\", \"\xff\xfe\"]"[..], b"\xc3", b"\xed\xa0\x80"] {
+        let stream = served.peer.connect().unwrap();
+        (&stream).write_all(&call("insert", value)).unwrap();
+        let answer = Message::read(&mut BufReader::new(&stream), 1 << 20).unwrap().unwrap();
+        let status = answer.status_of_call().unwrap();
+        assert_eq!(status.code, 1, "{status:?}");
+        assert!(status.message.contains("a text is not in UTF-8"), "{status:?}");
+        for _ in 0..12 {
+            assert_eq!(served.peer.generate(name(0), "{}").rows.len(), 1);
+            let columns = served.peer.call(name(0), &peer::map(&[("action", "columns")])).unwrap();
+            assert_eq!(columns.code, 0, "{}", columns.message);
+        }
+    }
 }
 
 #[test]

@@ -57,8 +57,8 @@ impl Host for Clocked {
         true
     }
 
-    fn uptime(&self) -> Result<i64, HostError> {
-        Ok(self.clocks.lock().expect("clocks").uptime)
+    fn uptime(&self) -> Result<Duration, HostError> {
+        Ok(Duration::from_secs(self.clocks.lock().expect("clocks").uptime.unsigned_abs()))
     }
 }
 
@@ -225,4 +225,109 @@ fn automatic_heal_leaves_a_healthy_mac_alone() {
     story.mac.say(&[mdmclient("17:59:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
     assert_eq!(heals(&story, 60), Vec::<i64>::new());
     assert_eq!((story.restarts(), story.entries()), (0, Vec::new()));
+}
+
+/// What a LaunchDaemon does that launchd starts every 15 minutes: the minutes of its looks, and those of its heals.
+fn every_15_minutes(story: &Story, minutes: i64, mut between: impl FnMut(&Story, i64)) -> (Vec<i64>, Vec<i64>) {
+    let (mut looks, mut heals) = (Vec::new(), Vec::new());
+    for passed in (0..=minutes).step_by(15) {
+        let before = story.entries().iter().filter(|entry| entry.action == "heal").count();
+        if automatic::once(&story.healer).is_some() {
+            looks.push(passed);
+        }
+        if story.entries().iter().filter(|entry| entry.action == "heal").count() > before {
+            heals.push(passed);
+        }
+        between(story, passed);
+        story.run(TimeDelta::minutes(15));
+    }
+    (looks, heals)
+}
+
+#[test]
+fn a_launchdaemon_that_starts_every_15_minutes_looks_every_95_and_heals_as_often_as_the_policy_says() {
+    let (looks, heals) = every_15_minutes(&Story::begin(""), 400, |_, _| {});
+    assert_eq!((looks, heals), (vec![0, 105, 210, 315], vec![]));
+    for (minutes, every) in [(30, 30), (40, 45), (95, 105)] {
+        let story = Story::begin(&format!("<key>AutomaticHealMinutes</key><integer>{minutes}</integer>"));
+        let (looks, heals) = every_15_minutes(&story, 300, |_, _| {});
+        let expected: Vec<i64> = (0..=300).step_by(every).collect();
+        assert_eq!((&looks, &heals), (&expected, &expected), "{minutes}");
+        assert_eq!(story.restarts(), 1, "{minutes}");
+    }
+    // It looks every 95 minutes though it heals less often.
+    let story = Story::begin("<key>AutomaticHealMinutes</key><integer>240</integer>");
+    let (looks, heals) = every_15_minutes(&story, 500, |_, _| {});
+    assert_eq!((looks, heals), (vec![0, 105, 210, 315, 420], vec![0, 315]));
+}
+
+/// Started exactly every 95 minutes, as launchd does it, a moment sooner or later each time.
+#[test]
+fn a_launchdaemon_that_starts_every_95_minutes_looks_each_time() {
+    let story = Story::begin("");
+    for seconds in [0, 7, -7, 3, -20] {
+        story.run(TimeDelta::seconds(95 * 60 + seconds));
+        assert!(automatic::once(&story.healer).is_some(), "{seconds}");
+    }
+}
+
+#[test]
+fn clocks_and_restarts_make_no_automatic_heal_come_sooner() {
+    type Meanwhile = fn(&Story);
+    let cases: [(&str, Meanwhile); 4] = [
+        ("the clock set forward", |story| story.set(YEAR)),
+        ("the clock set back", |story| story.set(-YEAR)),
+        ("started anew", Story::start_anew),
+        ("started anew, and the clock set forward", |story| {
+            story.start_anew();
+            story.set(YEAR);
+        }),
+    ];
+    for (words, meanwhile) in cases {
+        let story = Story::begin("<key>AutomaticHealMinutes</key><integer>120</integer>");
+        let (_, heals) = every_15_minutes(&story, 105, |story, passed| {
+            if passed == 45 {
+                meanwhile(story);
+            }
+        });
+        assert_eq!(heals, [0], "{words}");
+        let (looks, _) = every_15_minutes(&story, 300, |_, _| {});
+        assert!(!looks.is_empty(), "{words}: it goes on");
+    }
+}
+
+/// Whichever looks first, there are never two heals within the policy's minutes.
+#[test]
+fn the_launchdaemon_and_the_extension_share_the_policys_minutes() {
+    let story = Story::begin("<key>AutomaticHealMinutes</key><integer>60</integer>");
+    for _ in 0..20 {
+        let _ = automatic::once(&story.healer);
+        heals(&story, 10);
+    }
+    let at: Vec<Time> =
+        story.entries().iter().filter(|entry| entry.action == "heal").filter_map(|entry| entry.requested_at).collect();
+    assert!(at.len() >= 4, "{at:?}");
+    assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= TimeDelta::minutes(60) - TimeDelta::seconds(30)), "{at:?}");
+}
+
+/// osquery may start the extension again and again; the time that has passed is in the record.
+#[test]
+fn an_extension_that_is_started_again_and_again_heals_all_the_same() {
+    let story = Story::begin("<key>AutomaticHealMinutes</key><integer>60</integer>");
+    let runs: Vec<Vec<i64>> = (0..6).map(|_| heals(&story, 30)).collect();
+    assert!(runs[0].is_empty(), "a Mac that has just started is left alone: {runs:?}");
+    assert!(runs.iter().any(|heals| !heals.is_empty()), "{runs:?}");
+}
+
+/// Looking after a record that does not exist must not look as if one had been removed.
+#[test]
+fn housekeeping_makes_no_lock_without_a_record() {
+    let story = Story::begin(FORCE);
+    story.healer.housekeep();
+    assert_eq!(story.ask(), Ok(1));
+    std::fs::remove_dir_all(story.mac.state_dir()).expect("removed");
+    std::fs::create_dir(story.mac.state_dir()).expect("a folder");
+    story.healer.housekeep();
+    assert_eq!(std::fs::read_dir(story.mac.state_dir()).expect("a folder").count(), 0);
+    assert_eq!(story.ask(), Ok(1));
 }

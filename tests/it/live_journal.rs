@@ -278,7 +278,7 @@ impl<F: Fn() + Send + Sync> Host for Meanwhile<F> {
         self.0.now()
     }
 
-    fn uptime(&self) -> Result<i64, HostError> {
+    fn uptime(&self) -> Result<Duration, HostError> {
         self.0.uptime()
     }
 

@@ -29,6 +29,7 @@ mod heal_crash;
 mod heal_evidence;
 mod heal_limits;
 mod heal_policy;
+mod heal_record;
 mod heal_time;
 mod install_log_growth;
 mod interleaving;

@@ -8,7 +8,7 @@ mod entries;
 mod schema;
 
 pub use entries::{Entry, time};
-pub use schema::{TABLES, VERSION};
+pub use schema::{TABLES, TIMERS, VERSION};
 
 use super::restarts::Restarts;
 use crate::host::state::{StateError, StateFolder};
@@ -24,6 +24,9 @@ use thiserror::Error;
 /// Its name in the state folder.
 pub const NAME: &str = "heal.db";
 
+/// The file beside it that is locked while a request is carried out. It stays, and shows that there was a record.
+pub const LOCK: &str = "heal.lock";
+
 /// How long to wait for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -33,13 +36,18 @@ pub enum RecordError {
     #[error(transparent)]
     State(#[from] StateError),
     #[error(
-        "the record of restarts {path} is damaged: {why}. Nothing is restarted until somebody has looked at it: keep a copy, then move it away, and a new one is begun"
+        "the record of restarts {path} is damaged: {why}. Nothing is restarted until somebody has looked at it: keep a copy, then move it and {LOCK} beside it away as root, and a new one is begun"
     )]
     Damaged { path: PathBuf, why: String },
     #[error(
         "the record of restarts {path} was written by a newer version of mdm-health (its version is {found}, not {VERSION}): install that one"
     )]
     Newer { path: PathBuf, found: i64 },
+    /// There was one, and somebody took it away.
+    #[error(
+        "the record of restarts {path} was removed, so nobody knows what was restarted. Nothing is restarted until somebody has looked: put it back, or remove {LOCK} beside it as root, and a new one is begun"
+    )]
+    Missing { path: PathBuf },
     #[error("the record of restarts cannot be read or written: {0}. Make sure that there is room on the disk")]
     Sql(#[from] rusqlite::Error),
     /// A capture does not hold it.
@@ -55,6 +63,7 @@ impl RecordError {
             Self::State(_) => SourceReason::LedgerNotOurs,
             Self::Damaged { .. } => SourceReason::LedgerDamaged,
             Self::Newer { .. } => SourceReason::LedgerNewer,
+            Self::Missing { .. } => SourceReason::LedgerMissing,
             Self::Sql(_) => SourceReason::LedgerUnwritable,
             Self::NotCaptured(error) => error.reason(),
             Self::BadCapture(_) => SourceReason::NotUnderstood,
@@ -110,9 +119,16 @@ fn read<T>(
     serde_json::from_slice(&bytes).map(captured).map_err(RecordError::BadCapture)
 }
 
-/// Opens the record, if there is one, after checking that it is whole.
+/// Opens the record, if there ever was one, after checking that it is whole and ours.
 pub fn open(folder: &StateFolder) -> Result<Option<Connection>, RecordError> {
-    folder.file(NAME)?.map(|path| open_file(&path)).transpose()
+    folder.check_above()?;
+    // Looked for first: the record is in place before anybody takes the lock.
+    let locked_before = folder.file(LOCK)?.is_some();
+    match folder.file(NAME)? {
+        Some(path) => open_file(&path).map(Some),
+        None if locked_before => Err(RecordError::Missing { path: folder.place(NAME) }),
+        None => Ok(None),
+    }
 }
 
 fn open_file(path: &Path) -> Result<Connection, RecordError> {
@@ -132,10 +148,16 @@ fn open_file(path: &Path) -> Result<Connection, RecordError> {
     }
     // An empty file is a database to SQLite, but not ours: ours is never seen before its tables are in it.
     let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(broken)?;
-    if found != VERSION || sound != "ok" {
-        return Err(damaged(path.to_owned(), if sound == "ok" { "it holds no record" } else { &sound }));
+    if sound != "ok" {
+        return Err(damaged(path.to_owned(), sound));
     }
-    Ok(connection)
+    if found <= 0 {
+        return Err(damaged(path.to_owned(), "it holds no record"));
+    }
+    match schema::difference(&connection, found).map_err(broken)? {
+        None => Ok(connection),
+        Some(why) => Err(damaged(path.to_owned(), why)),
+    }
 }
 
 /// `fullfsync`: on a Mac a plain fsync does not reach the disk.

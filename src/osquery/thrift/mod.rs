@@ -11,7 +11,7 @@ mod walk;
 pub use encode::{Encoder, call_failed, done, success, unknown_method};
 use std::io::{self, ErrorKind, Read};
 use thiserror::Error;
-use walk::{Walker, bytes_of, entry, field, text};
+use walk::{Walker, bytes_of, check_texts, entry, field, text};
 
 /// The types of Thrift's values, as they stand on the wire.
 mod kind {
@@ -134,6 +134,11 @@ impl Message {
         let named = |id| field(self.body(), id, kind::STRING)?.map_or(Ok(String::new()), text);
         let request = field(self.body(), 3, kind::MAP)?.unwrap_or_default();
         Ok([named(1)?, named(2)?, entry(request, "action")?.unwrap_or_default()])
+    }
+
+    /// Whether all texts of a call's request are UTF-8. The crate's server drops the connection of one that is not.
+    pub fn check_request(&self) -> Result<(), ThriftError> {
+        field(self.body(), 3, kind::MAP)?.map_or(Ok(()), check_texts)
     }
 
     /// The same answer to another call of the same method.

@@ -140,6 +140,21 @@ pub fn entry(map: &[u8], key: &str) -> Result<Option<String>, ThriftError> {
     Ok(None)
 }
 
+/// Refuses a raw map of texts if one of them is not UTF-8.
+pub fn check_texts(map: &[u8]) -> Result<(), ThriftError> {
+    let mut walker = Walker::over(map);
+    let (kinds, count) = (walker.bytes::<2>()?, walker.length()?);
+    if kinds != [kind::STRING; 2] {
+        return Ok(());
+    }
+    for _ in 0..count.saturating_mul(2) {
+        let start = walker.seen.len();
+        walker.skip(kind::STRING, 0)?;
+        text(walker.since(start))?;
+    }
+    Ok(())
+}
+
 /// A string's value, without its length.
 pub fn text(value: &[u8]) -> Result<String, ThriftError> {
     let text = value.get(4..).unwrap_or_default();

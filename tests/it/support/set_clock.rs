@@ -6,6 +6,7 @@ use mdm_health::vocabulary::Span;
 use mdm_health::vocabulary::Time;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The clock.
 #[derive(Clone)]
@@ -77,7 +78,7 @@ impl Host for SetClock {
         Some(self.clock.now())
     }
 
-    fn uptime(&self) -> Result<i64, HostError> {
+    fn uptime(&self) -> Result<Duration, HostError> {
         self.live().uptime()
     }
 
