@@ -18,6 +18,7 @@ use mdm_health::health::{Evidence, Findings};
 use mdm_health::host::{
     Bookmark, Command, Daemon, FileEnd, Growth, Host, HostError, Live, LogSource, Output, Recorded, pieces,
 };
+use mdm_health::log::old_dates::OldDates;
 use mdm_health::log::{ReadOptions, install_log, read_log};
 use mdm_health::osquery::hostile;
 use mdm_health::property_list::old_style;
@@ -75,11 +76,11 @@ pub fn log(data: &[u8]) {
 /// install.log. Every record that is handed out is counted; a repetition is counted alone. Its times say the zone.
 pub fn install_log(data: &[u8]) {
     let mut times = Vec::new();
-    let read = install_log::read(data, |record| {
+    let dates = OldDates { until: mdm_health::vocabulary::Time::UNIX_EPOCH, instant: &|local| Some(local.and_utc()) };
+    let summary = install_log::read(data, &dates, |record| {
         times.push(record.at);
         let _ = event::install_log::recognise(&record);
     });
-    let Ok(summary) = read else { panic!("bytes in memory can be read") };
     assert!(summary.records >= times.len() as u64, "records were lost");
     let zone = Zone::seen(summary.offsets);
     for at in times {
@@ -166,7 +167,7 @@ impl Host for SameEverywhere {
     }
 
     fn read_file_end(&self, _: &str, _: u64) -> Result<FileEnd, HostError> {
-        Ok(FileEnd { bytes: self.bytes.clone(), left_out: 0 })
+        Ok(FileEnd { bytes: self.bytes.clone(), ..FileEnd::default() })
     }
 
     fn read_growth(&self, path: &str, limit: u64, known: Option<&Bookmark>) -> Result<Growth, HostError> {

@@ -42,8 +42,9 @@ impl Asking<'_> {
         }
         let start = Instant::now();
         let mut offsets = Vec::new();
+        let zone = self.zone(Vec::new(), log);
         evidence.install_log.renew(Limits::FILE, now, || {
-            let value = install_log.read(host);
+            let value = install_log.read(host, &zone, now);
             offsets = value.known().map(|log| log.summary.offsets.clone()).unwrap_or_default();
             install_log_reading(value)
         });
@@ -79,7 +80,10 @@ fn install_log_reading(value: Fact<InstallLog>) -> Reading<Vec<std::sync::Arc<cr
     let InstallSummary { records, lines_skipped, lines_not_understood, first, last, .. } = log.summary;
     let oldest = log.events.front().filter(|_| log.dropped > 0).map(|event| event.at).or(first);
     let flaw = match (log.left_out, log.dropped) {
-        (0, 0) => None,
+        (0, 0) => log.rotated_unread.map(|why| Flaw {
+            reason: SourceReason::EndOnly,
+            why: format!("Lines before the last rotation are missing: {why}."),
+        }),
         (left_out, 0) => {
             let why = format!("Only the end was read; the {left_out} bytes before it were skipped.");
             Some(Flaw { reason: SourceReason::EndOnly, why })

@@ -6,7 +6,9 @@
 use crate::event::answer::Answer;
 use crate::event::update::{Report, UpdateMessage};
 use crate::event::{self, Event, EventKind};
+use crate::facts::zone::Zone;
 use crate::host::{Host, HostError, LogSource};
+use crate::log::old_dates::OldDates;
 use crate::log::{self, ReadOptions, install_log};
 use crate::vocabulary::{Span, Time};
 use chrono::TimeDelta;
@@ -167,14 +169,15 @@ fn installers_log(host: &dyn Host, now: Time) -> Result<Signs, String> {
         read => read.map_err(|error| format!("{error}."))?,
     };
     let mut signs = Signs::new();
-    let read = install_log::read(end.bytes.as_slice(), |record| {
+    let until = end.modified.map_or(now, |at| at.min(now));
+    let dates = OldDates { until, instant: &|local| Zone::Machine.instant(local) };
+    let summary = install_log::read(&end.bytes, &dates, |record| {
         // `2023-08-02 17:15:13+08 MacBook-Air softwareupdated[88542]: SUOSUServiceDaemon: progressInfo = {` (13.4.1): an
         // update is being downloaded or prepared.
         let works = record.process == "softwareupdated" && record.message.contains("progressInfo = {");
         let sign = event::install_log::recognise(&record).and_then(|event| Sign::of_event(&event));
         signs.extend(sign.or(works.then_some(Sign::Prepares)).map(|sign| (record.at, sign)));
     });
-    let summary = read.map_err(|why| format!("{INSTALL_LOG} cannot be read: {why}."))?;
     if summary.records == 0 && !end.bytes.is_empty() {
         return Err(format!("No line of {INSTALL_LOG} has the form of an installation log."));
     }

@@ -1,6 +1,7 @@
 //! A file that grows until somebody replaces it: what is new in it, without reading the rest again.
 
 use super::{FileEnd, open_regular};
+use crate::vocabulary::Time;
 use std::fs::Metadata;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -67,7 +68,13 @@ impl Bookmark {
 impl Growth {
     /// Reads what is new, if the file only grew, else at most its last `limit` bytes.
     pub(super) fn read(path: &Path, limit: u64, known: Option<&Bookmark>) -> io::Result<Self> {
-        let mut file = open_regular(path)?;
+        let mut file = match open_regular(path) {
+            // It may just have been rotated.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return FileEnd::read(path, limit).map(|end| Self::Anew { end, look: None });
+            }
+            file => file?,
+        };
         let found = file.metadata()?;
         let look = FileLook::of(&found);
         if known.is_some_and(|known| known.look == look) {
@@ -86,13 +93,18 @@ impl Growth {
                 return Ok(Self::More { bytes: bytes.split_off(held), look });
             }
         }
-        let end = FileEnd::of(file, look.length, limit)?;
-        Ok(Self::Anew { end, look: Some(look) })
+        let end = FileEnd { modified: look.modified(), ..FileEnd::of(file, look.length, limit)? };
+        Ok(Self::Anew { end: end.with_rotated(path, limit)?, look: Some(look) })
     }
 }
 
 impl FileLook {
-    fn of(found: &Metadata) -> Self {
+    /// When the file was last written.
+    pub fn modified(&self) -> Option<Time> {
+        chrono::DateTime::from_timestamp(self.modified.0, u32::try_from(self.modified.1).ok()?)
+    }
+
+    pub(super) fn of(found: &Metadata) -> Self {
         Self {
             identity: (found.dev(), found.ino()),
             length: found.len(),

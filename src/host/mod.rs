@@ -15,6 +15,7 @@ mod process;
 mod recorded;
 pub mod recording;
 pub mod root_folder;
+mod rotated;
 pub mod socket;
 pub mod state;
 
@@ -71,20 +72,33 @@ pub struct Ownership {
     pub mode: u32,
 }
 
-/// The end of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The end of a file, and of what was rotated away before its beginning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileEnd {
     /// The last bytes.
     pub bytes: Vec<u8>,
     /// How many bytes before them were left out.
     pub left_out: u64,
+    /// How many of the bytes, the first ones, come from the file that was rotated away.
+    pub rotated: usize,
+    /// Why that file could not be read, if there is one.
+    pub rotated_unread: Option<String>,
+    /// When the file was last written; `None` where that is not known.
+    pub modified: Option<Time>,
 }
 
 impl FileEnd {
     fn read(path: &Path, limit: u64) -> io::Result<Self> {
-        let file = open_regular(path)?;
-        let length = file.metadata()?.len();
-        Self::of(file, length, limit)
+        let end = open_regular(path).and_then(|file| {
+            let found = file.metadata()?;
+            Ok(Self { modified: FileLook::of(&found).modified(), ..Self::of(file, found.len(), limit)? })
+        });
+        rotated::join(end, limit, |ending| open_beside(path, ending))
+    }
+
+    /// With what was rotated away before its beginning, up to `limit` bytes in all.
+    fn with_rotated(self, path: &Path, limit: u64) -> io::Result<Self> {
+        rotated::join(Ok(self), limit, |ending| open_beside(path, ending))
     }
 
     /// The end of a file of that length. What is written meanwhile is for the next reading.
@@ -94,8 +108,14 @@ impl FileEnd {
         // All at once: what grows while it is read takes twice the room.
         let mut bytes = Vec::with_capacity(usize::try_from(length - left_out).unwrap_or(0));
         file.take(length - left_out).read_to_end(&mut bytes)?;
-        Ok(Self { bytes, left_out })
+        Ok(Self { bytes, left_out, ..Self::default() })
     }
+}
+
+fn open_beside(path: &Path, ending: &str) -> io::Result<Box<dyn Read>> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(ending);
+    Ok(Box::new(open_regular(Path::new(&beside))?))
 }
 
 /// Opens a plain file. Opening a pipe would wait for its writer, and a device may never end.
@@ -119,7 +139,8 @@ pub trait Host: Send + Sync {
     fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError>;
     /// Reads a file by its absolute path on the Mac.
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
-    /// Reads at most the last `limit` bytes of a file that may be large, by its absolute path on the Mac.
+    /// Reads at most the last `limit` bytes of a file that may be large, by its absolute path on the Mac. A file that is
+    /// shorter is preceded by the end of what was rotated away: `NAME.0.gz`, `NAME.0.bz2` or `NAME.0`.
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError>;
     /// Reads what is new behind a bookmark in a file that grows, by its absolute path on the Mac: at most `limit` bytes. A
     /// host whose files stay as they are gives all of it.

@@ -2,7 +2,7 @@
 
 use super::capture::{self, Description};
 use super::pieces::{Piece, Pieces, Shape, ShapeError};
-use super::{Command, FileEnd, Host, HostError, LogSource, Output, read_bounded};
+use super::{Command, FileEnd, Host, HostError, LogSource, Output, read_bounded, rotated};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use std::fs::{self, File};
@@ -159,14 +159,18 @@ impl Host for Recorded {
         self.not_absent(path)?;
         let within = capture::of_file(path);
         let mut piece = self.piece(&within)?;
+        let before = self.description().and_then(|description| description.left_out.get(path)).copied().unwrap_or(0);
         let left_out = piece.size().saturating_sub(limit);
         let mut bytes = Vec::new();
         let read = piece.seek(SeekFrom::Start(left_out)).and_then(|_| piece.take(limit).read_to_end(&mut bytes));
-        read.map_err(|why| self.unreadable(&within, why))?;
-        let mut end = FileEnd { bytes, left_out };
-        let before = self.description().and_then(|description| description.left_out.get(path)).unwrap_or(&0);
-        end.left_out = end.left_out.saturating_add(*before);
-        Ok(end)
+        let end = read.map(|_| FileEnd { bytes, left_out: left_out.saturating_add(before), ..FileEnd::default() });
+        let open = |ending: &str| -> io::Result<Box<dyn Read>> {
+            match &self.form {
+                Form::Capture(capture) => Ok(Box::new(capture.piece(&format!("{within}{ending}"))?)),
+                Form::LogFile => Err(ErrorKind::NotFound.into()),
+            }
+        };
+        rotated::join(end, limit, open).map_err(|why| self.unreadable(&within, why))
     }
 
     fn now(&self) -> Option<Time> {

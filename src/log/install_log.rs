@@ -1,15 +1,15 @@
 //! `/var/log/install.log` made into records.
 //!
-//! A line is `2023-08-02 17:15:13+08 MacBook-Air softwareupdated[88542]: Scan (f=1, d=0) completed ` (macOS 13.4.1); a
-//! dump over several lines is one record. Process names may hold blanks, and they are only as true as the file: it is
-//! written by syslog, which takes the name that the writer gives.
+//! A line is `2023-08-02 17:15:13+08 MacBook-Air softwareupdated[88542]: Scan (f=1, d=0) completed ` (macOS 13.4.1), or the
+//! same behind a date of syslog's old form, `Nov 23 17:30:01`; a dump over several lines is one record. Process names may
+//! contain blanks, and they are only as true as the file: syslog writes it, and takes the name that the writer gives.
 
-use super::lines::{Line, Lines};
+use super::old_dates::{OldDate, OldDates, instants};
 use super::time::{self, Stamp};
-use super::{MAX_RECORD, text};
+use super::{MAX_RECORD, lossy, text};
 use crate::vocabulary::Time;
-use chrono::FixedOffset;
-use std::io::Read;
+use chrono::{FixedOffset, NaiveDateTime, TimeDelta};
+use std::collections::VecDeque;
 use std::ops::Range;
 
 /// How many changes of the offset are kept. A Mac that travels has a few a month.
@@ -49,8 +49,10 @@ pub struct OffsetSpan {
 pub struct InstallSummary {
     /// Records read, of any process; `--- last message repeated 1 time ---` is one of them.
     pub records: u64,
-    /// Lines without a year and an offset, and lines before the first record.
+    /// Lines before the first record, and those whose date cannot be told.
     pub lines_skipped: u64,
+    /// How many of them have a date without year and offset while the Mac's zone is unknown.
+    pub undated: u64,
     /// Lines that should have been records and could not be read.
     pub lines_not_understood: u64,
     /// The earliest record's time.
@@ -61,21 +63,28 @@ pub struct InstallSummary {
     pub offsets: Vec<OffsetSpan>,
 }
 
-/// Reads the file's text to its end and hands every record to `on_record`, in the order of the file.
-pub fn read(input: impl Read, mut on_record: impl FnMut(InstallRecord<'_>)) -> std::io::Result<InstallSummary> {
-    let mut lines = Lines::new(input, MAX_RECORD);
-    let mut reader = Reader::default();
-    while let Some(line) = lines.next_line()? {
+/// Reads the file's text and hands every record to `on_record`, in the order of the file.
+pub fn read(text: &[u8], dates: &OldDates<'_>, mut on_record: impl FnMut(InstallRecord<'_>)) -> InstallSummary {
+    let mut reader = Reader { instants: instants(lines(text), dates), ..Reader::default() };
+    for line in lines(text) {
         match line {
-            Line::Whole(line) => reader.line(&String::from_utf8_lossy(line), &mut on_record),
-            Line::TooLong => {
+            Some(line) => reader.line(&lossy(line), &mut on_record),
+            None => {
                 reader.close(&mut on_record);
                 reader.summary.lines_not_understood += 1;
             }
         }
     }
     reader.close(&mut on_record);
-    Ok(reader.summary)
+    reader.summary
+}
+
+/// The lines of a text, without their ends; `None` for one that is too long.
+fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = Option<&[u8]>> {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.split(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .map(|line| (line.len() < MAX_RECORD).then_some(line))
 }
 
 /// A header line, taken apart.
@@ -93,6 +102,8 @@ struct Reader {
     summary: InstallSummary,
     open: Option<Header>,
     text: String,
+    /// Of the dates of the old form that are still to come.
+    instants: VecDeque<Option<(Time, NaiveDateTime)>>,
 }
 
 /// What a line begins with.
@@ -103,15 +114,18 @@ enum Begin {
     Repeated,
     /// A time, and then nothing that a record has.
     Unreadable,
-    /// The date of old syslog, `Nov  7 19:44:39 host …`, as right after an installation: neither year nor offset.
+    /// A date without year and offset, which cannot be told.
     Undated,
+    /// Another program's line, with a date that begins with a day of the week.
+    Foreign,
     /// No time: more of the record before it.
     More,
 }
 
 impl Reader {
     fn line(&mut self, line: &str, on_record: &mut impl FnMut(InstallRecord<'_>)) {
-        match begin(line) {
+        let old = OldDate::parse(line).map(|_| self.instants.pop_front().flatten());
+        match begin(line, old) {
             Begin::Record(header) => {
                 self.close(on_record);
                 self.text.push_str(line);
@@ -126,6 +140,11 @@ impl Reader {
                 self.summary.lines_not_understood += 1;
             }
             Begin::Undated => {
+                self.close(on_record);
+                self.summary.lines_skipped += 1;
+                self.summary.undated += 1;
+            }
+            Begin::Foreign => {
                 self.close(on_record);
                 self.summary.lines_skipped += 1;
             }
@@ -154,16 +173,41 @@ impl Reader {
     }
 }
 
-fn begin(line: &str) -> Begin {
+/// Whether a line begins a record, or at least ends the one before it.
+pub fn begins_record(line: &[u8]) -> bool {
+    let may = line.first().is_some_and(|first| first.is_ascii_alphanumeric() || *first == b'-');
+    may && {
+        let line = lossy(line);
+        !matches!(begin(&line, OldDate::parse(&line).map(|_| None)), Begin::More)
+    }
+}
+
+/// What a line begins with; `old` is the instant of its date if that is of the old form, as far as it can be told.
+fn begin(line: &str, old: Option<Option<(Time, NaiveDateTime)>>) -> Begin {
     let repeated = |text: &str| text.starts_with("--- last message repeated ") && text.trim_end().ends_with(" ---");
     if repeated(line) {
         return Begin::Repeated;
     }
-    if text::is_foreign(line) {
-        return Begin::Undated;
-    }
-    let stamp = line.starts_with(|first: char| first.is_ascii_digit()).then(|| time::parse_zoned(line)).flatten();
-    let Some((Stamp { at, offset: Some(offset) }, rest)) = stamp else { return Begin::More };
+    let dated = match old {
+        Some(instant) => {
+            let rest = OldDate::parse(line).map_or("", |(_, rest)| rest);
+            // The installer of macOS calls the Mac `localhost`, and its zone need not be the Mac's.
+            if rest.starts_with(" localhost ") {
+                return Begin::Undated;
+            }
+            let Some((at, offset)) = instant.and_then(|(at, local)| Some((at, offset(at, local)?))) else {
+                return Begin::Undated;
+            };
+            Some((at, offset, rest))
+        }
+        None if text::is_foreign(line) => return Begin::Foreign,
+        None => line
+            .starts_with(|first: char| first.is_ascii_digit())
+            .then(|| time::parse_zoned(line))
+            .flatten()
+            .and_then(|(Stamp { at, offset }, rest)| Some((at, offset?, rest))),
+    };
+    let Some((at, offset, rest)) = dated else { return Begin::More };
     let Some((_host, said)) = rest.strip_prefix(' ').and_then(|rest| rest.split_once(' ')) else {
         return Begin::Unreadable;
     };
@@ -183,6 +227,12 @@ fn begin(line: &str) -> Begin {
     }
     let from = line.len() - said.len();
     Begin::Record(Header { at, offset, process: from..from + name.len(), pid, message: line.len() - message.len() })
+}
+
+/// The offset of a clock that shows that local time at that instant.
+fn offset(at: Time, local: NaiveDateTime) -> Option<FixedOffset> {
+    let ahead: TimeDelta = local - at.naive_utc();
+    FixedOffset::east_opt(i32::try_from(ahead.num_seconds()).ok()?)
 }
 
 impl InstallSummary {
@@ -205,13 +255,21 @@ mod tests {
 
     type Seen = (String, String, u32, String);
 
+    /// What a Mac in UTC-5 holds whose file was last written on 2026-11-23.
     fn all(text: &str) -> (Vec<Seen>, InstallSummary) {
+        let offset = FixedOffset::west_opt(5 * 3600).unwrap();
+        let instant = |local: NaiveDateTime| Some(local.checked_sub_offset(offset)?.and_utc());
+        read_with(text, &instant)
+    }
+
+    fn read_with(text: &str, instant: &dyn Fn(NaiveDateTime) -> Option<Time>) -> (Vec<Seen>, InstallSummary) {
         let mut found = Vec::new();
-        let summary = read(text.as_bytes(), |record| {
+        let dates = OldDates { until: "2026-11-23T23:00:00Z".parse().unwrap(), instant };
+        let summary = read(text.as_bytes(), &dates, |record| {
             let at = record.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
             found.push((at, record.process.to_owned(), record.pid, record.message.to_owned()));
         });
-        (found, summary.unwrap())
+        (found, summary)
     }
 
     fn one(text: &str) -> Seen {
@@ -255,13 +313,45 @@ mod tests {
     }
 
     #[test]
-    fn dates_without_year_and_offset_are_skipped_and_counted() {
-        let (found, summary) = all(
-            "Nov  7 19:44:39 localhost softwareupdated[312]: Starting with build 14.1 (23B74)\n\
-             2023-11-07 19:44:40-05 host softwareupdated[312]: hello\nNov  7 19:44:41 localhost opendirectoryd[1]: x\n",
-        );
-        assert_eq!((found.len(), summary.records, summary.lines_skipped), (1, 1, 2));
+    fn dates_without_year_and_offset_are_those_of_the_file_and_the_zone() {
+        let log = "Nov 23 17:30:01 macbook softwareupdated[754]: Scan (f=1, d=0) completed\n\tmore\n\
+                   Nov 23 17:30:02 macbook --- last message repeated 2 times ---\nNov 23 17:30:03 macbook\n";
+        let (found, summary) = all(log);
+        let text = "Scan (f=1, d=0) completed\n\tmore".to_owned();
+        assert_eq!(found, [("2026-11-23T22:30:01Z".to_owned(), "softwareupdated".to_owned(), 754, text)]);
+        assert_eq!((summary.records, summary.lines_skipped, summary.lines_not_understood), (2, 0, 1));
+        assert_eq!(summary.offsets.iter().map(|span| span.offset.to_string()).collect::<Vec<_>>(), ["-05:00"]);
+    }
+
+    #[test]
+    fn dates_without_year_and_offset_are_counted_where_the_zone_is_unknown() {
+        let log = "Nov  7 19:44:39 macbook softwareupdated[312]: Starting with build 14.1 (23B74)\n\
+                   2023-11-07 19:44:40-05 host softwareupdated[312]: hello\nNov  7 19:44:41 macbook opendirectoryd[1]: x\n";
+        let (found, summary) = read_with(log, &|_| None);
+        assert_eq!((found.len(), summary.records, summary.lines_skipped, summary.undated), (1, 1, 2, 2));
         assert_eq!(found[0].3, "hello");
+    }
+
+    #[test]
+    fn the_installers_dates_are_in_a_zone_of_its_own_and_counted() {
+        let (found, summary) =
+            all("Nov 23 19:44:39 localhost softwareupdated[312]: Starting with build 14.1 (23B74)\n");
+        assert_eq!((found.len(), summary.records, summary.undated), (0, 0, 1));
+    }
+
+    #[test]
+    fn what_ends_a_record_is_known_by_its_beginning() {
+        for (line, begins) in [
+            ("Nov 23 17:30:01 macbook softwareupdated[754]: x", true),
+            ("2026-11-23 17:30:01+00 macbook softwareupdated[754]: x", true),
+            ("2026-11-23 17:30:01+00", true),
+            ("--- last message repeated 2 times ---", true),
+            ("November", false),
+            ("\tmore", false),
+            ("", false),
+        ] {
+            assert_eq!(begins_record(line.as_bytes()), begins, "{line}");
+        }
     }
 
     #[test]
@@ -286,10 +376,11 @@ mod tests {
             0..20,
         )) {
             let (mut shown, mut lines_shown) = (0, 0);
-            let summary = read(lines.join("\n").as_bytes(), |record| {
+            let dates = OldDates { until: "2026-11-23T23:00:00Z".parse().unwrap(), instant: &|local| Some(local.and_utc()) };
+            let summary = read(lines.join("\n").as_bytes(), &dates, |record| {
                 shown += 1;
                 lines_shown += u64::try_from(record.message.split('\n').count()).unwrap();
-            }).unwrap();
+            });
             let repeated = summary.records - shown;
             let accounted = lines_shown + repeated + summary.lines_skipped + summary.lines_not_understood;
             proptest::prop_assert_eq!(accounted, u64::try_from(lines.len()).unwrap());
@@ -297,7 +388,8 @@ mod tests {
 
         #[test]
         fn no_text_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
-            let _ = read(bytes.as_slice(), |_| {});
+            let dates = OldDates { until: Time::UNIX_EPOCH, instant: &|local| Some(local.and_utc()) };
+            let _ = read(&bytes, &dates, |_| {});
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod install_log;
 mod json_array;
 mod lines;
 pub mod ndjson;
+pub mod old_dates;
 mod scan;
 mod text;
 mod time;

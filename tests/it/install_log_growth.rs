@@ -86,6 +86,7 @@ fn line() -> impl Strategy<Value = String> {
         Just("2026-11-23 12:30:00+00 mac\n".to_owned()),
         Just("--- last message repeated 2 times ---\n".to_owned()),
         Just("Nov  7 19:44:39 localhost softwareupdated[312]: x\n".to_owned()),
+        Just("Nov 23 12:44:39 mac softwareupdated[312]: Scan (f=1, d=0) completed\n".to_owned()),
         Just("\tmore of the line before\n".to_owned()),
         Just("12 of something\n\n".to_owned()),
     ]

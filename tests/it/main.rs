@@ -31,6 +31,7 @@ mod heal_limits;
 mod heal_policy;
 mod heal_record;
 mod heal_time;
+mod install_log_forms;
 mod install_log_growth;
 mod interleaving;
 mod journal_crash;
