@@ -2,6 +2,7 @@
 
 use crate::support;
 use crate::support::fake_mac::FakeMac;
+use crate::support::processes::is_running;
 use crate::support::{Mac, fixture};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
@@ -177,13 +178,8 @@ fn an_interrupted_command_leaves_no_process_running() {
         }
         kill_process(Pid::from_child(&running), Signal::INT).unwrap();
         assert_eq!(running.wait().unwrap().code(), Some(128 + Signal::INT.as_raw()));
-        // A killed child may stay a zombie until the process that adopted it reaps it.
-        let runs = || {
-            let state = std::fs::read_to_string(format!("/proc/{}/stat", child().trim())).unwrap_or_default();
-            state.rsplit(") ").next().is_some_and(|state| !state.is_empty() && !state.starts_with('Z'))
-        };
         let start = Instant::now();
-        while runs() {
+        while is_running(&child()) {
             assert!(start.elapsed() < Duration::from_secs(60), "what it had started is still running");
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -2,6 +2,7 @@
 
 use crate::support;
 use crate::support::fake_mac::FakeMac;
+use crate::support::processes::is_running;
 use crate::support::{ENROLLED, rows, time};
 use mdm_health::collect;
 use mdm_health::health::Findings;
@@ -78,15 +79,9 @@ fn a_command_that_hangs_is_killed_at_its_deadline_with_its_children() {
     mac.command(PROFILES, "").behaves(PROFILES, "hang_with_child");
     let error = live(&mac).run(Command::ProfilesStatus).unwrap_err();
     assert!(matches!(error, HostError::TimedOut { .. }), "{error}");
-    let child: i32 = std::fs::read_to_string(mac.path("/usr/bin/profiles.child")).unwrap().trim().parse().unwrap();
-    // A killed child takes a moment to end and may stay a zombie until the process that adopted it reaps it.
-    let runs = || {
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        let state = state.rsplit(") ").next().unwrap_or_default();
-        !state.is_empty() && !state.starts_with('Z')
-    };
+    let child = std::fs::read_to_string(mac.path("/usr/bin/profiles.child")).unwrap();
     let start = Instant::now();
-    while runs() {
+    while is_running(&child) {
         assert!(start.elapsed() < Duration::from_secs(60), "the child is still running");
         thread::sleep(Duration::from_millis(10));
     }

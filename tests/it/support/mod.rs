@@ -9,6 +9,7 @@ pub mod keychain;
 pub mod live_mac;
 pub mod manager;
 pub mod manager_process;
+pub mod processes;
 pub mod set_clock;
 pub mod target_volume;
 pub mod tracev3;
