@@ -1,8 +1,8 @@
 //! Values that stand under a label: `SerialNumber = C02…;`, `"UDID" => "…"`, `Serial Number: C02…`, `--password …`, and
 //! the keys of XML property lists. A value without quotes reaches as far as its kind says.
 
+use super::find::{Find, Scope, pattern};
 use super::kind::{Kind, Reach};
-use super::names::{Find, Scope, pattern};
 use crate::property_list;
 use regex::Regex;
 use std::borrow::Cow;

@@ -1,8 +1,8 @@
 //! Values that are known by their looks, or by the words around them: addresses, numbers with a check digit, home folders,
 //! names of computers, LDAP names.
 
+use super::find::{Find, Scope, pattern};
 use super::kind::Kind;
-use super::names::{Find, Scope, pattern};
 use super::{tokens, urls};
 use regex::Regex;
 use std::net::{Ipv4Addr, Ipv6Addr};

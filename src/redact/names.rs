@@ -1,10 +1,9 @@
 //! The values that are taken out of a capture, and what stands in their places.
 
+use super::find::{Find, Scope};
 use super::kind::Kind;
 use super::{labels, looks};
-use regex::{Captures, Regex};
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
 
 /// The most values that are looked for in every text, and the most that are replaced where they are found.
 pub const MOST: usize = 20_000;
@@ -88,37 +87,6 @@ const COMMON: [&str; 72] = [
 
 /// Values that say as little, also where a secret is expected.
 const NO_SECRET: [&str; 10] = ["true", "false", "yes", "no", "none", "null", "0", "1", "required", "missing"];
-
-/// A value found in a text.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Find {
-    /// Where; `None` if it only became known there.
-    pub span: Option<Range<usize>>,
-    /// The value as it is meant, if it is written in another way.
-    pub value: Option<String>,
-    pub kind: Kind,
-    pub scope: Scope,
-}
-
-/// Where else a value is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    Everywhere,
-    /// It is found by its looks wherever it stands, or may mean nothing elsewhere.
-    Here,
-}
-
-impl Find {
-    /// A value that is written as it is meant.
-    pub fn whole(span: Range<usize>, _value: &str, kind: Kind, scope: Scope) -> Self {
-        Self { span: Some(span), value: None, kind, scope }
-    }
-
-    /// A value that became known.
-    pub fn known(value: &str, kind: Kind) -> Self {
-        Self { span: None, value: Some(value.to_owned()), kind, scope: Scope::Everywhere }
-    }
-}
 
 /// Everything in a text that names somebody.
 pub fn find(text: &str) -> Vec<Find> {
@@ -229,15 +197,4 @@ fn says_nothing(kind: Kind, key: &str) -> bool {
 /// A value without the end of the sentence in which it stands.
 fn bare(value: &str) -> &str {
     value.trim().trim_end_matches(['.', ','])
-}
-
-/// The part of that name, empty where there is none.
-pub fn part<'t>(found: &Captures<'t>, name: &str) -> &'t str {
-    found.name(name).map_or("", |part| part.as_str())
-}
-
-/// A pattern of this program.
-#[allow(clippy::expect_used, reason = "every use of it is a constant, and the tests use them all")]
-pub fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("a constant pattern")
 }

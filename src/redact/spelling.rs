@@ -1,7 +1,7 @@
 //! The ways in which a value is written: as it is, in other cases and forms of Unicode, escaped in XML, JSON, URLs and
 //! property lists, and within base64.
 
-use super::names::pattern;
+use super::find::pattern;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

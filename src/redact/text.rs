@@ -1,6 +1,7 @@
 //! Texts without names, in whatever way the names are written in them.
 
-use super::names::{Names, find, part, pattern};
+use super::find::{part, pattern};
+use super::names::{Names, find};
 use super::spelling::{self, BASE64};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, BuildError, Input, Match, MatchKind, StartKind};
 use regex::{Captures, Regex};

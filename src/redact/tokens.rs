@@ -1,9 +1,9 @@
 //! Tokens and keys: by the heads that their makers give them, by their form, and by how random they look. Serial numbers
 //! are among them: ten to twelve capitals and digits.
 
+use super::find::{Find, Scope, pattern};
 use super::kind::Kind;
 use super::looks::is_apart;
-use super::names::{Find, Scope, pattern};
 use super::spelling;
 use regex::Regex;
 use std::sync::LazyLock;

@@ -1,7 +1,7 @@
 //! Hosts: in URLs, with the login, path and query around them, and by themselves.
 
+use super::find::{Find, Scope, pattern};
 use super::kind::Kind;
-use super::names::{Find, Scope, pattern};
 use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;

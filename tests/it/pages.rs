@@ -155,7 +155,7 @@ fn completions_and_the_man_page_have_every_subcommand() {
 
 #[test]
 fn the_man_page_explains_outputs_exit_codes_and_captures_as_help_does() {
-    let page = printed(&["man"]).replace("\\-", "-").replace("\\*(Aq", "'");
+    let page = printed(&["man"]).replace("\\-", "-").replace("\\*(Aq", "'").replace("\\\\", "\\");
     for command in ["diagnose", "heal", "capture"] {
         let help = printed(&[command, "--help"]);
         let explained = help.split("Print help (see a summary with '-h')\n\n").nth(1).unwrap();
