@@ -8,6 +8,7 @@
 mod certificates;
 mod find;
 mod kind;
+mod label_names;
 mod labels;
 mod looks;
 mod names;
