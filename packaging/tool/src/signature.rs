@@ -33,7 +33,7 @@ pub fn read(data: &[u8], (offset, size): (u32, u32)) -> Result<Signature, String
         let at = number(blob, 16 + 8 * index)? as usize;
         let part = blob.get(at..).ok_or("a part of the signature lies beyond its end")?;
         match number(part, 0)? {
-            CODE_DIRECTORY => signature = Some(directory(&data[..start.min(data.len())], part)?),
+            CODE_DIRECTORY => signature = Some(directory(data.get(..start).unwrap_or(data), part)?),
             CMS_SIGNATURE => has_signer |= number(part, 4)? > 8,
             _ => {}
         }
