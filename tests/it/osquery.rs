@@ -288,7 +288,8 @@ fn a_signal_ends_the_extension_while_it_waits_or_osquery_is_silent() {
     let start = Instant::now();
     extension.signal(Signal::TERM);
     assert_eq!(extension.end().0, Some(0));
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    // Not only when the manager has not answered for the 30 s of `--timeout`.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     manager.state().mute = false;
 }
 
