@@ -1,26 +1,21 @@
-//! What mdm-health itself restarted, as its own record says.
+//! Which daemons mdm-health restarted, as its own record says.
 
 use crate::vocabulary::Time;
 use serde::{Deserialize, Serialize};
 
-/// The daemons that it may restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restarts {
-    /// Apple's MDM client.
     pub mdmclient: DaemonRestarts,
-    /// Apple's software update daemon.
     pub softwareupdated: DaemonRestarts,
 }
 
 impl Restarts {
-    /// Nothing was ever restarted.
     pub const NONE: Self = {
         let none = DaemonRestarts { by_last_heal: Some(false), last_at: None };
         Self { mdmclient: none, softwareupdated: none }
     };
 }
 
-/// What became of one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonRestarts {
     /// Whether the last request that could have restarted it did; a dry run could not. `None` if it is under way, was

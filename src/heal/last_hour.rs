@@ -181,12 +181,12 @@ fn installers_log(host: &dyn Host, now: Time) -> Result<Signs, String> {
     if summary.records == 0 && !end.bytes.is_empty() {
         return Err(format!("No line of {INSTALL_LOG} has the form of an installation log."));
     }
-    let reaches_back = end.left_out == 0 || summary.first.is_some_and(|first| first <= now - RECENT);
+    let whole = end.left_out == 0 && end.rotated_unread.is_none();
+    let reaches_back = whole || summary.first.is_some_and(|first| first <= now - RECENT);
     if !reaches_back && judge(signs.clone(), now) == Installing::No {
-        return Err(format!(
-            "The last {} MiB of {INSTALL_LOG} do not reach back over the last hour.",
-            INSTALL_LOG_END >> 20
-        ));
+        let why = end.rotated_unread.map_or_else(String::new, |why| format!(" ({why})"));
+        let most = INSTALL_LOG_END >> 20;
+        return Err(format!("What was read of {INSTALL_LOG}, {most} MiB at most, does not cover the last hour{why}."));
     }
     Ok(signs)
 }

@@ -1,7 +1,7 @@
 //! Writing the record of restarts: each request before anything is looked at, each restart before its first step.
 
 use super::clock::{Clock, Moment, RunningTime, rounded_up};
-use super::{Conclusion, Request};
+use super::request::{Conclusion, Request};
 use crate::facts::record::{self, NAME, RecordError, TABLES, TIMERS, VERSION, damaged, time};
 use crate::host::HostError;
 use crate::host::state::{StateError, StateFolder};
@@ -87,11 +87,13 @@ impl Ledger {
     /// Opens the record if there is one.
     pub fn find(folder: &StateFolder) -> Result<Option<Self>, LedgerError> {
         let Some(mut connection) = record::open(folder)? else { return Ok(None) };
-        upgrade(&mut connection)?;
+        if version(&connection)? < VERSION {
+            upgrade(&mut connection)?;
+        }
         Ok(Some(Self { connection }))
     }
 
-    /// Writes a new request down that is about to be worked on. Gives its number, and the moment by both clocks.
+    /// Records a new request that is about to be carried out. Returns its number, and the moment by both clocks.
     pub fn open_request(
         &mut self,
         request: &Request,
@@ -105,7 +107,7 @@ impl Ledger {
         Ok((id, now))
     }
 
-    /// Writes a request down that is not worked on, and gives its number.
+    /// Records a request that is not carried out, and returns its number.
     pub fn refused(&mut self, request: &Request, clock: &Clock<'_>, why: &Conclusion) -> Result<i64, LedgerError> {
         let change = write(&mut self.connection)?;
         let now = keep_time(&change, clock)?;
@@ -115,7 +117,7 @@ impl Ledger {
         Ok(id)
     }
 
-    /// Looks at the clocks, if a limit hangs on them: the last restart is then younger than it, in running time.
+    /// Reads the clocks if a limit depends on them: if the last restart is younger than the limit, in running time.
     pub fn keep_time_for(&mut self, limit: TimeDelta, clock: &Clock<'_>) -> Result<(), LedgerError> {
         let last: Option<i64> =
             self.connection.query_row("SELECT max(began_ran) FROM requests", [], |row| row.get(0))?;
@@ -129,13 +131,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// The last restart of that name that was begun, whatever came of it.
+    /// The last restart of that name that began, whatever came of it.
     pub fn last_begun(&self, action: &str) -> Result<Option<Moment>, LedgerError> {
         Ok(last_begun(&self.connection, action)?)
     }
 
-    /// Writes down that a restart is about to begin, if `allowed` says so of the last one, and gives the moment. Both are
-    /// one transaction, so that there never are two in a window, even if somebody removes the lock.
+    /// Records that a restart is about to begin, if `allowed` says so of the last one, and returns the moment. Both are one
+    /// transaction, so that there are never two within the limit, even if somebody removes the lock.
     pub fn intend<R>(
         &mut self,
         id: i64,
@@ -161,14 +163,13 @@ impl Ledger {
         Ok(Ok(now))
     }
 
-    /// Takes back that a restart is about to begin. Only before a step that could disturb the daemon: whatever was
-    /// begun counts.
+    /// Takes back that a restart is about to begin. Only before a step that could disturb the daemon: what has begun counts.
     pub fn withdraw(&mut self, id: i64) -> Result<(), LedgerError> {
         self.connection.execute("UPDATE requests SET began_at = NULL, began_ran = NULL WHERE id = ?", [id])?;
         Ok(())
     }
 
-    /// Adds a step that was taken.
+    /// Records a step that was taken.
     pub fn step(&mut self, id: i64, sentence: &str) -> Result<(), LedgerError> {
         self.connection
             .execute("UPDATE requests SET detail = detail || ? || ' ' WHERE id = ?", params![sentence, id])?;
@@ -204,12 +205,12 @@ impl Ledger {
         Ok(due)
     }
 
-    /// Writes down what came of a request.
+    /// Records what came of a request.
     pub fn finish(&mut self, id: i64, conclusion: &Conclusion, at: Time) -> Result<(), LedgerError> {
         Ok(finish(&self.connection, id, conclusion, at)?)
     }
 
-    /// Closes what a crash left open. Only who holds the lock may do it: then nobody is at work.
+    /// Closes what a crash left open. Only the holder of the lock may do it: then no other request is being carried out.
     pub fn close_interrupted(&mut self) -> Result<(), LedgerError> {
         self.connection.execute(
             "UPDATE requests SET outcome = ?1, detail = detail || CASE WHEN began_at IS NULL
@@ -232,11 +233,15 @@ fn begin(path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
+fn version(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
 /// Adds what an older version did not have.
 fn upgrade(connection: &mut Connection) -> Result<(), rusqlite::Error> {
     let change = write(connection)?;
-    let found: i64 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found < VERSION {
+    // Another process may have been first.
+    if version(&change)? < VERSION {
         change.execute_batch(&format!("{TIMERS} PRAGMA user_version = {VERSION};"))?;
         change.commit()?;
     }

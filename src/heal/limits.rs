@@ -3,9 +3,9 @@
 //! They are asked in this order, the cheap ones first, so that asking in a loop costs next to nothing: the policy, the
 //! time since the last restart, the evidence, and what the last hour of the log says.
 
-use super::Request;
 use super::clock::{Moment, rounded_up};
 use super::last_hour::{Installing, LastHour};
+use super::request::Request;
 use crate::facts::policy::Policy;
 use crate::health::Findings;
 use crate::host::{ActError, Daemon, HostError};

@@ -1,8 +1,8 @@
-//! Heal: from a request over the decision and the act to the record of it. The only room that changes anything on the
-//! Mac, and the one way in for every front end and for the timer: [`Healer::request`].
+//! Heal: requests to restart a daemon. The only room that changes anything on the Mac; every front end and the timer use
+//! [`Healer::request`].
 //!
-//! The request is on record before anything is looked at, the intent before the first step, each step before the next.
-//! A lock on the machine lets one request work at a time; whoever holds it closes what a crash has left open.
+//! A request is in the record before anything is read, the intent before the first step, each step before the next. A
+//! lock lets one request be carried out at a time; whoever holds it closes what a crash has left open.
 
 pub mod actions;
 pub mod automatic;
@@ -13,6 +13,7 @@ pub mod limits;
 pub mod processes;
 mod proof;
 pub mod request;
+mod work;
 
 pub use limits::Refusal;
 pub use request::{Conclusion, Request};
@@ -22,25 +23,15 @@ use crate::facts::policy::Policy;
 use crate::facts::record::{self, Entry, LOCK, RecordError};
 use crate::health::Findings;
 use crate::host::state::StateFolder;
-use crate::host::{ActError, Actor, Daemon, Host};
+use crate::host::{ActError, Actor, Daemon};
+use crate::vocabulary::Code;
 use crate::vocabulary::codes::{HealAction, HealOutcome, HealRefusal};
-use crate::vocabulary::{Code, Time};
-use actions::Restart;
 use chrono::TimeDelta;
-use clock::{Clock, Moment};
-use last_hour::LastHour;
+use clock::Clock;
 use ledger::{Ledger, LedgerError, Timer};
-use processes::Processes;
-use proof::Proof;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-
-impl From<LedgerError> for Refusal {
-    fn from(error: LedgerError) -> Self {
-        Self::new(error.reason(), format!("{error}."))
-    }
-}
+use work::Work;
 
 /// Whether it is time for something that is done from time to time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,13 +56,13 @@ impl Healer {
         Self { collector, actor, timeout }
     }
 
-    /// Carries a request out and gives its number in the record; else says why not. A refused request is on record too,
-    /// unless there is no record to be had.
+    /// Carries a request out and returns its number in the record, or why it was refused or failed. A refused request is
+    /// in the record too, if the record can be used.
     pub fn request(&self, request: &Request) -> Result<i64, Refusal> {
         self.answer(request, None)
     }
 
-    /// Refuses a request that cannot be understood, on record.
+    /// Refuses a request that cannot be understood, and records that.
     pub fn reject(&self, request: &Request, objection: Refusal) -> Result<i64, Refusal> {
         self.answer(request, Some(objection))
     }
@@ -141,16 +132,16 @@ impl Healer {
     }
 
     fn answer(&self, request: &Request, objection: Option<Refusal>) -> Result<i64, Refusal> {
-        let answer = self.on_record(request, objection);
+        let carried_out = self.carry_out(request, objection);
         self.collector.refresh_restarts();
-        let (id, conclusion) = answer?;
+        let (id, conclusion) = carried_out?;
         match conclusion.outcome {
             HealOutcome::Done | HealOutcome::DryRun => Ok(id),
             other => Err(conclusion.refusal.unwrap_or_else(|| Refusal::new(other, conclusion.detail))),
         }
     }
 
-    fn on_record(&self, request: &Request, objection: Option<Refusal>) -> Result<(i64, Conclusion), Refusal> {
+    fn carry_out(&self, request: &Request, objection: Option<Refusal>) -> Result<(i64, Conclusion), Refusal> {
         let actor = self.may_act().map_err(|error| Refusal::from_actor(&error))?;
         let (host, state_dir) = (self.collector.host(), self.collector.state_dir());
         let folder = StateFolder::make(state_dir).map_err(LedgerError::from)?;
@@ -165,10 +156,11 @@ impl Healer {
                 return Ok((ledger.refused(request, &clock, &conclusion)?, conclusion));
             }
         };
-        // Nobody else is at work, so whatever is open was left so by a crash.
+        // We hold the lock, so whatever is open was left so by a crash.
         ledger.close_interrupted()?;
         let (id, asked) = ledger.open_request(request, None, &clock)?;
-        let mut work = Work { healer: self, host, actor, clock, ledger, policy: self.policy() };
+        let (collector, timeout, policy) = (&self.collector, self.timeout, self.policy());
+        let mut work = Work { collector, timeout, host, actor, clock, ledger, policy };
         let conclusion = match action {
             HealAction::Heal => work.heal(id, request)?,
             HealAction::RestartMdmclient => work.restart(id, Daemon::Mdmclient, request, asked, None)?,
@@ -179,174 +171,15 @@ impl Healer {
     }
 }
 
-/// What is asked for, if it is the request's turn.
-fn understand(request: &Request, turn: bool) -> Result<HealAction, Refusal> {
+/// What is asked for, if the request may be carried out now.
+fn understand(request: &Request, has_lock: bool) -> Result<HealAction, Refusal> {
     let Some(action) = HealAction::from_word(&request.action) else {
         let names = HealAction::ALL.iter().map(|action| action.word()).collect::<Vec<_>>().join(", ");
-        return Err(Refusal::new(HealRefusal::UnknownAction, format!("The action is none of {names}.")));
+        return Err(Refusal::new(HealRefusal::UnknownAction, format!("The action must be one of {names}.")));
     };
-    if turn {
+    if has_lock {
         Ok(action)
     } else {
-        Err(Refusal::new(HealRefusal::Busy, "Another request is being worked on; ask again in a minute."))
+        Err(Refusal::new(HealRefusal::Busy, "Another request is being carried out; try again in a minute."))
     }
-}
-
-/// One request at work. An error of its functions means that the record cannot be kept.
-struct Work<'h> {
-    healer: &'h Healer,
-    host: &'h dyn Host,
-    actor: &'h Actor,
-    clock: Clock<'h>,
-    ledger: Ledger,
-    policy: Policy,
-}
-
-impl Work<'_> {
-    /// Restarts what is stuck. Each restart is a request of its own on record, with all the limits of one.
-    fn heal(&mut self, id: i64, request: &Request) -> Result<Conclusion, Refusal> {
-        let (stuck, proof) = match self.stuck(request) {
-            Ok(stuck) => stuck,
-            Err(refusal) => return Ok(refusal.into()),
-        };
-        let mut whole = Conclusion::new(HealOutcome::Refused, String::new());
-        for daemon in stuck {
-            let action = HealAction::of(daemon).word();
-            let reason = format!("heal {id}: {}", request.reason.as_deref().unwrap_or_default());
-            let part = Request { action: action.to_owned(), reason: Some(reason), ..request.clone() };
-            let (part_id, asked) = self.ledger.open_request(&part, Some(id), &self.clock)?;
-            let conclusion = self.restart(part_id, daemon, &part, asked, Some(&proof))?;
-            self.finish(part_id, &conclusion)?;
-            whole.outcome = together(whole.outcome, conclusion.outcome);
-            whole.next_allowed_at = [whole.next_allowed_at, conclusion.next_allowed_at].into_iter().flatten().min();
-            let _ =
-                write!(whole.detail, "{action} (id {part_id}) {}: {} ", conclusion.outcome.word(), conclusion.detail);
-        }
-        Ok(whole)
-    }
-
-    /// The daemons that are stuck, in the order in which to restart them: a stuck softwareupdated holds mdmclient up.
-    fn stuck(&self, request: &Request) -> Result<(Vec<Daemon>, Arc<Proof>), Refusal> {
-        limits::by_policy(HealAction::Heal, request, &self.policy)?;
-        if request.force {
-            let sentence = "`force` does not work with `heal`; use restart_mdmclient or restart_softwareupdated.";
-            return Err(Refusal::new(HealRefusal::ForceNamesNoDaemon, sentence));
-        }
-        if let Some(known) = self.healer.collector.findings_at_hand() {
-            limits::by_known(Daemon::Mdmclient, &known).or(limits::by_known(Daemon::Softwareupdated, &known))?;
-        }
-        let proof = Arc::new(Proof::read(&self.healer.collector, self.healer.timeout)?);
-        let now = self.now()?;
-        let judge = |daemon| proof.judge(daemon, request, now);
-        let stuck = match (judge(Daemon::Softwareupdated), judge(Daemon::Mdmclient)) {
-            (Ok(()), Ok(())) => vec![Daemon::Softwareupdated, Daemon::Mdmclient],
-            (Ok(()), Err(_)) => vec![Daemon::Softwareupdated],
-            (Err(_), Ok(())) => vec![Daemon::Mdmclient],
-            // That one of them is not stuck says nothing of the other.
-            (Err(updates), Err(client)) => {
-                return Err(if client.code == HealRefusal::NotStuck.into() { updates } else { client });
-            }
-        };
-        Ok((stuck, proof))
-    }
-
-    /// Restarts a daemon, if all limits agree. `proof` is what was read for it already.
-    fn restart(
-        &mut self,
-        id: i64,
-        daemon: Daemon,
-        request: &Request,
-        asked: Moment,
-        proof: Option<&Arc<Proof>>,
-    ) -> Result<Conclusion, Refusal> {
-        let Decision { processes, proof, last_hour } = match self.decide(daemon, request, asked, proof) {
-            Ok(decision) => decision,
-            Err(refusal) => return Ok(refusal.into()),
-        };
-        let pid_before = processes.only();
-        if request.dry_run {
-            let detail = format!("{} would be restarted now; this was a dry run.", daemon.name());
-            return Ok(Conclusion { pid_before, ..Conclusion::new(HealOutcome::DryRun, detail) });
-        }
-        let (action, policy, host) = (HealAction::of(daemon), &self.policy, self.host);
-        let allowed = |last, now| limits::by_time(action, policy, last, now);
-        let begun = match self.ledger.intend(id, action.word(), &self.clock, pid_before, allowed)? {
-            Ok(begun) => begun,
-            Err(refusal) => return Ok(refusal.into()),
-        };
-        let (ledger, clock) = (&mut self.ledger, &self.clock);
-        // Reading takes seconds, in which an installation may begin or the client wake up.
-        let still_allowed = || {
-            let now = clock.wall().map_err(LedgerError::from)?;
-            let since = last_hour.look_again(host, now);
-            proof.map_or(Ok(()), |proof| limits::by_success(daemon, proof.findings(), &since))?;
-            limits::by_installation(daemon, request, &since)
-        };
-        let restart = Restart { host, actor: self.actor, daemon, before: &processes };
-        match restart.run(|step| ledger.step(id, &step), still_allowed)? {
-            Ok(conclusion) => {
-                Ok(Conclusion { next_allowed_at: begun.wall.checked_add_signed(policy.limit()), ..conclusion })
-            }
-            Err(refusal) => {
-                ledger.withdraw(id)?;
-                Ok(refusal.into())
-            }
-        }
-    }
-
-    fn finish(&mut self, id: i64, conclusion: &Conclusion) -> Result<(), Refusal> {
-        let now = self.now()?;
-        Ok(self.ledger.finish(id, conclusion, now)?)
-    }
-
-    fn now(&self) -> Result<Time, Refusal> {
-        self.clock.wall().map_err(|error| LedgerError::from(error).into())
-    }
-
-    /// Asks the limits, the cheap ones first.
-    fn decide(
-        &self,
-        daemon: Daemon,
-        request: &Request,
-        asked: Moment,
-        proof: Option<&Arc<Proof>>,
-    ) -> Result<Decision, Refusal> {
-        let (action, host) = (HealAction::of(daemon), self.host);
-        limits::by_policy(action, request, &self.policy)?;
-        limits::by_time(action, &self.policy, self.ledger.last_begun(action.word())?, asked)?;
-        let proof = match proof {
-            _ if request.force => None,
-            Some(proof) => Some(proof.clone()),
-            None => {
-                self.healer.collector.findings_at_hand().map_or(Ok(()), |known| limits::by_known(daemon, &known))?;
-                Some(Arc::new(Proof::read(&self.healer.collector, self.healer.timeout)?))
-            }
-        };
-        if let Some(proof) = &proof {
-            proof.judge(daemon, request, self.now()?)?;
-        }
-        let last_hour = LastHour::look(host, self.now()?);
-        if let Some(proof) = &proof {
-            limits::by_success(daemon, proof.findings(), &last_hour)?;
-        }
-        limits::by_installation(daemon, request, &last_hour)?;
-        let processes = Processes::find(host, daemon).map_err(|error| Refusal::from_host(&error))?;
-        Ok(Decision { processes, proof, last_hour })
-    }
-}
-
-/// What a restart rests on.
-struct Decision {
-    processes: Processes,
-    /// `None` with force.
-    proof: Option<Arc<Proof>>,
-    last_hour: LastHour,
-}
-
-/// The outcome of two restarts together.
-fn together(one: HealOutcome, other: HealOutcome) -> HealOutcome {
-    [HealOutcome::Failed, HealOutcome::Unconfirmed, HealOutcome::Done, HealOutcome::DryRun, HealOutcome::Refused]
-        .into_iter()
-        .find(|outcome| [one, other].contains(outcome))
-        .unwrap_or(HealOutcome::Refused)
 }

@@ -1,11 +1,11 @@
-//! A request and what comes of it: the words that the table and the record share.
+//! A request, and what comes of it.
 
-use super::Refusal;
+use super::limits::Refusal;
 use crate::host::Daemon;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{HealAction, HealMethod, HealOutcome};
 
-/// The longest text of who asks that is kept, in characters.
+/// How much of a text in a request is kept, in characters.
 const MAX_TEXT: usize = 512;
 
 impl HealAction {
@@ -21,15 +21,15 @@ impl HealAction {
 /// What somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
-    /// The action as it was given, which may be none.
+    /// The action as it was given; it may not exist.
     pub action: String,
     /// Why, for the record.
     pub reason: Option<String>,
-    /// To do without evidence.
+    /// Do without evidence.
     pub force: bool,
-    /// To decide, but do nothing.
+    /// Only decide.
     pub dry_run: bool,
-    /// Whether the timer asks.
+    /// Whether the timer asks, and not a person.
     pub automatic: bool,
 }
 
@@ -44,13 +44,10 @@ impl Request {
 /// How a request ended, for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conclusion {
-    /// What came of it.
     pub outcome: HealOutcome,
-    /// The way that worked.
+    /// How the daemon was restarted.
     pub method: Option<HealMethod>,
-    /// The daemon's pid before.
     pub pid_before: Option<u32>,
-    /// The daemon's pid after.
     pub pid_after: Option<u32>,
     /// The exit code of the command that decided.
     pub exit_code: Option<i32>,
@@ -58,12 +55,11 @@ pub struct Conclusion {
     pub detail: String,
     /// When the same is allowed again.
     pub next_allowed_at: Option<Time>,
-    /// Why it was not begun.
+    /// Why it did not begin.
     pub refusal: Option<Refusal>,
 }
 
 impl Conclusion {
-    /// An outcome and its sentence.
     pub fn new(outcome: HealOutcome, detail: String) -> Self {
         Self {
             outcome,

@@ -20,13 +20,13 @@ use std::time::Duration;
 /// Every Mac has this file; nothing else does.
 const MARK_OF_A_MAC: &str = "/System/Library/CoreServices/SystemVersion.plist";
 
-/// How long `log show` may take unless told otherwise.
+/// How long `log show` may take.
 const LOG_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long it may take for a capture.
+/// The same for a capture.
 const CAPTURE_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// A reading that ends so long ago is given an end; one up to now is not, so that nothing of the last second is lost.
+/// A span that ends so long ago gets an `--end`; one up to now does not, so that nothing of the last second is lost.
 const LONG_AGO: TimeDelta = TimeDelta::minutes(1);
 
 /// The largest file of settings that is read, in bytes.
@@ -47,13 +47,12 @@ impl Live {
         Self { root, now, log_limit: LOG_LIMIT, exact: false }
     }
 
-    /// The same Mac, whose `log show` may take so long.
     pub fn with_log_limit(self, log_limit: Duration) -> Self {
         Self { log_limit, ..self }
     }
 
-    /// The same Mac for a capture: nobody waits for its log, and it ends at the moment of the capture, so that nothing in
-    /// it lies in the future.
+    /// The same Mac for a capture: its log may take longer to read, and ends at the moment of the capture, so that nothing
+    /// in it lies in the future.
     pub fn for_capture(self) -> Self {
         Self { log_limit: CAPTURE_LIMIT, exact: true, ..self }
     }
@@ -126,7 +125,7 @@ impl Host for Live {
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         let path = below(&self.root, path);
         let unreadable = |why: io::Error| HostError::Unreadable { path: path.clone(), why };
-        // NONBLOCK, so that a pipe in its place does not hold us up.
+        // NONBLOCK, so that a pipe in its place does not make us wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::open(&path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
@@ -140,7 +139,7 @@ impl Host for Live {
         };
         let found = file.metadata().map_err(unreadable)?;
         let folder = fs::symlink_metadata(path.parent().unwrap_or(&self.root)).map_err(unreadable)?;
-        // The owner of the root folder: root on a Mac, whoever made a fake one.
+        // The owner of the root folder: root on a Mac, the test's user on a fake one.
         let owner = fs::metadata(&self.root).map_err(unreadable)?.uid();
         if let Some(why) = distrust(&found, &folder, owner) {
             return Err(HostError::NotTrusted { path, why });
@@ -150,8 +149,8 @@ impl Host for Live {
         Ok(Some(bytes))
     }
 
-    /// CLOCK_MONOTONIC: on a Mac it runs on while the Mac sleeps and is untouched when the clock is set. (On Linux it
-    /// stands still in sleep, so that there it says too little and never too much.)
+    /// CLOCK_MONOTONIC: on a Mac it runs on during sleep and is untouched when the clock is set. (On Linux it stands still
+    /// in sleep, so there it shows too little and never too much.)
     fn uptime(&self) -> Result<Duration, HostError> {
         let time = clock_gettime(ClockId::Monotonic);
         let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));

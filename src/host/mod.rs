@@ -37,25 +37,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
-/// The most that is read of a file, a log apart.
+/// The largest file that is read whole, in bytes; a log is streamed.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// What a finished command left behind. Standard output and standard error are cut at the command's output cap.
+/// What a command printed, and how it ended. Standard output and standard error are cut at the command's output cap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The exit code; `None` if a signal ended the command.
     pub code: Option<i32>,
-    /// Standard output.
     pub stdout: Vec<u8>,
-    /// Standard error, as text.
     pub stderr: String,
 }
 
-/// A log that is being read: bytes first, then whether they were all.
+/// A log that is being read: its bytes, and at the end whether they are complete.
 pub trait LogSource: Read + Send {
     /// The span that was asked of the log; `None` if it is whatever the log holds.
     fn span(&self) -> Option<Span>;
-    /// How many bytes there are to read, where that is known beforehand.
+    /// How many bytes there are to read, if that is known beforehand.
     fn size(&self) -> Option<u64> {
         None
     }
@@ -101,11 +99,11 @@ impl FileEnd {
         rotated::join(Ok(self), limit, |ending| open_beside(path, ending))
     }
 
-    /// The end of a file of that length. What is written meanwhile is for the next reading.
+    /// The end of a file of that length. What is written meanwhile is left for the next reading.
     fn of(mut file: File, length: u64, limit: u64) -> io::Result<Self> {
         let left_out = length.saturating_sub(limit);
         file.seek(SeekFrom::Start(left_out))?;
-        // All at once: what grows while it is read takes twice the room.
+        // Allocated at once: a buffer that grows takes twice the memory.
         let mut bytes = Vec::with_capacity(usize::try_from(length - left_out).unwrap_or(0));
         file.take(length - left_out).read_to_end(&mut bytes)?;
         Ok(Self { bytes, left_out, ..Self::default() })
@@ -118,9 +116,9 @@ fn open_beside(path: &Path, ending: &str) -> io::Result<Box<dyn Read>> {
     Ok(Box::new(open_regular(Path::new(&beside))?))
 }
 
-/// Opens a plain file. Opening a pipe would wait for its writer, and a device may never end.
+/// Opens a regular file. Opening a pipe would wait for its writer, and a device may never end.
 fn open_regular(path: &Path) -> io::Result<File> {
-    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is no regular file")) }
+    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Reads a file of bounded size.
@@ -171,11 +169,11 @@ pub trait Host: Send + Sync {
     fn uptime(&self) -> Result<Duration, HostError>;
 }
 
-/// Why the Mac, live or recorded, did not give an answer.
+/// Why something could not be read from the Mac, live or recorded.
 #[derive(Debug, Error)]
 pub enum HostError {
     /// The program is not there or cannot be started.
-    #[error("{path} cannot be started: {why}. Look whether this is a Mac, and run mdm-health as root")]
+    #[error("{path} cannot be started: {why}. Check that this is a Mac, and run mdm-health as root")]
     CannotStart {
         /// The program's path.
         path: PathBuf,
@@ -208,7 +206,7 @@ pub enum HostError {
         /// What it printed to standard error.
         stderr: String,
     },
-    /// The capture holds no answer of that command.
+    /// The capture does not hold the output of that command.
     #[error("the capture {capture} has no {missing}: it was not recorded")]
     NotCaptured {
         /// The capture folder or log file.
@@ -216,8 +214,8 @@ pub enum HostError {
         /// What is missing, as a path within the capture.
         missing: String,
     },
-    /// The source is a log file, which tells nothing else.
-    #[error("{path} is a log file, which says nothing of {missing}: pass a capture folder for that")]
+    /// The source is a log file and nothing else.
+    #[error("{path} is a log file and does not contain {missing}: pass a capture folder for that")]
     OnlyALog {
         /// The log file.
         path: PathBuf,
@@ -232,7 +230,7 @@ pub enum HostError {
         /// The system's words.
         why: std::io::Error,
     },
-    /// A file that must be root's may have been written by somebody else.
+    /// Somebody other than root may have written a file that must be root's.
     #[error(
         "{path} cannot be trusted, because it {why}: it must be a regular file, owned by root and writable by root only, in a folder of the same kind"
     )]
@@ -252,11 +250,11 @@ pub enum HostError {
         path: PathBuf,
         why: String,
     },
-    /// Nobody recorded it, and a recorded Mac cannot be asked any more.
+    /// A recorded Mac does not have it.
     #[error("a recorded Mac has no {missing}")]
     NotLive { missing: &'static str },
     /// The source is a folder without `capture.json`.
-    #[error("{path} is a folder but no capture: it has no capture.json. Pass a capture folder, or a log file")]
+    #[error("{path} is a folder but not a capture: it has no capture.json. Pass a capture folder, or a log file")]
     NotACapture {
         /// The folder.
         path: PathBuf,

@@ -201,7 +201,7 @@ fn an_end_of_install_log_that_does_not_reach_back_for_an_hour_is_unknown() {
     mac.write(INSTALL_LOG, talkative(9 << 20));
     assert_eq!(restart(&mac), Err("install_unknown"));
     let detail = entries(&mac).pop().expect("a row").detail;
-    assert!(detail.contains("do not reach back over the last hour"), "{detail}");
+    assert!(detail.contains("does not cover the last hour"), "{detail}");
     assert_eq!(mac.acts(), [""; 0]);
     assert_eq!(forced(&mac), Ok(2), "what any user can write there does not block a forced one");
 }

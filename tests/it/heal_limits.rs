@@ -203,10 +203,10 @@ fn nothing_is_restarted_during_an_installation() {
 #[test]
 fn only_one_heal_runs_at_a_time_on_the_machine() {
     let mac = HealMac::stuck();
-    is_refused(&mac, &[], "unknown_action", "none of");
+    is_refused(&mac, &[], "unknown_action", "must be one of");
     let lock = StateFolder::make(&mac.state_dir()).and_then(|folder| folder.lock("heal.lock"));
     let held = lock.expect("a lock").expect("free");
-    is_refused(&mac, &restart(), "busy", "ask again in a minute");
+    is_refused(&mac, &restart(), "busy", "try again in a minute");
     drop(held);
     let context = context(&mac, Box::new(mac.live()));
     assert_eq!(mdm_heal(&context).insert(&values(&restart())), Ok(3));
@@ -225,9 +225,9 @@ fn nothing_is_restarted_where_ps_fails_or_lists_nothing() {
 #[test]
 fn a_malformed_request_is_refused() {
     let mac = HealMac::stuck();
-    is_refused(&mac, &[], "unknown_action", "none of restart_mdmclient, restart_softwareupdated, heal");
-    is_refused(&mac, &[("action", text("restart_mdmclient; rm -rf /"))], "unknown_action", "none of");
-    is_refused(&mac, &[("action", Value::Integer(7))], "unknown_action", "none of");
+    is_refused(&mac, &[], "unknown_action", "one of restart_mdmclient, restart_softwareupdated, heal");
+    is_refused(&mac, &[("action", text("restart_mdmclient; rm -rf /"))], "unknown_action", "must be one of");
+    is_refused(&mac, &[("action", Value::Integer(7))], "unknown_action", "must be one of");
     for value in [text("yes"), Value::Integer(2), Value::Integer(-1)] {
         let given = [("action", text("restart_mdmclient")), ("force", value)];
         is_refused(&mac, &given, "bad_request", "The column force takes 0 or 1");
@@ -244,7 +244,7 @@ fn a_malformed_request_is_refused() {
 fn long_texts_are_cut_in_the_record() {
     let mac = HealMac::stuck();
     let long = Value::Text("é".repeat(100_000).into());
-    is_refused(&mac, &[("action", long.clone()), ("reason", long)], "unknown_action", "none of");
+    is_refused(&mac, &[("action", long.clone()), ("reason", long)], "unknown_action", "must be one of");
     let context = context(&mac, Box::new(mac.live()));
     let table = mdm_heal(&context);
     for name in ["action", "reason"] {
@@ -337,7 +337,7 @@ fn a_record_that_cannot_be_written_gives_a_full_sentence() {
 #[test]
 fn the_record_is_readable_by_its_owner_only() {
     let mac = HealMac::stuck();
-    is_refused(&mac, &[], "unknown_action", "none of");
+    is_refused(&mac, &[], "unknown_action", "must be one of");
     let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
     assert_eq!(mode(&mac.state_dir()), 0o700);
     assert_eq!(mode(&mac.state_dir().join("heal.db")), 0o600);
@@ -345,7 +345,7 @@ fn the_record_is_readable_by_its_owner_only() {
     // A record that others can read, but not write, is used after its mode is corrected.
     fs::set_permissions(mac.state_dir(), Permissions::from_mode(0o755)).expect("permissions");
     fs::set_permissions(mac.state_dir().join("heal.db"), Permissions::from_mode(0o644)).expect("permissions");
-    is_refused(&mac, &[], "unknown_action", "none of");
+    is_refused(&mac, &[], "unknown_action", "must be one of");
     assert_eq!((mode(&mac.state_dir()), mode(&mac.state_dir().join("heal.db"))), (0o700, 0o600));
 }
 
@@ -396,7 +396,7 @@ fn a_select_creates_no_file_and_runs_no_command() {
 #[test]
 fn the_record_cannot_be_edited() {
     let mac = HealMac::stuck();
-    is_refused(&mac, &restart()[..0], "unknown_action", "none of");
+    is_refused(&mac, &restart()[..0], "unknown_action", "must be one of");
     for sql in ["UPDATE mdm_heal SET outcome = 'done'", "DELETE FROM mdm_heal"] {
         let output = mac.program(&["query", sql]).output().expect("run");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

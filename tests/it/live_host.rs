@@ -93,7 +93,7 @@ fn only_regular_files_are_read() {
     symlink("/dev/zero", mac.root().join("endless")).unwrap();
     for path in ["/endless", "/System"] {
         let error = live(&mac).read_file(path).unwrap_err();
-        assert!(error.to_string().ends_with("it is no regular file"), "{error}");
+        assert!(error.to_string().ends_with("it is not a regular file"), "{error}");
     }
 }
 

@@ -68,7 +68,9 @@ fn recorded_writes_of_a_real_osqueryi_are_done_or_refused_as_it_expects() {
                 }
                 // No action, or one that only the recorded session had.
                 "insert" => {
-                    assert!(refusal(&answer.rows[0]).starts_with("mdm_heal: unknown_action: The action is none of "));
+                    assert!(
+                        refusal(&answer.rows[0]).starts_with("mdm_heal: unknown_action: The action must be one of ")
+                    );
                     let outcomes = peer.generate("mdm_heal", "{}").rows;
                     assert_eq!(outcomes.last().unwrap()["outcome"], "refused");
                     refused += 1;
