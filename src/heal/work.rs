@@ -17,6 +17,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        Self::new(error.reason(), format!("{error}."))
+    }
+}
+
 /// What a request needs while it is carried out. An error of its functions means that the record cannot be kept.
 pub struct Work<'h> {
     pub collector: &'h Arc<Collector>,

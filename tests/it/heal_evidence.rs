@@ -1,10 +1,11 @@
 //! What a restart rests on: proof that cannot be forged, read again for the act, and no installation under way.
 
 use crate::support::NOT_ENROLLED;
-use crate::support::heal_mac::{HealMac, mdmclient, progress, without_user};
+use crate::support::heal_mac::{HealMac, mdmclient, now, progress, without_user};
+use chrono::{Local, TimeDelta};
 use mdm_health::facts::record::{self, Entry};
 use mdm_health::heal::Request;
-use std::fs;
+use std::fs::{self, File};
 use std::time::Duration;
 
 const KICKSTART: &str = "launchctl kickstart -k system/com.apple.mdmclient.daemon";
@@ -204,6 +205,42 @@ fn an_end_of_install_log_that_does_not_reach_back_for_an_hour_is_unknown() {
     assert!(detail.contains("does not cover the last hour"), "{detail}");
     assert_eq!(mac.acts(), [""; 0]);
     assert_eq!(forced(&mac), Ok(2), "what any user can write there does not block a forced one");
+}
+
+/// A Mac hardened by the CIS benchmark writes dates without a year. The file's own time tells it.
+#[test]
+fn an_installation_dated_without_a_year_is_one() {
+    let local =
+        |minutes| (now() - TimeDelta::minutes(minutes)).with_timezone(&Local).format("%b %e %H:%M:%S").to_string();
+    let line = |minutes, message: &str| format!("{} mac softwareupdated[301]: {message}\n", local(minutes));
+    let other = "SUScan: Elapsed scan time = 4.5";
+    let mac = stuck();
+    mac.write(INSTALL_LOG, line(90, other) + &line(10, APPLIED) + &line(5, other));
+    File::options()
+        .write(true)
+        .open(mac.root().join(INSTALL_LOG))
+        .and_then(|file| file.set_modified(now().into()))
+        .expect("a time");
+    assert_eq!(restart(&mac), Err("installing"));
+    mac.write(INSTALL_LOG, line(90, APPLIED) + &line(5, other));
+    assert_eq!(restart(&mac), Ok(2));
+}
+
+/// A new file that begins minutes ago says nothing of the hour if what was before it cannot be read.
+#[test]
+fn an_installation_in_the_file_that_was_just_rotated_away_is_one() {
+    let mac = stuck();
+    let quiet = install_line("09:58:00", "SUScan: Elapsed scan time = 4.5");
+    mac.write(INSTALL_LOG, &quiet);
+    mac.write(&format!("{INSTALL_LOG}.0"), install_line("09:30:00", APPLIED));
+    assert_eq!(restart(&mac), Err("installing"));
+    mac.write(&format!("{INSTALL_LOG}.0.gz"), "not packed");
+    assert_eq!(restart(&mac), Err("install_unknown"));
+    assert_eq!(mac.acts(), [""; 0]);
+    for ending in ["0", "0.gz"] {
+        fs::remove_file(mac.root().join(format!("{INSTALL_LOG}.{ending}"))).expect("removed");
+    }
+    assert_eq!(restart(&mac), Ok(3));
 }
 
 #[test]
