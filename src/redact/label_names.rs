@@ -195,6 +195,7 @@ pub const LABELS: [(Kind, &[&str]); 12] = [
             "postcode",
             "building",
             "room",
+            "room number",
             "floor",
             "site",
             "office",

@@ -24,6 +24,15 @@ static IN_XML: LazyLock<Regex> =
 static FLAG: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r#"(?:^|\s)--?(?P<key>[A-Za-z][A-Za-z-]{1,30})\s+(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s-]\S*)"#)
 });
+/// `username 'ghopper'`
+static BEFORE_QUOTES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?P<key>[A-Za-z][A-Za-z-]{2,24}(?: [A-Za-z]{2,12})?) (?:["“](?P<value>[^"”\n]{1,200})["”]|['‘](?P<other>[^'’\n]{1,200})['’])"#,
+    )
+});
+/// `Grace Hopper`
+static PERSON: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\p{Lu}[\p{L}\p{M}'’-]+(?: \p{Lu}[\p{L}\p{M}'’.-]*){1,3}$|^\p{Lo}{2,5}$"));
 /// `{length = 32, bytes = 0x068b4535 … 61731ac3}` and `<068b4535 172f7bd3>`.
 static DATA: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -53,7 +62,13 @@ const EMPTY: [&str; 14] = [
 pub fn find(text: &str, found: &mut Vec<Find>) {
     for at in memchr::memchr2_iter(b'=', b':', text.as_bytes()) {
         let Some(begin) = value_begin(text, at) else { continue };
-        let Some(kind) = label(text, at).and_then(Kind::under) else { continue };
+        let Some(label) = label(text, at) else { continue };
+        let Some(kind) = Kind::under(label) else {
+            if label.eq_ignore_ascii_case("name") {
+                person(text, begin, found);
+            }
+            continue;
+        };
         values(text, begin, kind, text.as_bytes().get(at) == Some(&b'='), found);
     }
     if text.contains("<key>") {
@@ -72,10 +87,30 @@ pub fn find(text: &str, found: &mut Vec<Find>) {
             }
         }
     }
+    if [" \"", " '", " “", " ‘"].iter().any(|quote| text.contains(quote)) {
+        for captures in BEFORE_QUOTES.captures_iter(text) {
+            let kind = captures.name("key").and_then(|key| Kind::under(key.as_str()));
+            let value = captures.name("value").or_else(|| captures.name("other"));
+            if let Some((kind, value)) = kind.zip(value) {
+                add(text, value.range(), Cow::Borrowed(value.as_str()), kind, Scope::Here, found);
+            }
+        }
+    }
     if text.contains(['{', '<']) {
         for data in DATA.find_iter(text) {
             found.push(Find::whole(data.range(), data.as_str(), Kind::Secret, Scope::Here));
         }
+    }
+}
+
+/// A name in quotes that looks like a person's: `"name":"Grace Hopper"`.
+fn person(text: &str, begin: usize, found: &mut Vec<Find>) {
+    let rest = bounded(text, begin);
+    let quoted = rest.trim_start_matches('\\').strip_prefix('"');
+    let Some(inner) = quoted.and_then(|quoted| quoted.get(..quoted.find(['"', '\\'])?)) else { return };
+    if PERSON.is_match(inner) {
+        let from = begin + rest.len() - quoted.map_or(0, str::len);
+        add(text, from..from + inner.len(), Cow::Borrowed(inner), Kind::User, Scope::Here, found);
     }
 }
 

@@ -33,7 +33,7 @@ const ANY: fn(&str) -> bool = |_| true;
 const MODELS: &str =
     "(?:MacBook(?:[ -]Pro|[ -]Air)?|iMac(?:[ -]Pro)?|Mac[ -]mini|Mac[ -]Studio|Mac[ -]Pro|Mac|iPhone|iPad)";
 
-static LOOKS: [Look; 22] = [
+static LOOKS: [Look; 28] = [
     // With `%40` for the sign in a URL. A Kerberos principal has the same form.
     look(
         || {
@@ -208,6 +208,58 @@ static LOOKS: [Look; 22] = [
         Scope::Everywhere,
         |value| !value.starts_with("com.") && !value.contains('/'),
     ),
+    look(
+        || {
+            pattern(
+                r#"(?i)\b(?:associated|connected|connecting|joined|joining|join|roamed|switched)(?: to| with)?(?: the)? ["'“‘](?P<value>[^"'”’\n]{1,64})["'”’]"#,
+            )
+        },
+        &["\"", "'", "“", "‘"],
+        Kind::Network,
+        Scope::Everywhere,
+        |value| !value.starts_with("com.") && !value.contains('/'),
+    ),
+    look(
+        || pattern(r#"(?i)\bssid (?P<value>[^\s"'“‘,;:=()<>]{2,32})"#),
+        &["ssid ", "SSID "],
+        Kind::Network,
+        Scope::Here,
+        ANY,
+    ),
+    // `uid=501(ghopper)`
+    look(|| pattern(r"\buid=[0-9]+\((?P<value>[^)\s]{1,64})\)"), &["uid="], Kind::User, Scope::Everywhere, ANY),
+    look(
+        || {
+            pattern(
+                r"(?i)\b(?:console|for|as|by|of|current) user (?P<value>[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{2,40})|\buser (?P<who>[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{2,40}) (?:has |is )?(?:logged|signed|authenticated)",
+            )
+        },
+        &["user ", "User "],
+        Kind::User,
+        Scope::Here,
+        ANY,
+    ),
+    // `password hunter2`, with a digit among letters.
+    look(
+        || {
+            pattern(
+                r"(?i)\b(?:password|passwd|passcode|passphrase|api ?key|token|secret|pin)(?: is| was)? (?P<value>[^\s,;:=()<>]{4,100})",
+            )
+        },
+        &["ass", "ASS", "ey ", "EY ", "oken ", "ecret ", "in ", "PIN "],
+        Kind::Secret,
+        Scope::Here,
+        |value| {
+            has_digit(value) && has_letter(value) || value.len() >= 6 && value.bytes().all(|byte| byte.is_ascii_digit())
+        },
+    ),
+    look(
+        || pattern(r"\b(?P<value>(?:MacBook(?:-Pro|-Air)?|MBP|MBA|iMac)-[\p{L}\p{N}][\p{L}\p{M}\p{N}-]{1,60})\b"),
+        &["MacBook", "MBP", "MBA", "iMac"],
+        Kind::Host,
+        Scope::Everywhere,
+        |value| !["MacBook-Pro", "MacBook-Air", "iMac-Pro"].contains(&value),
+    ),
 ];
 
 static IPV4: LazyLock<Regex> = LazyLock::new(|| pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"));
@@ -230,7 +282,7 @@ pub fn find(text: &str, found: &mut Vec<Find>) {
     for look in &LOOKS {
         if look.gate.iter().any(|gate| text.contains(gate)) {
             for captures in look.pattern.captures_iter(text) {
-                let value = captures.name("value").or_else(|| captures.get(0));
+                let value = captures.name("value").or_else(|| captures.name("who")).or_else(|| captures.get(0));
                 if let Some(value) = value.filter(|value| (look.accept)(value.as_str())) {
                     push(text, value.range(), look.kind, look.scope, found);
                 }

@@ -104,6 +104,17 @@ pub const KINDS: &[Kind] = &[
     promised("user under its label", |v| say("UserName = {};", &[&v.word(Script::Latin)])),
     promised("user=", |v| say("session opened user={} tty=console", &[&v.word(Script::Latin)])),
     promised("user=, Cyrillic", |v| say("session opened user={} tty=console", &[&v.word(Script::Cyrillic)])),
+    promised("user in quotes", |v| say("username '{}' was rejected", &[&v.word(Script::Latin)])),
+    promised("user of an id", |v| say("uid=501({}) gid=20(staff)", &[&v.word(Script::Latin)])),
+    promised("user in JSON", |v| {
+        let (first, last) = (v.name(Script::Latin), v.name(Script::Accented));
+        say("{\"user\":{\"name\":\"{} {}\"}}", &[&first, &last])
+    }),
+    promised("Wi-Fi name behind its verb", |v| {
+        say("associated to '{} {}' on en0", &[&v.name(Script::Latin), &v.name(Script::Cyrillic)])
+    }),
+    promised("computer of a person, model first", |v| say("joined as MBP-{} now", &[&v.name(Script::Latin)])),
+    promised("password behind its word", |v| say("tried password {} again", &[&v.token(12)])),
     promised("UserID", |v| say("UserID: {}", &[&v.word(Script::Latin)])),
     promised("DisplayName, quoted", |v| {
         let (first, last) = (v.name(Script::Accented), v.name(Script::Accented));
