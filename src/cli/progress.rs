@@ -98,6 +98,10 @@ impl LogSource for WatchedLog {
         self.source.span()
     }
 
+    fn written(&self) -> Option<Time> {
+        self.source.written()
+    }
+
     fn finish(self: Box<Self>) -> Result<(), HostError> {
         self.bar.finish_and_clear();
         self.source.finish()

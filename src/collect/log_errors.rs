@@ -22,6 +22,13 @@ pub fn log_error(read: Result<&LogSummary, &log::LogError>, ended: Option<&HostE
             let detail = "The log ends without its trailer: it was cut off and counts only up to its last record.";
             Some((SourceState::Partial, SourceReason::CutOff, detail.to_owned()))
         }
+        (Ok(LogSummary { wrapped_at: Some(width), .. }), None) => {
+            let detail = format!(
+                "The lines of the log were wrapped at {width} columns by another program, so none of its messages is sure to \
+                 be whole. Save the log to a file and pass that."
+            );
+            Some((SourceState::Partial, SourceReason::NotUnderstood, detail))
+        }
         (Ok(LogSummary { lines_not_understood: lines @ 1.., .. }), None) => {
             let detail =
                 format!("{lines} lines of the log could not be understood, so a silence in it proves nothing.");

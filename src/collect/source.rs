@@ -88,7 +88,7 @@ impl SourceOptions {
     }
 
     pub fn read_options(&self) -> ReadOptions {
-        ReadOptions { utc_offset: self.utc_offset, may_matter: Some(crate::event::may_matter) }
+        ReadOptions { utc_offset: self.utc_offset, until: None, may_matter: Some(crate::event::may_matter) }
     }
 
     /// The folder of the journal and the restart record.

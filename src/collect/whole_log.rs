@@ -6,7 +6,7 @@ use crate::host::{Host, LogSource};
 use crate::journal::Journal;
 use crate::log::{self, LogSummary, ReadOptions};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
-use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
+use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time, rfc3339};
 
 /// The log that was read.
 pub struct WholeLog {
@@ -14,6 +14,8 @@ pub struct WholeLog {
     /// `None` if it could not be read.
     pub summary: Option<LogSummary>,
     error: Option<LogError>,
+    /// What to know of a log that was read well.
+    note: Option<String>,
 }
 
 impl WholeLog {
@@ -23,6 +25,8 @@ impl WholeLog {
             Err(error) => return Self::unread(refused(&error)),
         };
         let asked = source.span();
+        let until = host.now().or(source.written());
+        let options = &ReadOptions { until, ..*options };
         let mut journal = Journal::empty(Fact::unknown(SourceReason::NotRead, "the log was not read."));
         let read = log::read_log(&mut source, options, |record| {
             if let Some(event) = event::recognise(record) {
@@ -33,10 +37,19 @@ impl WholeLog {
         let error = log_error(read.as_ref(), ended.as_ref().err());
         match (read, error) {
             (Ok(summary), error) => {
+                if summary.wrapped_at.is_some() {
+                    journal =
+                        Journal::empty(Fact::unknown(SourceReason::NotUnderstood, "the log's lines were wrapped."));
+                }
                 journal.sort();
                 journal.records = summary.records;
                 journal.covers = covers(&summary, asked, ended.is_ok(), &journal);
-                Self { journal, summary: Some(summary), error }
+                let note = until.filter(|_| summary.undated).map(|until| {
+                    let which =
+                        if host.now().is_some() { "the moment asked about" } else { "when the file was last written" };
+                    format!("Its times have no date: they are the last ones before {}, {which}.", rfc3339(until))
+                });
+                Self { journal, summary: Some(summary), error, note }
             }
             (Err(_), Some(error)) => Self::unread(error),
             (Err(error), None) => Self::unread((SourceState::Error, SourceReason::NotALog, format!("{error}."))),
@@ -45,7 +58,7 @@ impl WholeLog {
 
     fn unread((state, reason, why): LogError) -> Self {
         let journal = Journal::empty(Fact::unknown(reason, why.clone()));
-        Self { journal, summary: None, error: Some((state, reason, why)) }
+        Self { journal, summary: None, error: Some((state, reason, why)), note: None }
     }
 
     /// The moment for which a verdict is asked is not known before the log was read: of a plain log file it is the last
@@ -62,7 +75,7 @@ impl WholeLog {
         let state = self.error.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
         SourceStatus {
             reason: self.error.as_ref().map(|(_, reason, _)| *reason),
-            detail: self.error.as_ref().map(|(.., detail)| detail.clone()),
+            detail: self.error.as_ref().map(|(.., detail)| detail.clone()).or(self.note.clone()),
             last_error_at: (state != SourceState::Ok).then_some(now),
             covers: self.journal.covers.known().copied(),
             counts: self.summary.as_ref().map(|summary| LogCounts {

@@ -53,7 +53,11 @@ pub struct Output {
 pub trait LogSource: Read + Send {
     /// The span that was asked of the log; `None` if it is whatever the log holds.
     fn span(&self) -> Option<Span>;
-    /// How many bytes there are to read, if that is known beforehand.
+    /// When the log was last written, where that is known.
+    fn written(&self) -> Option<Time> {
+        None
+    }
+    /// How many bytes there are to read, where that is known beforehand.
     fn size(&self) -> Option<u64> {
         None
     }

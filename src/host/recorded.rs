@@ -2,7 +2,7 @@
 
 use super::capture::{self, Description};
 use super::pieces::{Piece, Pieces, Shape, ShapeError};
-use super::{Command, FileEnd, Host, HostError, LogSource, Output, read_bounded, rotated};
+use super::{Command, FileEnd, FileLook, Host, HostError, LogSource, Output, read_bounded, rotated};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use std::fs::{self, File};
@@ -140,14 +140,17 @@ impl Host for Recorded {
         let Form::Capture(capture) = &self.form else {
             let unreadable = |why| HostError::Unreadable { path: self.path.clone(), why };
             let file = File::open(&self.path).map_err(unreadable)?;
-            let size = file.metadata().ok().filter(|file| file.is_file()).map(|file| file.len());
-            return Ok(Box::new(LogFile { text: Box::new(file), size, asked: None }));
+            // Of a pipe neither says anything.
+            let found = file.metadata().ok().filter(|file| file.is_file());
+            let size = found.as_ref().map(|file| file.len());
+            let written = found.and_then(|found| FileLook::of(&found).modified());
+            return Ok(Box::new(LogFile { text: Box::new(file), size, asked: None, written }));
         };
         let text = self.piece(capture::LOG)?;
         let size = Some(text.size());
         let Description { log_from, log_to, .. } = capture.description;
         let asked = log_from.zip(log_to).map(|(from, to)| Span { from, to });
-        Ok(Box::new(LogFile { text: Box::new(text), size, asked }))
+        Ok(Box::new(LogFile { text: Box::new(text), size, asked, written: None }))
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
@@ -202,6 +205,7 @@ struct LogFile {
     text: Box<dyn Read + Send>,
     size: Option<u64>,
     asked: Option<Span>,
+    written: Option<Time>,
 }
 
 impl Read for LogFile {
@@ -213,6 +217,10 @@ impl Read for LogFile {
 impl LogSource for LogFile {
     fn span(&self) -> Option<Span> {
         self.asked
+    }
+
+    fn written(&self) -> Option<Time> {
+        self.written
     }
 
     fn size(&self) -> Option<u64> {

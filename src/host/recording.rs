@@ -221,6 +221,10 @@ impl LogSource for RecordedLog {
         self.source.span()
     }
 
+    fn written(&self) -> Option<Time> {
+        self.source.written()
+    }
+
     fn size(&self) -> Option<u64> {
         self.source.size()
     }

@@ -4,12 +4,14 @@
 //! programs are skipped and counted; what should have been a record and cannot be read is counted too, so that
 //! no line is lost silently.
 
+mod clipboard;
 mod glance;
 pub mod install_log;
 mod json_array;
 mod lines;
 pub mod ndjson;
 pub mod old_dates;
+mod pasted;
 mod scan;
 mod text;
 mod time;
@@ -18,6 +20,7 @@ pub mod tracev3;
 use crate::vocabulary::Time;
 use chrono::FixedOffset;
 use lines::{Line, Lines};
+use pasted::Pasted;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::Read;
@@ -114,8 +117,10 @@ pub enum Style {
     Compact,
     /// `log show --style syslog`.
     Syslog,
-    /// What Console copies and exports.
+    /// What Console exports.
     Console,
+    /// What Console copies: times without a date.
+    Clipboard,
 }
 
 /// How to read what the text leaves open.
@@ -124,6 +129,8 @@ pub struct ReadOptions {
     /// The offset of the Mac's local time: of log times without one (compact style), for which the machine's own zone
     /// serves if `None`, and of deadlines.
     pub utc_offset: Option<FixedOffset>,
+    /// The moment that no record is later than, for a style whose times have no date.
+    pub until: Option<Time>,
     /// Tells from an image path, with its slashes escaped or not, whether a process may matter. Where most records are
     /// of processes that do not, theirs are counted and not parsed.
     pub may_matter: Option<fn(&[u8]) -> bool>,
@@ -152,6 +159,10 @@ pub struct LogSummary {
     pub complete: Option<bool>,
     /// Why reading stopped early, if the input broke.
     pub broken: Option<String>,
+    /// Whether the records have no date, so that it was taken from [`ReadOptions::until`].
+    pub undated: bool,
+    /// The width at which another program has wrapped the lines. No message of such a log is sure to be whole.
+    pub wrapped_at: Option<usize>,
 }
 
 /// Why a text is not a log.
@@ -162,9 +173,13 @@ pub enum LogError {
     Empty,
     /// No line of it looks like a log's.
     #[error(
-        "no line of it is in a log style that this program knows (ndjson, json, default, compact, syslog, Console export)"
+        "no line of it is in a log style that this program knows (ndjson, json, default, compact, syslog, Console export or \
+         clipboard). If its lines were wrapped, as in a mail, save the log to a file and pass that"
     )]
     NotALog,
+    /// Its times have no date, and nothing says of which day they are.
+    #[error("its times have no date: pass the moment at which it was copied with --now")]
+    NoDate,
     /// The first bytes cannot be read.
     #[error("the log cannot be read: {why}")]
     Unreadable {
@@ -188,15 +203,27 @@ pub fn read_log(
         summary: LogSummary::default(),
         text: text::Assembler::default(),
         ndjson: ndjson::Reader::default(),
+        pasted: Pasted::Plain,
     };
-    let mut empty = true;
+    let (mut empty, mut first) = (true, true);
     loop {
         match lines.next_line() {
             Ok(Some(Line::Whole(line))) => {
+                // The byte order mark that Windows programs put before UTF-8.
+                let line = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| first).unwrap_or(line);
+                first = false;
                 empty &= line.is_empty();
                 if reader.summary.style.is_none() && line.first() == Some(&b'[') && json_array::begins(line) {
                     reader.summary.style = Some(Style::Json);
                     json_array::read(lines.into_rest(), &mut reader.summary, &mut on_record);
+                    return Ok(reader.summary);
+                }
+                let copied = || Pasted::candidates(line).find(|(_, line)| clipboard::is_one(line));
+                let copied = reader.summary.style.is_none().then(copied).flatten().map(|(pasted, _)| pasted);
+                if let Some(pasted) = copied {
+                    let until = options.until.ok_or(LogError::NoDate)?;
+                    reader.summary.style = Some(Style::Clipboard);
+                    clipboard::read(lines.into_rest(), pasted, until, &mut reader.summary, &mut on_record);
                     return Ok(reader.summary);
                 }
                 let not_understood = reader.summary.lines_not_understood;
@@ -223,6 +250,10 @@ pub fn read_log(
     }
     reader.text.close(&mut reader.summary, &mut on_record);
     let mut summary = reader.summary;
+    if let Some((width, records)) = reader.text.wrapped() {
+        summary.wrapped_at = Some(width);
+        summary.lines_not_understood += records;
+    }
     match summary.style {
         None if empty => Err(LogError::Empty),
         None => Err(LogError::NotALog),
@@ -240,31 +271,36 @@ struct Reader<'o> {
     summary: LogSummary,
     text: text::Assembler,
     ndjson: ndjson::Reader,
+    pasted: Pasted,
 }
 
 impl Reader<'_> {
     fn line(&mut self, line: &[u8], on_record: &mut impl FnMut(&LogRecord<'_>)) {
+        let stripped = self.pasted.strip(line);
         match self.summary.style {
-            Some(Style::Ndjson) => self.ndjson.line(line, self.options, &mut self.summary, on_record),
-            Some(style) => self.text.line(style, line, self.options, &mut self.summary, on_record),
+            Some(Style::Ndjson) => self.ndjson.line(stripped, self.options, &mut self.summary, on_record),
+            Some(style) => self.text.line(style, stripped, self.options, &mut self.summary, on_record),
             None => self.first_line(line, on_record),
         }
     }
 
     /// A line before the style is known: the first record, banner or trailer decides.
     fn first_line(&mut self, line: &[u8], on_record: &mut impl FnMut(&LogRecord<'_>)) {
-        if line.first() == Some(&b'{') && ndjson::is_record_or_trailer(line) {
-            self.summary.style = Some(Style::Ndjson);
-            return self.ndjson.line(line, self.options, &mut self.summary, on_record);
-        }
-        match text::style_of(line, self.options) {
-            Some(style) => {
-                self.summary.style = Some(style);
-                self.text.line(style, line, self.options, &mut self.summary, on_record);
+        for (pasted, line) in Pasted::candidates(line) {
+            if line.first() == Some(&b'{') && ndjson::is_record_or_trailer(line) {
+                (self.summary.style, self.pasted) = (Some(Style::Ndjson), pasted);
+                return self.ndjson.line(line, self.options, &mut self.summary, on_record);
             }
-            None if line.is_empty() || text::is_banner(line) => {}
-            None if line.first() == Some(&b'{') => self.summary.lines_not_understood += 1,
-            None => self.summary.lines_skipped += 1,
+            if let Some(style) = text::style_of(line, self.options) {
+                (self.summary.style, self.pasted) = (Some(style), pasted);
+                return self.text.line(style, line, self.options, &mut self.summary, on_record);
+            }
+        }
+        let any = |is: fn(&[u8]) -> bool| Pasted::candidates(line).any(|(_, line)| is(line));
+        if any(|line| line.first() == Some(&b'{') || text::begins_with_date(line)) {
+            self.summary.lines_not_understood += 1;
+        } else if !any(|line| line.is_empty() || text::is_banner(line)) {
+            self.summary.lines_skipped += 1;
         }
     }
 }

@@ -53,8 +53,18 @@ static FOREIGN: LazyLock<Regex> = pattern!(
     r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d "
 );
 
-/// Any other line that begins with a time and is no head of a record: `2026-11-23T11:45:02Z jamf[233]: …`.
-static OTHER_TIME: LazyLock<Regex> = pattern!(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d");
+/// A line of another program with a date in a form that `log` never prints: `2026-11-23T11:45:02Z jamf[233]: …`.
+static OTHER_TIME: LazyLock<Regex> = pattern!(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d");
+
+/// A date as `log` prints it. Where no head of a record follows, something has damaged the line.
+static DATE: LazyLock<regex::bytes::Regex> = LazyLock::new(|| {
+    #[allow(clippy::expect_used, reason = "a constant pattern; every test compiles it")]
+    regex::bytes::Regex::new(r"^(?i-u:(?:default|info|debug|error|fault)\s+)?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+        .expect("a constant pattern")
+});
+
+/// The widest lines that a program wraps at. Whole lines of a log are longer.
+const WIDEST_WRAP: usize = 132;
 
 /// A header line, taken apart.
 struct Header {
@@ -84,6 +94,11 @@ pub fn is_foreign(line: &str) -> bool {
     FOREIGN.is_match(line)
 }
 
+/// Whether a line begins with a date as `log` prints it, with or without Console's level before it.
+pub fn begins_with_date(line: &[u8]) -> bool {
+    DATE.is_match(line)
+}
+
 fn header(style: Style, line: &str, options: &ReadOptions) -> Option<Header> {
     let before = match style {
         Style::Console => CONSOLE_LEVEL.find(line)?.end(),
@@ -97,7 +112,7 @@ fn header(style: Style, line: &str, options: &ReadOptions) -> Option<Header> {
         Style::Default => &DEFAULT,
         Style::Syslog => &SYSLOG,
         Style::Console => &CONSOLE,
-        Style::Ndjson | Style::Json => return None,
+        Style::Ndjson | Style::Json | Style::Clipboard => return None,
     };
     let found = pattern.captures(rest)?;
     let behind = line.len() - rest.len();
@@ -125,6 +140,38 @@ fn number(found: &Captures<'_>, group: &str, radix: u32) -> Option<u64> {
 pub struct Assembler {
     open: Option<Header>,
     text: String,
+    widths: Widths,
+}
+
+/// How wide the lines are, from which it shows whether a program has wrapped them.
+#[derive(Default)]
+struct Widths {
+    /// The widest line of all.
+    widest: usize,
+    /// Records whose first line goes on in a line that is neither indented nor consists of brackets, as the further lines
+    /// of a dump do.
+    broken: u64,
+    /// How far the narrowest of these first lines would reach with the first word of the line behind it.
+    reach: Option<usize>,
+}
+
+impl Widths {
+    /// Takes the second line of a record.
+    fn second(&mut self, first: usize, line: &str) {
+        if line.starts_with("  ") || line.starts_with('\t') || line.chars().all(|letter| "{}()[];, ".contains(letter)) {
+            return;
+        }
+        let word = line.split(' ').next().map_or(0, |word| word.chars().count());
+        let reach = first + 1 + word;
+        self.broken += 1;
+        self.reach = Some(self.reach.map_or(reach, |least| least.min(reach)));
+    }
+
+    /// A program that wraps breaks a line only where the next word does not fit, and leaves none that is wider.
+    fn wrapped(&self) -> Option<(usize, u64)> {
+        let fits = self.reach.is_some_and(|reach| reach >= self.widest);
+        (fits && self.widest <= WIDEST_WRAP).then_some((self.widest, self.broken))
+    }
 }
 
 impl Assembler {
@@ -138,6 +185,8 @@ impl Assembler {
         on_record: &mut impl FnMut(&LogRecord<'_>),
     ) {
         let line = lossy(line);
+        let width = line.chars().count();
+        self.widths.widest = self.widths.widest.max(width);
         if let Some(header) = header(style, &line, options) {
             self.close(summary, on_record);
             self.text.push_str(&line);
@@ -150,7 +199,13 @@ impl Assembler {
         } else if is_foreign(&line) || OTHER_TIME.is_match(&line) {
             self.close(summary, on_record);
             summary.lines_skipped += 1;
+        } else if DATE.is_match(line.as_bytes()) {
+            self.close(summary, on_record);
+            summary.lines_not_understood += 1;
         } else if self.open.is_some() && self.text.len() + line.len() < MAX_RECORD {
+            if !self.text.contains('\n') {
+                self.widths.second(self.text.chars().count(), &line);
+            }
             self.text.push('\n');
             self.text.push_str(&line);
         } else if self.open.is_some() {
@@ -158,6 +213,11 @@ impl Assembler {
         } else {
             summary.lines_skipped += u64::from(!line.is_empty());
         }
+    }
+
+    /// The width at which the lines were wrapped, and how many records were.
+    pub fn wrapped(&self) -> Option<(usize, u64)> {
+        self.widths.wrapped()
     }
 
     /// Ends the record in hand, if there is one.

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_time_without_an_offset_takes_the_one_given() {
-        let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600), may_matter: None };
+        let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600), ..ReadOptions::default() };
         let (stamp, rest) = parse("2023-05-04 05:12:03.617 Df mdmclient", &options).unwrap();
         assert_eq!((stamp.at.to_rfc3339().as_str(), rest), ("2023-05-04T10:12:03.617+00:00", " Df mdmclient"));
         assert_eq!(stamp.offset, None, "it is not the line that says the offset");

@@ -10,7 +10,7 @@ type Seen = (mdm_health::vocabulary::Time, String, u64, String);
 
 fn read(text: &[u8]) -> Result<(LogSummary, Vec<Seen>), LogError> {
     let mut seen = Vec::new();
-    let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600), may_matter: None };
+    let options = ReadOptions { utc_offset: FixedOffset::west_opt(5 * 3600), ..ReadOptions::default() };
     let summary = read_log(text, &options, |record| {
         let who = format!("{:?}", record.sender);
         seen.push((record.at, who, record.thread, record.message.to_string()));

@@ -53,6 +53,7 @@ mod package_files;
 mod packaging;
 mod packs;
 mod pages;
+mod pasted_logs;
 mod plain_english;
 mod planted_secrets;
 mod readme;
