@@ -35,6 +35,24 @@ pub struct StatusReport {
     pub pending_at: Option<Box<str>>,
 }
 
+impl StatusReport {
+    /// What is known after this report, when that was known before it.
+    pub fn after(&self, before: Self) -> Self {
+        let (pending_version, pending_build, pending_at) = if self.pending_version.is_some() {
+            (self.pending_version.clone(), self.pending_build.clone(), self.pending_at.clone())
+        } else {
+            (before.pending_version, before.pending_build, before.pending_at)
+        };
+        Self {
+            install_state: self.install_state.clone().or(before.install_state),
+            failure: self.failure.clone().or(before.failure),
+            pending_version,
+            pending_build,
+            pending_at,
+        }
+    }
+}
+
 /// How often the update failed, why and when it failed last. A count of 0 says that nothing failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReportedFailure {

@@ -10,7 +10,7 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateEnforcementRow> {
 }
 
 fn row(enforcement: &Enforcement) -> OsUpdateEnforcementRow {
-    let failure = enforcement.failure.as_ref();
+    let (failure, reported) = (enforcement.failure.as_ref(), enforcement.reported.as_ref());
     OsUpdateEnforcementRow {
         declaration_id: text(enforcement.declaration_id.clone()),
         target_os_version: text(enforcement.version.clone()),
@@ -24,6 +24,9 @@ fn row(enforcement: &Enforcement) -> OsUpdateEnforcementRow {
         failure_count: failure.and_then(|failure| failure.count),
         failure_reason: text(failure.and_then(|failure| failure.reason.clone())),
         failed_at: failure.and_then(|failure| failure.at),
+        reported_state: text(reported.and_then(|reported| reported.state.clone()).map(String::from)),
+        reported_failure: text(reported.and_then(|reported| reported.failure.clone())),
+        reported_at: reported.map(|reported| reported.at),
         source: Some(enforcement.sources.iter().copied().collect()),
         seen_at: enforcement.seen_at,
     }

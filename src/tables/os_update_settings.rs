@@ -1,7 +1,10 @@
 //! `os_update_settings`: the settings for OS updates and the last scan, in one row.
 
 use super::{OsUpdateSettingsRow, joined, text};
+use crate::event::EventKind;
 use crate::health::Findings;
+use crate::vocabulary::Time;
+use crate::vocabulary::codes::{ClientEventKind, UpdateBlocker};
 
 /// Always one row.
 pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
@@ -13,6 +16,7 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
     let settings = state.and_then(|state| state.settings.clone());
     let settings_ids = settings.as_ref().and_then(|settings| joined(&settings.declaration_ids));
     let ddm = settings.unwrap_or_default();
+    let blocked = blocked(findings);
     vec![OsUpdateSettingsRow {
         macos_version: text(system.map(|system| system.version.clone())),
         macos_build: text(system.and_then(|system| system.build.clone())),
@@ -40,5 +44,18 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
         ddm_notifications: ddm.notifications,
         ddm_rapid_security_response: ddm.rapid_security_response,
         ddm_rapid_security_response_rollback: ddm.rapid_security_response_rollback,
+        mdm_blocked_by: blocked.map(|(by, _)| by),
+        mdm_blocked_at: blocked.map(|(_, at)| at),
     }]
+}
+
+/// What keeps MDM from updating this Mac, and when that was last said.
+fn blocked(findings: &Findings) -> Option<(UpdateBlocker, Time)> {
+    let evidence = &findings.evidence;
+    let events = evidence.journal.events().filter(|event| event.at <= evidence.now);
+    let refused = events.filter(|event| match &event.kind {
+        EventKind::Client(client) => client.kind == ClientEventKind::BootPolicyFailed,
+        _ => false,
+    });
+    refused.map(|event| (UpdateBlocker::BootPolicy, event.at)).max_by_key(|(_, at)| *at)
 }

@@ -81,3 +81,46 @@ fn what_the_mac_told_its_server_is_in_the_timeline() {
         assert_eq!(told, [("enforcement".to_owned(), "told the server: state downloading".to_owned())], "{who}");
     }
 }
+
+#[test]
+fn what_the_mac_reported_is_shown_at_the_declaration_that_leads_to_the_version() {
+    const SOFTWAREUPDATED: &str = "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated";
+    let declared = |id: &str, version: &str| {
+        format!(
+            "2026-11-23 10:00:00-05 host softwareupdated[754]: -[SUOSUManagedServiceDaemon declarationFromKeys]: Falling back to default \
+             applicable declaration: SUCoreDDMDeclaration (DeclarationKey:{id}|EnforcedInstallDate:2026-11-30T13:00:00|VersionString:{version}|\
+             BuildVersionString:(null)|DetailsURL:(null)|companyName:(null)|NotificationsEnabled:YES)\n"
+        )
+    };
+    let report = |second: u32, items: &str| {
+        let line = ndjson(&format!("2026-11-23 17:55:{second:02} <{SOFTWAREUPDATED} 200> MESSAGE"));
+        line.replace("MESSAGE", &format!("Reporting status {{{items}}} (null)").replace('"', "\\\""))
+    };
+    let pending = "\"softwareupdate.pending-version\" = {\"os-version\" = \"26.7\";};";
+    let reports = report(0, &format!("{pending} \"softwareupdate.install-state\" = downloading;"))
+        + &report(
+            1,
+            "\"softwareupdate.install-state\" = failed; \"softwareupdate.failure-reason\" = {count = 2; reason = \"no space\";};",
+        );
+    let mac = Mac::at(NOW)
+        .file("/private/var/log/install.log", &(declared("one", "26.7") + &declared("other", "27.0")))
+        .log_text(&format!("{reports}{{\"count\":2,\"finished\":1}}\n"));
+    let told: Vec<_> = (mac.rows("os_update_enforcement").iter())
+        .map(|row| {
+            ["target_os_version", "reported_state", "reported_failure", "reported_at"].map(|column| row.shown(column))
+        })
+        .collect();
+    let at = time("2026-11-23T17:55:01Z").timestamp().to_string();
+    assert_eq!(told, [["26.7", "failed", "no space", &at], ["27.0", "-", "-", "-"]]);
+}
+
+#[test]
+fn a_boot_policy_that_keeps_mdm_from_updating_is_among_the_settings() {
+    let settings =
+        |mac: &Mac| ["mdm_blocked_by", "mdm_blocked_at"].map(|column| mac.rows("os_update_settings")[0].shown(column));
+    let mac = Mac::at(NOW);
+    assert_eq!(settings(&mac), ["-", "-"]);
+    let line = "2026-11-23 17:00:01 BootPolicy: bootpolicy_mdm_update_dep_mode: exit: OIK/OIC mismatch";
+    let at = time("2026-11-23T17:00:01Z").timestamp().to_string();
+    assert_eq!(settings(&mac.said(line)), ["boot_policy", &at]);
+}

@@ -2,6 +2,7 @@
 
 use super::timeline::{Entry, TimelineKind};
 use super::versions::{compare, compare_builds, same};
+use crate::event::status_report::StatusReport;
 use crate::event::update::{Declaration, Standing, UpdateMessage};
 use crate::facts::ddm_state::{StoredDeclaration, declaration_id};
 use crate::facts::software_update_preferences::DdmFailure;
@@ -42,10 +43,22 @@ pub struct Enforcement {
     pub state: EnforcementState,
     /// How often, why and when the update failed.
     pub failure: Option<DdmFailure>,
+    /// What the Mac told its server of it.
+    pub reported: Option<Reported>,
     /// Who speaks of it.
     pub sources: BTreeSet<SourceName>,
     /// When a log last named it.
     pub seen_at: Option<Time>,
+}
+
+/// What the Mac last told its server by declarative management.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    pub at: Time,
+    /// `none`, `waiting`, `downloading`, `prepared`, `installing` or `failed`.
+    pub state: Option<Box<str>>,
+    /// Why the update failed, or how often if no reason was given; `None` if it did not.
+    pub failure: Option<String>,
 }
 
 impl Enforcement {
@@ -114,6 +127,7 @@ pub fn judge(entries: &[Entry], evidence: &Evidence, now: Time) -> Vec<Enforceme
     no_matches(&mut all, entries, evidence);
     pad(&mut all, entries);
     fail(&mut all, evidence, now);
+    report(&mut all, entries);
     all.sort_by(|one, other| (one.deadline_at, &one.declaration_id).cmp(&(other.deadline_at, &other.declaration_id)));
     all
 }
@@ -192,6 +206,7 @@ fn stand(one: Known, is_current: bool, evidence: &Evidence, now: Time) -> Enforc
         details_url: one.details_url,
         state,
         failure: None,
+        reported: None,
         sources: one.sources,
         seen_at: one.named.map(|(at, _)| at).max(one.rejected),
     }
@@ -315,9 +330,45 @@ fn fail(all: &mut Vec<Enforcement>, evidence: &Evidence, now: Time) {
         details_url: None,
         state: EnforcementState::Unknown,
         failure: Some(failure),
+        reported: None,
         sources: BTreeSet::from([SourceName::SoftwareUpdatePreferences]),
         seen_at: None,
     });
+}
+
+/// A report names a version and no declaration: it is of the one that leads there. Without a version it is of the only one
+/// in force, or of the only one there is.
+fn report(all: &mut [Enforcement], entries: &[Entry]) {
+    let mut last: Option<(StatusReport, &Entry)> = None;
+    for entry in entries {
+        if let TimelineKind::Message(UpdateMessage::StatusReported(report)) = &entry.what {
+            // A report holds only what changed.
+            let before = last.map(|(before, _)| before).unwrap_or_default();
+            last = Some((report.after(before), entry));
+        }
+    }
+    let Some((report, entry)) = last else { return };
+    let (version, build) = (report.pending_version.as_deref(), report.pending_build.as_deref());
+    let index = if version.is_some() || build.is_some() {
+        let mut fitting = all.iter().enumerate().filter(|(_, one)| one.declared && one.leads_to(version, build));
+        let one = fitting.next().map(|(index, _)| index);
+        one.filter(|_| fitting.next().is_none())
+    } else {
+        only_in_force(all).or((all.len() == 1).then_some(0))
+    };
+    if let Some(one) = index.and_then(|index| all.get_mut(index)) {
+        let failure = report.failure.filter(|failure| failure.count != Some(0));
+        one.reported = Some(Reported {
+            at: entry.at,
+            state: report.install_state,
+            failure: failure.and_then(|failure| match (failure.reason, failure.count) {
+                (Some(reason), _) => Some(reason.into()),
+                (None, Some(count)) => Some(format!("failed {count} times")),
+                (None, None) => None,
+            }),
+        });
+        one.sources.insert(entry.log.source());
+    }
 }
 
 fn only_in_force(all: &[Enforcement]) -> Option<usize> {
