@@ -24,7 +24,7 @@ use mdm_health::osquery::hostile;
 use mdm_health::property_list::old_style;
 use mdm_health::redact::{Seeds, redact};
 use mdm_health::vocabulary::codes::SourceReason;
-use mdm_health::vocabulary::{Limits, Span};
+use mdm_health::vocabulary::{Freshness, Span};
 use memchr::memmem;
 use std::ffi::OsString;
 use std::fs;
@@ -142,7 +142,7 @@ fn ask_every_source(host: &dyn Host) {
     let now = mdm_health::vocabulary::Time::UNIX_EPOCH;
     let mut evidence = Evidence::unread(now);
     for source in evidence.asked() {
-        source.ask(host, Limits::SLOW.fresh, now);
+        source.ask(host, Freshness::Usual, now);
     }
     assert!(evidence.asked().iter_mut().all(|source| source.status_mut().reason != Some(SourceReason::Collecting)));
 }

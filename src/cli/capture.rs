@@ -138,6 +138,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     let evidence = collect::evidence(&recording, &source.read_options(), &source.state_dir());
     let restarts = record::record(&recording, &source.state_dir()).ok();
     let restarts = restarts.and_then(|record| serde_json::to_vec_pretty(&record).ok());
+    let awake = collect::awake_to_record(&recording, &evidence, &source.state_dir());
     let system = evidence.system_version.known();
     let description = recording.finish(
         restarts.as_deref(),
@@ -146,6 +147,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
             macos: system.map(|system| system.version.clone()),
             build: system.and_then(|system| system.build.clone()),
             utc_offset: source.utc_offset,
+            awake,
             ..Description::default()
         },
     )?;

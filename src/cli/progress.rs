@@ -1,6 +1,8 @@
 //! A progress bar for people who wait for a long log; nothing where nobody looks.
 
-use crate::host::{Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Ownership};
+use crate::host::{
+    AwakeTimes, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Ownership, SinceBoot,
+};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
@@ -73,6 +75,14 @@ impl Host for Watched {
 
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         self.0.read_trusted(path)
+    }
+
+    fn since_boot(&self) -> Result<SinceBoot, HostError> {
+        self.0.since_boot()
+    }
+
+    fn recorded_awake(&self) -> &[AwakeTimes] {
+        self.0.recorded_awake()
     }
 
     fn uptime(&self) -> Result<Duration, HostError> {

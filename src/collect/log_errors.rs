@@ -1,7 +1,7 @@
 //! What can go wrong with a log, in the terms of `mdm_health_status`, and what of it still counts.
 
 use crate::host::HostError;
-use crate::journal::Journal;
+use crate::journal::{EventClass, Journal};
 use crate::log::{self, LogSummary};
 use crate::vocabulary::codes::{SourceReason, SourceState};
 use crate::vocabulary::{Fact, Span, Time};
@@ -64,7 +64,7 @@ pub fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journ
     let whole = ended_well && summary.complete != Some(false) && summary.broken.is_none();
     let from = asked.map(|asked| asked.from).or(summary.first);
     let to = if whole { asked.map(|asked| asked.to).or(summary.last) } else { summary.last };
-    let from = if journal.dropped > 0 { journal.oldest() } else { from };
+    let from = journal.complete_from.get(EventClass::Device).or(from);
     match (from, to) {
         _ if summary.lines_lost() > 0 => {
             let lines = summary.lines_lost();
@@ -78,18 +78,22 @@ pub fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journ
 
 /// What is wrong with a log that was read well.
 pub fn journal_error(journal: &Journal, now: Time) -> Option<LogError> {
-    if journal.dropped > 0 {
-        let dropped = journal.dropped;
-        let detail = format!("{dropped} old events were dropped (limit); coverage starts at the oldest one kept.");
-        Some((SourceState::Partial, SourceReason::TooManyEvents, detail))
-    } else if journal.dropped_updates > 0 {
-        let dropped = journal.dropped_updates;
-        let detail =
-            format!("{dropped} old events about OS updates were dropped (limit); what came before them is unknown.");
-        Some((SourceState::Partial, SourceReason::TooManyUpdateEvents, detail))
-    } else {
-        from_the_future(journal.events().chain(journal.updates()).filter(|event| event.at > now).count())
+    if let Some((class, dropped)) = journal.dropped.iter().find(|(_, dropped)| **dropped > 0) {
+        let events = class.words();
+        let (reason, detail) = match class {
+            EventClass::Device => (
+                SourceReason::TooManyEvents,
+                format!("{dropped} old {events} were dropped (limit); coverage starts at the oldest one kept."),
+            ),
+            EventClass::Updates => (
+                SourceReason::TooManyUpdateEvents,
+                format!("{dropped} old {events} were dropped (limit); what came before them is unknown."),
+            ),
+            _ => (SourceReason::TooManyEvents, format!("{dropped} old {events} were dropped (limit).")),
+        };
+        return Some((SourceState::Partial, reason, detail));
     }
+    from_the_future(journal.later_than(now))
 }
 
 pub fn from_the_future(events: usize) -> Option<LogError> {

@@ -1,8 +1,14 @@
 //! Reads the evidence, from which the rules make findings, and keeps the findings as long as they are fresh.
 
+mod awake;
+mod clocks;
+mod cost;
 mod install_log;
+mod kept;
 mod live_log;
 mod log_errors;
+mod once;
+mod schedule;
 pub mod source;
 mod sources;
 mod whole_log;
@@ -11,26 +17,29 @@ use crate::facts::policy::Policy;
 use crate::facts::record;
 use crate::health::{Evidence, Findings};
 use crate::host::Host;
-use crate::journal::Journal;
 use crate::journal::store::Retention;
 use crate::log::ReadOptions;
-use crate::vocabulary::{Limits, SourceStatus, Span};
+use crate::vocabulary::{Freshness, Limits, Time};
 use chrono::{TimeDelta, Utc};
+use clocks::Clocks;
 use install_log::Follower;
 use live_log::LiveLog;
-use sources::{Asking, milliseconds};
+pub use once::{awake_to_record, evidence};
+use schedule::{Budget, Purpose};
+use sources::Asking;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use whole_log::WholeLog;
 
-/// How far back a log is read by a program that keeps no journal: as far as a capture goes.
-const SPAN: TimeDelta = TimeDelta::hours(24);
-
-/// How long findings of a live host are served before it is read again.
+/// How old findings of a live host may be for whoever asks.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
+/// How old the values of sources that change seldom may be in the background.
+const BACKGROUND_AGE: TimeDelta = TimeDelta::minutes(55);
+
+/// How much older than the background lets them get findings may be that are served while a reading takes its time.
+const LATE: TimeDelta = TimeDelta::minutes(5);
 /// How many readings are begun for somebody who acts, if one of them fails.
 const READINGS_TO_ACT_ON: usize = 2;
 
@@ -41,6 +50,7 @@ pub struct Collector {
     state_dir: PathBuf,
     /// Where the journal lies; without one everything is read anew each time.
     journal_dir: Option<PathBuf>,
+    clocks: Clocks,
     memory: Mutex<Option<Memory>>,
     renewal: Mutex<()>,
     state: Mutex<State>,
@@ -54,26 +64,31 @@ struct Memory {
     evidence: Evidence,
 }
 
-#[derive(Default)]
 struct State {
     findings: Option<(Arc<Findings>, Instant)>,
-    reading: bool,
     /// How many readings have begun. The last of them is under way while `reading` is set.
     begun: u64,
     /// Which reading was the last for somebody who acts on it, if it has ended.
     to_act_on: u64,
+    /// What the first reading has found so far.
+    so_far: Option<Evidence>,
+    /// When the reading began that is under way.
+    reading: Option<Instant>,
     /// Whether older log, of the last day, is being read.
     backfilling: bool,
     /// How often the record of restarts was read by itself.
     renewals: u64,
+    /// How often the log is read in the background.
+    interval: TimeDelta,
+    budget: Budget,
 }
 
 /// Clears a mark of the state whatever happens, so that the next caller may read and nobody waits in vain.
-struct Mark<'c>(&'c Collector, fn(&mut State) -> &mut bool);
+struct Mark<'c>(&'c Collector, fn(&mut State));
 
 impl Drop for Mark<'_> {
     fn drop(&mut self) {
-        *(self.1)(&mut self.0.lock()) = false;
+        (self.1)(&mut self.0.lock());
         self.0.changed.notify_all();
     }
 }
@@ -87,8 +102,20 @@ impl Collector {
         state_dir: PathBuf,
         journal_dir: Option<PathBuf>,
     ) -> Arc<Self> {
-        let (memory, renewal, state, changed) = Default::default();
-        Arc::new(Self { host, options, state_dir, journal_dir, memory, renewal, state, changed })
+        let state = State {
+            findings: None,
+            begun: 0,
+            to_act_on: 0,
+            so_far: None,
+            reading: None,
+            backfilling: false,
+            renewals: 0,
+            interval: Policy::default().refresh_interval(),
+            budget: Budget::default(),
+        };
+        let (clocks, memory, renewal, changed) = Default::default();
+        let state = Mutex::new(state);
+        Arc::new(Self { host, options, state_dir, journal_dir, clocks, memory, renewal, state, changed })
     }
 
     pub fn host(&self) -> &dyn Host {
@@ -112,8 +139,9 @@ impl Collector {
         }
     }
 
-    /// The findings, at most a minute old. When reading takes longer than `timeout`, the older ones are given; before
-    /// there are any, findings that say so.
+    /// The findings, at most a minute old, unless many have asked lately. `timeout` counts from when the reading began, so
+    /// that four tables wait no longer than one. When it is over, older findings are given; before there are any, what
+    /// the first reading has found so far.
     pub fn findings(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
         self.wait_for(timeout)
     }
@@ -133,14 +161,14 @@ impl Collector {
             state.backfilling && state.findings.as_ref().is_some_and(still_reading)
         };
         for _ in 0..READINGS_TO_ACT_ON {
-            while state.reading || (state.to_act_on > before && incomplete(&state)) {
+            while state.reading.is_some() || (state.to_act_on > before && incomplete(&state)) {
                 let left = timeout.saturating_sub(start.elapsed());
                 if left.is_zero() {
                     break;
                 }
                 state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
-            if state.to_act_on > before || state.reading || !self.begin_reading(&mut state, true) {
+            if state.to_act_on > before || state.reading.is_some() || !self.begin_reading(&mut state, Purpose::Act) {
                 break;
             }
         }
@@ -152,7 +180,8 @@ impl Collector {
         let start = Instant::now();
         let findings = self.findings(timeout);
         let left = timeout.saturating_sub(start.elapsed());
-        let waited = self.changed.wait_timeout_while(self.lock(), left, |state| state.reading || state.backfilling);
+        let under_way = |state: &mut State| state.reading.is_some() || state.backfilling;
+        let waited = self.changed.wait_timeout_while(self.lock(), left, under_way);
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         let newest = state.findings.as_ref().map(|(newest, _)| newest.clone());
         newest.filter(|newest| newest.evidence.now >= findings.evidence.now).unwrap_or(findings)
@@ -165,33 +194,58 @@ impl Collector {
             if let Some(findings) = self.fresh(&state) {
                 return findings;
             }
-            if !state.reading && !asked {
+            if state.reading.is_none() && !asked {
                 asked = true;
+                let mut purpose = Purpose::Query;
+                if self.host.is_live() && !self.may_read(&mut state) {
+                    if let Some(findings) = self.recent(&state, TimeDelta::zero()) {
+                        return findings;
+                    }
+                    purpose = Purpose::Background;
+                }
                 // If no thread can be started, what is there serves until the next call.
-                self.begin_reading(&mut state, false);
+                self.begin_reading(&mut state, purpose);
             }
-            let left = timeout.saturating_sub(start.elapsed());
-            if !state.reading || left.is_zero() {
+            let Some(began) = state.reading else { break };
+            let left = timeout.saturating_sub(began.elapsed().max(start.elapsed()));
+            if left.is_zero() {
                 break;
             }
-            let waited = self.changed.wait_timeout_while(state, left, |state| state.reading);
+            let waited = self.changed.wait_timeout_while(state, left, |state| state.reading.is_some());
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let now = self.host.now().unwrap_or_else(Utc::now);
-        Arc::new(Findings::new(match &state.findings {
+        if let Some(findings) = self.recent(&state, LATE) {
+            return findings;
+        }
+        let now = self.now();
+        let older = state.findings.as_ref().map(|(findings, _)| findings.evidence.clone()).or(state.so_far.clone());
+        drop(state);
+        Arc::new(Findings::new(match older {
             // Older evidence is judged for this moment, so that what it no longer covers is unknown.
-            Some((findings, _)) => Evidence { now: now.max(findings.evidence.now), ..findings.evidence.clone() },
+            Some(evidence) => Evidence { now: now.max(evidence.now), ..evidence },
             None => Evidence::unread(now),
         }))
     }
 
     /// Starts a thread that reads, and says whether it could be started.
-    fn begin_reading(self: &Arc<Self>, state: &mut State, to_act: bool) -> bool {
+    fn begin_reading(self: &Arc<Self>, state: &mut State, purpose: Purpose) -> bool {
         let reader = self.clone();
-        let begun = thread::Builder::new().name("reading".to_owned()).spawn(move || reader.read(to_act));
-        state.reading = begun.is_ok();
-        state.begun += u64::from(state.reading);
-        state.reading
+        let begun = thread::Builder::new().name("reading".to_owned()).spawn(move || reader.read(purpose));
+        state.reading = begun.is_ok().then(Instant::now);
+        state.begun += u64::from(begun.is_ok());
+        begun.is_ok()
+    }
+
+    /// Whether a query may have the log read now.
+    fn may_read(&self, state: &mut State) -> bool {
+        state.findings.is_none() || state.budget.take(self.now(), state.interval)
+    }
+
+    /// The findings, if they are no older than the background lets them get.
+    fn recent(&self, state: &State, late: TimeDelta) -> Option<Arc<Findings>> {
+        let (findings, _) = state.findings.as_ref()?;
+        let age = self.now() - findings.evidence.now;
+        (TimeDelta::zero() <= age && age < state.interval + late).then(|| findings.clone())
     }
 
     /// The findings, if they are fresh by `Instant` (which pauses in sleep) and by the wall clock.
@@ -206,56 +260,99 @@ impl Collector {
 
     /// Reads what is new now, however fresh the findings are, unless a reading is under way.
     pub fn refresh(&self) {
-        let mut state = self.lock();
-        if !std::mem::replace(&mut state.reading, true) {
-            state.begun += 1;
-            drop(state);
-            self.read(false);
+        if self.may_begin(|_| true) {
+            self.read(Purpose::Query);
         }
     }
 
-    fn read(&self, to_act: bool) {
-        let mark = Mark(self, |state| &mut state.reading);
+    /// Looks at the clocks, and reads what is new if it is time for that and the Mac has settled since it woke. To be
+    /// called about once a minute.
+    pub fn tick(&self) {
+        let settled = self.host.is_live() && self.clocks.look(self.host());
+        let is_due = |state: &State| !state.backfilling && self.recent(state, TimeDelta::zero()).is_none();
+        if settled && self.may_begin(is_due) {
+            self.read(Purpose::Background);
+        }
+    }
+
+    /// Marks a reading as begun, if none is under way and it is wanted.
+    fn may_begin(&self, wanted: impl FnOnce(&State) -> bool) -> bool {
+        let mut state = self.lock();
+        let begins = state.reading.is_none() && wanted(&state);
+        if begins {
+            state.reading = Some(Instant::now());
+            state.begun += 1;
+        }
+        begins
+    }
+
+    fn now(&self) -> Time {
+        self.host.now().unwrap_or_else(Utc::now)
+    }
+
+    fn read(&self, purpose: Purpose) {
+        let reading = Mark(self, |state| state.reading = None);
         let Some(journal_dir) = self.journal_dir.as_deref().filter(|_| self.host.is_live()) else {
             let renewals = self.lock().renewals;
             let evidence = evidence(self.host.as_ref(), &self.options, &self.state_dir);
-            return self.publish(evidence, renewals, Instant::now(), to_act);
+            return self.publish(evidence, renewals, Instant::now(), purpose);
         };
         // Older log may still be being read: the moment that counts is the one at which it is this reading's turn.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let host = self.host.as_ref();
-        let moment = || host.now().unwrap_or_else(Utc::now);
         let policy = Policy::read(host);
+        self.lock().interval = policy.refresh_interval();
         let retention = Retention::of(policy.journal_days, policy.journal_events);
         let Memory { log, install_log, evidence } = memory.get_or_insert_with(|| Memory {
-            log: LiveLog::new(journal_dir, retention, moment()),
+            log: LiveLog::new(journal_dir, retention, self.now()),
             install_log: Follower::default(),
-            evidence: Evidence::unread(moment()),
+            evidence: Evidence::unread(self.now()),
         });
-        log.sync_from_disk(retention, moment());
-        let now = moment();
-        log.refresh(host, &self.options, now);
-        evidence.journal = log.journal();
-        log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
+        log.kept.sync_from_disk(retention, self.now());
+        let freshness = match purpose {
+            Purpose::Query => Freshness::Usual,
+            Purpose::Act => Freshness::AtMost(TimeDelta::zero()),
+            Purpose::Background => Freshness::UpTo(BACKGROUND_AGE),
+        };
         let (options, state_dir) = (&self.options, self.state_dir.as_path());
-        let oldest = if to_act { TimeDelta::zero() } else { TimeDelta::MAX };
+        let asking = |now| Asking { host, options, state_dir, policy: Some(policy.clone()), now, freshness };
+        if self.lock().findings.is_none() {
+            // Whoever asks meanwhile is told what answers at once, and need not wait for the log.
+            evidence.still_reading = true;
+            evidence.journal = log.journal();
+            evidence.set_other_source(log.kept.status(self.now()));
+            asking(self.now()).read_steady(evidence, |evidence| self.lock().so_far = Some(evidence.clone()));
+        }
+        self.clocks.look(host);
+        log.kept.add_samples(self.clocks.take());
+        let now = self.now();
+        log.refresh(host, options, now);
+        evidence.journal = log.journal();
+        evidence.still_reading = log.is_backfill_due(now);
+        log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
+        evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
         let renewals = self.lock().renewals;
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
-        let asking = Asking { host, options, state_dir, policy: Some(policy), now, oldest };
-        asking.read(evidence, install_log, None);
-        self.publish(evidence.clone(), renewals, Instant::now(), to_act);
+        asking(now).read(evidence, install_log, None);
+        awake::find(evidence, host, log.kept.samples());
+        self.publish(evidence.clone(), renewals, Instant::now(), purpose);
         // From here on only those who asked for the whole day wait for this reading, and another may be asked for.
         self.lock().backfilling = true;
-        let _backfilling = Mark(self, |state| &mut state.backfilling);
-        drop(mark);
-        if log.backfill(host, &self.options, now) {
-            self.publish_log(log.journal(), log.statuses(now));
+        let _backfilling = Mark(self, |state| state.backfilling = false);
+        drop(reading);
+        let backfilled = log.backfill(host, options, now);
+        if backfilled || evidence.still_reading {
+            evidence.journal = log.journal();
+            evidence.still_reading = log.is_backfill_due(now);
+            log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
+            evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
+            awake::find(evidence, host, log.kept.samples());
+            self.publish_log(evidence);
         }
     }
 
-    /// Publishes what was read at that moment. `renewals` is the count before it was read; `to_act` marks the reading under
-    /// way as one to act on.
-    fn publish(&self, evidence: Evidence, renewals: u64, at: Instant, to_act: bool) {
+    /// Publishes what was read at that moment. `renewals` is the count before it was read.
+    fn publish(&self, evidence: Evidence, renewals: u64, at: Instant, purpose: Purpose) {
         let mut findings = Findings::new(evidence);
         let mut state = self.lock();
         // What was restarted meanwhile is not forgotten again.
@@ -263,43 +360,23 @@ impl Collector {
             findings.evidence.restarts = newer.evidence.restarts.clone();
         }
         state.findings = Some((Arc::new(findings), at));
-        if to_act {
+        if purpose == Purpose::Act {
             state.to_act_on = state.begun;
         }
+        state.so_far = None;
     }
 
-    /// Publishes more of the log. Everything else stays as it is, and as old.
-    fn publish_log(&self, journal: Journal, statuses: [SourceStatus; 2]) {
-        let (renewals, published) = {
+    /// Publishes more of the log. Everything else is as old as it was.
+    fn publish_log(&self, evidence: &Evidence) {
+        let (restarts, at, renewals) = {
             let state = self.lock();
-            (state.renewals, state.findings.clone())
+            let Some((findings, at)) = &state.findings else { return };
+            (findings.evidence.restarts.clone(), *at, state.renewals)
         };
-        if let Some((findings, at)) = published {
-            let mut evidence = Evidence { journal, ..findings.evidence.clone() };
-            statuses.into_iter().for_each(|status| evidence.set_other_source(status));
-            self.publish(evidence, renewals, at, false);
-        }
+        self.publish(Evidence { restarts, ..evidence.clone() }, renewals, at, Purpose::Query);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Reads everything once: the whole log that a recorded host has, or the last hours of a live one. `state_dir` is the
-/// folder of the record of restarts.
-pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evidence {
-    let asked_at = host.now();
-    let asked_to = asked_at.unwrap_or_else(Utc::now);
-    let start = Instant::now();
-    let mut log = WholeLog::read(host, options, Span { from: asked_to - SPAN, to: asked_to });
-    let now = asked_at.or(log.summary.as_ref().and_then(|summary| summary.last)).unwrap_or(asked_to);
-    log.judge_at(now);
-    let mut evidence = Evidence::unread(now);
-    evidence.set_other_source(log.status(now, milliseconds(start)));
-    evidence.journal = log.journal;
-    let policy = host.is_live().then(|| Policy::read(host));
-    let asking = Asking { host, options, state_dir, policy, now, oldest: TimeDelta::MAX };
-    asking.read(&mut evidence, &mut Follower::default(), log.summary.as_ref());
-    evidence
 }

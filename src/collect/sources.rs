@@ -1,6 +1,7 @@
 //! Reads every source of evidence beside the unified log.
 
 use super::install_log::{Follower, InstallLog};
+use crate::facts::Ask;
 use crate::facts::policy::Policy;
 use crate::facts::record;
 use crate::facts::zone::Zone;
@@ -9,8 +10,7 @@ use crate::host::Host;
 use crate::log::install_log::{InstallSummary, OffsetSpan};
 use crate::log::{LogSummary, ReadOptions};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
-use crate::vocabulary::{Fact, Flaw, Limits, LogCounts, Reading, SourceStatus, Span, Time};
-use chrono::TimeDelta;
+use crate::vocabulary::{Fact, Flaw, Freshness, Limits, LogCounts, Reading, SourceStatus, Span, Time};
 use std::path::Path;
 use std::time::Instant;
 
@@ -25,21 +25,35 @@ pub struct Asking<'h> {
     pub policy: Option<Policy>,
     /// The moment for which a verdict is asked.
     pub now: Time,
-    /// Any value that is older is read again, even if its source changes seldom.
-    pub oldest: TimeDelta,
+    /// How old values may be.
+    pub freshness: Freshness,
 }
 
 impl Asking<'_> {
+    /// Reads the sources that do not change by the minute, and calls `each` after each of them.
+    pub fn read_steady(&self, evidence: &mut Evidence, mut each: impl FnMut(&Evidence)) {
+        evidence.now = self.now;
+        for place in 0..evidence.asked().len() {
+            let mut sources = evidence.asked();
+            if let Some(source) = sources.get_mut(place).filter(|source| !source.is_volatile()) {
+                self.ask(*source);
+                each(evidence);
+            }
+        }
+    }
+
+    fn ask(&self, source: &mut dyn Ask) {
+        let start = Instant::now();
+        source.ask(self.host, self.freshness, self.now);
+        source.status_mut().duration_ms = Some(milliseconds(start));
+    }
+
     /// Reads the sources into the evidence, which holds what they gave the last time. `log` is what reading the whole of a
     /// recorded log came to.
     pub fn read(&self, evidence: &mut Evidence, install_log: &mut Follower, log: Option<&LogSummary>) {
         let (host, now) = (self.host, self.now);
         evidence.now = now;
-        for source in evidence.asked() {
-            let start = Instant::now();
-            source.ask(host, self.oldest, now);
-            source.status_mut().duration_ms = Some(milliseconds(start));
-        }
+        evidence.asked().into_iter().for_each(|source| self.ask(source));
         let start = Instant::now();
         let mut offsets = Vec::new();
         let zone = self.zone(Vec::new(), log);

@@ -80,8 +80,7 @@ impl WholeLog {
             covers: self.journal.covers.known().copied(),
             counts: self.summary.as_ref().map(|summary| LogCounts {
                 records_read: summary.records,
-                events_kept: u64::try_from(self.journal.events().len() + self.journal.updates().len())
-                    .unwrap_or(u64::MAX),
+                events_kept: u64::try_from(self.journal.len()).unwrap_or(u64::MAX),
                 lines_skipped: summary.lines_skipped,
                 lines_not_understood: summary.lines_not_understood,
             }),

@@ -2,6 +2,7 @@
 //! value serves, and how it is read ([`Source`]).
 
 pub mod awake;
+pub mod boot_session;
 pub mod certificates;
 pub mod ddm_state;
 pub mod enrollment;
@@ -19,8 +20,7 @@ pub mod zone;
 use crate::host::{Command, Host, HostError, Output};
 use crate::property_list::parse;
 use crate::vocabulary::codes::{SourceName, SourceReason};
-use crate::vocabulary::{Fact, Limits, Observed, Reading, SourceStatus, Time};
-use chrono::TimeDelta;
+use crate::vocabulary::{Fact, Freshness, Limits, Observed, Reading, SourceStatus, Time};
 use plist::{Dictionary, Value};
 
 /// A value that is read from the Mac by itself: by a command, or from a file.
@@ -33,15 +33,22 @@ pub trait Source: Clone {
 
 /// A source that can be read again, whatever its value is.
 pub trait Ask {
-    /// Reads the source, unless its value is younger than its limit and than `oldest`.
-    fn ask(&mut self, host: &dyn Host, oldest: TimeDelta, now: Time);
+    /// Reads the source, unless its value is fresh enough.
+    fn ask(&mut self, host: &dyn Host, freshness: Freshness, now: Time);
+
+    /// Whether its value may be another one a minute later.
+    fn is_volatile(&self) -> bool;
 
     fn status_mut(&mut self) -> &mut SourceStatus;
 }
 
 impl<T: Source> Ask for Observed<T> {
-    fn ask(&mut self, host: &dyn Host, oldest: TimeDelta, now: Time) {
-        self.renew(Limits { fresh: T::LIMITS.fresh.min(oldest), ..T::LIMITS }, now, || T::read(host));
+    fn ask(&mut self, host: &dyn Host, freshness: Freshness, now: Time) {
+        self.renew(T::LIMITS.with(freshness), now, || T::read(host));
+    }
+
+    fn is_volatile(&self) -> bool {
+        T::LIMITS == Limits::VOLATILE
     }
 
     fn status_mut(&mut self) -> &mut SourceStatus {

@@ -34,6 +34,10 @@ const JOURNAL_DAYS: Number = Number { least: 1, usual: 30, most: 365 };
 /// How many events the journal keeps. Each takes a third of a kilobyte; what the rules look at must find room.
 const JOURNAL_EVENTS: Number = Number { least: 20_000, usual: 200_000, most: 1_000_000 };
 
+/// Minutes between two readings of the log in the background. `log show` costs nearly the same for five minutes as for
+/// an hour.
+const REFRESH_MINUTES: Number = Number { least: 5, usual: 30, most: 60 * 24 };
+
 /// What is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -50,6 +54,8 @@ pub struct Policy {
     pub journal_days: u32,
     /// How many events the journal keeps.
     pub journal_events: u32,
+    /// Minutes between two readings of the log in the background.
+    pub refresh_minutes: u32,
     /// Where it comes from, for people.
     pub origin: String,
     /// What is wrong with it, a sentence each.
@@ -63,7 +69,7 @@ struct Setting {
 }
 
 /// Every setting. A new one is an entry here and a field of [`Policy`].
-const SETTINGS: [Setting; 7] = [
+const SETTINGS: [Setting; 8] = [
     Setting { key: "Enabled", take: enabled },
     Setting { key: "AllowedActions", take: allowed_actions },
     Setting { key: "MinimumHours", take: |policy, value| MINIMUM_HOURS.take(value, &mut policy.minimum_hours) },
@@ -71,6 +77,7 @@ const SETTINGS: [Setting; 7] = [
     Setting { key: "AutomaticHealMinutes", take: automatic_minutes },
     Setting { key: "JournalDays", take: |policy, value| JOURNAL_DAYS.take(value, &mut policy.journal_days) },
     Setting { key: "JournalEvents", take: |policy, value| JOURNAL_EVENTS.take(value, &mut policy.journal_events) },
+    Setting { key: "RefreshMinutes", take: |policy, value| REFRESH_MINUTES.take(value, &mut policy.refresh_minutes) },
 ];
 
 /// What is wrong with a value: the end of a sentence that begins with the key.
@@ -92,6 +99,7 @@ impl Default for Policy {
             automatic_minutes: None,
             journal_days: JOURNAL_DAYS.usual,
             journal_events: JOURNAL_EVENTS.usual,
+            refresh_minutes: REFRESH_MINUTES.usual,
             origin: "the built-in policy".to_owned(),
             errors: Vec::new(),
         }
@@ -102,6 +110,11 @@ impl Policy {
     /// The time between two restarts of a daemon.
     pub fn limit(&self) -> TimeDelta {
         TimeDelta::hours(self.minimum_hours.into())
+    }
+
+    /// The time between two readings of the log in the background.
+    pub fn refresh_interval(&self) -> TimeDelta {
+        TimeDelta::minutes(self.refresh_minutes.into())
     }
 
     /// Reads the Mac's policy: the first file that is there, whatever it is.

@@ -19,7 +19,8 @@
 //!
 //! The record holds whole seconds. The moment of an act is rounded up, so that no limit opens a fraction of a second early.
 
-use crate::host::{Command, Host, HostError};
+use crate::facts::boot_session::boot_session;
+use crate::host::{Host, HostError};
 use crate::vocabulary::Time;
 use chrono::{DurationRound, TimeDelta};
 use std::time::Duration;
@@ -43,12 +44,7 @@ pub struct Clock<'h> {
 impl<'h> Clock<'h> {
     /// Asks the Mac which boot this is; it does not change any more.
     pub fn new(host: &'h dyn Host) -> Self {
-        // `5A0C1F0E-6C1B-4B0A-9C1D-0F6A2B3C4D5E`
-        let boot = host.run(Command::BootSession).ok().filter(|output| output.code == Some(0)).and_then(|output| {
-            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            (text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')).then_some(text)
-        });
-        Self { host, boot }
+        Self { host, boot: boot_session(host) }
     }
 
     pub fn look(&self) -> Result<Clocks, HostError> {

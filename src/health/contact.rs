@@ -127,11 +127,7 @@ impl Contact<'_> {
     /// Rule 6: the Mac has not been awake for long enough since the last success.
     fn awake_falls_short(&self) -> Option<Finding> {
         let awake = match &self.awake {
-            Fact::Known(awake) if !awake.is_empty() => self.silence_awake(),
-            Fact::Known(_) => {
-                let detail = "When the Mac was awake is unknown.";
-                return Some(Finding::unknown(WatchdogReason::AwakeUnknown, detail));
-            }
+            Fact::Known(_) => self.silence_awake(),
             Fact::Unknown { why, .. } => {
                 let detail = format!("When the Mac was awake is unknown: {why}");
                 return Some(Finding::unknown(WatchdogReason::AwakeUnknown, detail));
@@ -258,7 +254,7 @@ impl Contact<'_> {
 
     /// For how long the Mac has been awake since the last success, at least; `None` if that is unknown.
     pub fn awake_since_success(&self) -> Option<TimeDelta> {
-        self.awake.known().filter(|awake| !awake.is_empty()).map(|_| self.silence_awake())
+        self.awake.known().map(|_| self.silence_awake())
     }
 
     fn last_answer(&self) -> Option<Time> {

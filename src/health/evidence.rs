@@ -17,7 +17,7 @@ use crate::facts::{Ask, Source};
 use crate::journal::Journal;
 use crate::journal::awake::AwakeSpans;
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
-use crate::vocabulary::{Fact, Observed, SourceStatus, Span, Time};
+use crate::vocabulary::{Fact, Observed, SourceStatus, Time};
 use std::sync::Arc;
 
 /// Makes `Evidence` from the list of sources, with what is done to each of them. A source of the first part knows by
@@ -34,6 +34,8 @@ macro_rules! evidence {
             pub now: Time,
             /// What the unified log said.
             pub journal: Journal,
+            /// When the Mac was awake, at least.
+            pub awake: Fact<AwakeSpans>,
             /// Whether the log of the last day is still being read.
             pub still_reading: bool,
             /// The Mac's time zone.
@@ -51,6 +53,7 @@ macro_rules! evidence {
                 Self {
                     now,
                     journal: Journal::empty(Fact::unknown(UNREAD, WHY_UNREAD)),
+                    awake: Fact::unknown(UNREAD, WHY_UNREAD),
                     still_reading: false,
                     zone: Zone::Unknown,
                     other_sources: other_sources.map(|name| Observed::<()>::unread(name, UNREAD, WHY_UNREAD, now).status).into(),
@@ -91,12 +94,6 @@ impl Evidence {
         let sources = self.sources();
         let used = sources.iter().filter(|source| source.state == SourceState::Ok);
         used.filter_map(|source| source.last_ok_at).min().unwrap_or(self.now)
-    }
-
-    /// When the Mac was awake, at least.
-    pub fn awake(&self) -> Fact<AwakeSpans> {
-        let times = self.boot_and_wake.now.clone();
-        times.map(|times| AwakeSpans::new(vec![Span { from: times.running_since(), to: self.now }]))
     }
 
     /// Whether the Mac is known to have no network connection now.

@@ -78,7 +78,7 @@ pub fn judge(
         covers: &evidence.journal.covers,
         records: evidence.journal.records,
         still_reading: evidence.still_reading,
-        awake: evidence.awake(),
+        awake: evidence.awake.clone(),
         offline: evidence.offline(),
         usual_gap,
         events,

@@ -43,12 +43,24 @@ pub struct Description {
     /// The offset of the Mac's local time when it was captured, `-08:00`.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "write", deserialize_with = "read")]
     pub utc_offset: Option<FixedOffset>,
+    /// When the Mac was awake, as far as its journal knew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awake: Vec<AwakeTimes>,
     /// How many bytes of a file lie before those that were recorded, by its path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, u64>,
     /// The files that the Mac does not have, by their paths.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absent: BTreeSet<String>,
+}
+
+/// A stretch of time in which the Mac was awake: `["2026-11-23T15:00:00Z", "2026-11-23T17:10:00Z"]`, with a third member
+/// where it slept for so many seconds of it and nobody knows when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AwakeTimes {
+    Whole(Time, Time),
+    Partly(Time, Time, u32),
 }
 
 fn write<S: Serializer>(offset: &Option<FixedOffset>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,10 +4,13 @@ use super::act::Actor;
 use super::process::{self, Running};
 use super::root_folder::below;
 use super::{
-    Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Ownership, open_regular, read_bounded,
+    Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Ownership, SinceBoot, open_regular,
+    read_bounded,
 };
 use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
+use nix::sys::time::TimeValLike;
+use nix::time::ClockId as Clock;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
@@ -149,6 +152,21 @@ impl Host for Live {
         Ok(Some(bytes))
     }
 
+    fn since_boot(&self) -> Result<SinceBoot, HostError> {
+        // The clocks of this machine say nothing of another moment.
+        if self.now.is_some() {
+            return Err(HostError::NotLive { missing: "clock of its own" });
+        }
+        // By their numbers, since no crate names those of both systems: on macOS CLOCK_MONOTONIC runs on in sleep and
+        // CLOCK_UPTIME_RAW pauses; on Linux CLOCK_BOOTTIME runs on and CLOCK_MONOTONIC pauses.
+        let is_a_mac = std::env::consts::OS == "macos";
+        let running = Clock::from_raw(if is_a_mac { 6 } else { 7 });
+        let awake = Clock::from_raw(if is_a_mac { 8 } else { 1 });
+        // In this order: what passes between the two looks counts as sleep, never as time awake.
+        let awake_ms = milliseconds(awake)?;
+        Ok(SinceBoot { running_ms: milliseconds(running)?, awake_ms })
+    }
+
     /// CLOCK_MONOTONIC: on a Mac it runs on during sleep and is untouched when the clock is set. (On Linux it stands still
     /// in sleep, so there it shows too little and never too much.)
     fn uptime(&self) -> Result<Duration, HostError> {
@@ -156,6 +174,12 @@ impl Host for Live {
         let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
         Ok(Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0)))
     }
+}
+
+fn milliseconds(clock: Clock) -> Result<i64, HostError> {
+    let unreadable =
+        |why: nix::errno::Errno| HostError::Unreadable { path: "the clock since boot".into(), why: why.into() };
+    clock.now().map(|time| time.num_milliseconds()).map_err(unreadable)
 }
 
 /// Why somebody other than `owner` may have written a file.

@@ -20,6 +20,7 @@ pub mod socket;
 pub mod state;
 
 pub use act::{Act, ActError, Actor};
+pub use capture::AwakeTimes;
 pub use command::Command;
 pub use daemon::Daemon;
 pub use growing::{Bookmark, FileLook, Growth};
@@ -132,6 +133,15 @@ fn read_bounded(file: impl Read) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > MOST_BYTES { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
 }
 
+/// The clocks that no setting changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SinceBoot {
+    /// Milliseconds since boot, with sleep.
+    pub running_ms: i64,
+    /// Milliseconds since boot, without sleep.
+    pub awake_ms: i64,
+}
+
 /// Where evidence comes from. It only reads: nothing here changes the Mac.
 pub trait Host: Send + Sync {
     /// Runs an allow-listed command to its end. A non-zero exit code is an answer, not an error.
@@ -171,6 +181,14 @@ pub trait Host: Send + Sync {
     }
     /// How long the Mac has been running, asleep or awake. No setting of the clock changes it.
     fn uptime(&self) -> Result<Duration, HostError>;
+    /// How long it has been running, with sleep and without.
+    fn since_boot(&self) -> Result<SinceBoot, HostError> {
+        Err(HostError::NotLive { missing: "clock" })
+    }
+    /// What a capture says of when the Mac was awake.
+    fn recorded_awake(&self) -> &[AwakeTimes] {
+        &[]
+    }
 }
 
 /// Why something could not be read from the Mac, live or recorded.

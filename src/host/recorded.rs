@@ -2,7 +2,7 @@
 
 use super::capture::{self, Description};
 use super::pieces::{Piece, Pieces, Shape, ShapeError};
-use super::{Command, FileEnd, FileLook, Host, HostError, LogSource, Output, read_bounded, rotated};
+use super::{AwakeTimes, Command, FileEnd, FileLook, Host, HostError, LogSource, Output, read_bounded, rotated};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use std::fs::{self, File};
@@ -186,6 +186,10 @@ impl Host for Recorded {
 
     fn utc_offset(&self) -> Option<FixedOffset> {
         self.description()?.utc_offset
+    }
+
+    fn recorded_awake(&self) -> &[AwakeTimes] {
+        self.description().map_or(&[], |description| &description.awake)
     }
 
     fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {

@@ -2,7 +2,7 @@
 //! way. So a capture holds exactly what a live run sees.
 
 use super::capture::{self, Description};
-use super::{Command, FileEnd, Host, HostError, LogSource, Output};
+use super::{AwakeTimes, Command, FileEnd, Host, HostError, LogSource, Output, SinceBoot};
 use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, TimeDelta};
 use std::fs::{self, File, OpenOptions};
@@ -171,6 +171,14 @@ impl Host for Recording {
     /// Ownership is not recorded, so these files are not saved.
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         self.host.read_trusted(path)
+    }
+
+    fn since_boot(&self) -> Result<SinceBoot, HostError> {
+        self.host.since_boot()
+    }
+
+    fn recorded_awake(&self) -> &[AwakeTimes] {
+        self.host.recorded_awake()
     }
 
     fn uptime(&self) -> Result<Duration, HostError> {

@@ -1,7 +1,8 @@
-//! One line a day of how often the server answered, so that a Mac's usual silence can be told without reading all events.
+//! One line a day of how often the server answered, so that a Mac's usual silence is known without reading all events;
+//! and how many events of each class a day has.
 
-use super::Event;
-use rusqlite::{Connection, Result, params};
+use super::{Event, EventClass};
+use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
@@ -35,7 +36,7 @@ pub fn of<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Day> {
     days
 }
 
-/// The days that are kept on disk and have any, oldest first.
+/// The days on disk that have any successes, oldest first.
 pub fn all(connection: &Connection) -> Result<Vec<Day>> {
     let mut statement = connection
         .prepare_cached("SELECT successes, first, last, longest_gap FROM days WHERE successes > 0 ORDER BY day")?;
@@ -56,17 +57,18 @@ pub fn all(connection: &Connection) -> Result<Vec<Day>> {
 pub fn add(connection: &Connection, event: &Event) -> Result<Option<i64>> {
     let at = event.at.timestamp_micros();
     let day = at.div_euclid(DAY);
-    let update = i64::from(event.is_update());
     connection
         .prepare_cached(
-            "INSERT INTO days (day, events, updates, successes, first, last, longest_gap)
-                 VALUES (?1, ?2, ?3, 0, NULL, NULL, 0)
-             ON CONFLICT (day) DO UPDATE SET events = events + ?2, updates = updates + ?3",
+            "INSERT INTO counts (day, class, events) VALUES (?1, ?2, 1)
+             ON CONFLICT (day, class) DO UPDATE SET events = events + 1",
         )?
-        .execute([day, 1 - update, update])?;
+        .execute(params![day, EventClass::of(event).number()])?;
     if !event.is_kept_success() {
         return Ok(None);
     }
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO days (day, successes, longest_gap) VALUES (?1, 0, 0)")?
+        .execute([day])?;
     let in_order = connection
         .prepare_cached(
             "UPDATE days SET successes = successes + 1, first = COALESCE(first, ?2),
@@ -83,55 +85,53 @@ pub fn count_again(connection: &Connection, day: i64) -> Result<()> {
         .prepare_cached(
             "WITH answers AS (
                  SELECT at, at - LAG(at, 1, at) OVER (ORDER BY at) AS gap FROM events
-                 WHERE subject = 0 AND at >= ?2 AND at < ?3 AND success = 1
+                 WHERE class = ?4 AND at >= ?2 AND at < ?3 AND success = 1
              )
              UPDATE days SET (successes, first, last, longest_gap) =
                  (SELECT COUNT(*), MIN(at), MAX(at), COALESCE(MAX(gap), 0) FROM answers)
              WHERE day = ?1",
         )?
-        .execute(params![day, day * DAY, (day + 1) * DAY])?;
+        .execute(params![day, day * DAY, (day + 1) * DAY, EventClass::Device.number()])?;
     Ok(())
 }
 
-/// How many events are kept of those that are about OS updates alone, or of the others.
-pub fn sum(connection: &Connection, updates: bool) -> Result<u64> {
-    let sum = if updates { "SELECT SUM(updates) FROM days" } else { "SELECT SUM(events) FROM days" };
-    let sum: Option<i64> = connection.prepare_cached(sum)?.query_row([], |row| row.get(0))?;
+/// How many events of a class are on disk.
+pub fn count(connection: &Connection, class: EventClass) -> Result<u64> {
+    let sum: Option<i64> = connection
+        .prepare_cached("SELECT SUM(events) FROM counts WHERE class = ?1")?
+        .query_row([class.number()], |row| row.get(0))?;
     Ok(sum.unwrap_or(0).cast_unsigned())
 }
 
-/// Counts again after events before a moment were let go: those about OS updates alone, or the others.
-pub fn let_go_before(connection: &Connection, updates: bool, at: i64) -> Result<()> {
-    let day = at.div_euclid(DAY);
-    let (none, some) = if updates {
-        (
-            "UPDATE days SET updates = 0 WHERE day < ?1 AND updates > 0",
-            "UPDATE days SET updates = (SELECT COUNT(*) FROM events WHERE subject = 1 AND at >= ?2 AND at < ?3) WHERE day = ?1",
-        )
-    } else {
-        (
-            "UPDATE days SET (events, successes, first, last, longest_gap) = (0, 0, NULL, NULL, 0)
-             WHERE day < ?1 AND events > 0",
-            "UPDATE days SET events = (SELECT COUNT(*) FROM events WHERE subject = 0 AND at >= ?2 AND at < ?3) WHERE day = ?1",
-        )
-    };
-    connection.prepare_cached(none)?.execute([day])?;
-    connection.prepare_cached(some)?.execute([day, at, (day + 1) * DAY])?;
-    if !updates {
+/// Counts again after the events of a class before a moment were dropped.
+pub fn dropped_before(connection: &Connection, class: EventClass, at: i64) -> Result<()> {
+    let (day, number) = (at.div_euclid(DAY), class.number());
+    connection.prepare_cached("DELETE FROM counts WHERE class = ?1 AND day < ?2")?.execute(params![number, day])?;
+    connection
+        .prepare_cached(
+            "UPDATE counts SET events = (SELECT COUNT(*) FROM events WHERE class = ?1 AND at >= ?3 AND at < ?4)
+             WHERE class = ?1 AND day = ?2",
+        )?
+        .execute(params![number, day, at, (day + 1) * DAY])?;
+    if class == EventClass::Device {
+        connection.prepare_cached("DELETE FROM days WHERE day < ?1")?.execute([day])?;
         count_again(connection, day)?;
     }
-    connection.prepare_cached("DELETE FROM days WHERE events = 0 AND updates = 0")?.execute([]).map(|_| ())
+    Ok(())
 }
 
 /// The start of the newest day that holds an event.
 pub fn newest(connection: &Connection) -> Result<Option<i64>> {
-    let day: Option<i64> = connection.prepare_cached("SELECT MAX(day) FROM days")?.query_row([], |row| row.get(0))?;
+    let day: Option<i64> =
+        connection.prepare_cached("SELECT MAX(day) FROM counts")?.query_row([], |row| row.get(0)).optional()?.flatten();
     Ok(day.map(|day| day * DAY))
 }
 
 /// Forgets the days before a moment.
 pub fn forget_before(connection: &Connection, at: i64) -> Result<()> {
-    connection.prepare_cached("DELETE FROM days WHERE day < ?1")?.execute([at.div_euclid(DAY)]).map(|_| ())
+    let day = at.div_euclid(DAY);
+    connection.prepare_cached("DELETE FROM counts WHERE day < ?1")?.execute([day])?;
+    connection.prepare_cached("DELETE FROM days WHERE day < ?1")?.execute([day]).map(|_| ())
 }
 
 /// The start of the day of a moment.

@@ -1,32 +1,41 @@
-//! The events that were kept, in order, and the span of time for which they are all there are.
+//! The events that are kept, in order, and the span of time for which they are all there are.
 
 pub mod awake;
+pub mod awake_evidence;
+mod class;
 mod days;
+mod readings;
+mod samples;
 mod schema;
 pub mod store;
 
+pub use class::{EventClass, PerClass};
 pub use days::{Day, of as days_of};
+pub use readings::{DayOfReadings, LogReading};
 
-use crate::event::Event;
+use crate::event::{Event, EventKind, PowerState};
 use crate::vocabulary::{Fact, Span, Time};
 use std::collections::VecDeque;
+use std::iter::Peekable;
 use std::sync::Arc;
 
-/// How many events are kept, and how many about OS updates; beyond it the oldest go, and the span begins later.
-pub const MAX_EVENTS: usize = 15_000;
+/// How many events of a class are kept of a log that is read as a whole; beyond it the oldest are dropped.
+fn most(class: EventClass) -> usize {
+    match class {
+        EventClass::Device | EventClass::Updates => 15_000,
+        EventClass::Users | EventClass::Power | EventClass::Client => 5_000,
+    }
+}
 
 /// Events in order, and how far to trust that there were no others.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    events: VecDeque<Arc<Event>>,
-    /// Those about OS updates alone: softwareupdated is chatty, and must not displace what was said of the MDM.
-    updates: VecDeque<Arc<Event>>,
-    /// How many old events were let go.
-    pub dropped: u64,
-    /// How many old events about OS updates were let go.
-    pub dropped_updates: u64,
-    /// From when on the events about OS updates are all there are; `None` if none were let go.
-    pub updates_from: Option<Time>,
+    /// Of each class, in the order of time.
+    events: PerClass<VecDeque<Arc<Event>>>,
+    /// How many old events of a class were dropped.
+    pub dropped: PerClass<u64>,
+    /// Since when the events of a class are all there are; `None` if none were dropped.
+    pub complete_from: PerClass<Option<Time>>,
     /// Records that were read, of any process, not later than the moment of the verdict.
     pub records: u64,
     /// The span that the log evidence covers without a hole; unknown if the log could not be read.
@@ -39,53 +48,91 @@ pub struct Journal {
 impl Journal {
     /// A journal without events, before anything was read.
     pub fn empty(covers: Fact<Span>) -> Self {
-        Self::new(VecDeque::new(), VecDeque::new(), Vec::new(), 0, covers)
+        Self::new(PerClass::default(), Vec::new(), 0, covers)
     }
 
     /// A journal of events that are in order already.
-    pub fn new(
-        events: VecDeque<Arc<Event>>,
-        updates: VecDeque<Arc<Event>>,
-        days: Vec<Day>,
-        records: u64,
-        covers: Fact<Span>,
-    ) -> Self {
-        Self { events, updates, dropped: 0, dropped_updates: 0, updates_from: None, records, covers, days }
+    pub fn new(events: PerClass<VecDeque<Arc<Event>>>, days: Vec<Day>, records: u64, covers: Fact<Span>) -> Self {
+        let (dropped, complete_from) = (PerClass::default(), PerClass::default());
+        Self { events, dropped, complete_from, records, covers, days }
     }
 
-    /// Adds an event behind the others.
+    /// Adds an event behind the others of its class.
     pub fn push(&mut self, event: Event) {
-        let (events, dropped) = if event.is_update() {
-            (&mut self.updates, &mut self.dropped_updates)
-        } else {
-            (&mut self.events, &mut self.dropped)
-        };
-        if events.len() == MAX_EVENTS {
+        let class = EventClass::of(&event);
+        let events = self.events.get_mut(class);
+        if events.len() == most(class) {
             events.pop_front();
-            *dropped += 1;
+            *self.dropped.get_mut(class) += 1;
         }
         events.push_back(Arc::new(event));
     }
 
     /// Puts the events in the order of their times, equal times in the order of the log.
     pub fn sort(&mut self) {
-        self.events.make_contiguous().sort_by_key(|event| event.at);
-        self.updates.make_contiguous().sort_by_key(|event| event.at);
-        self.updates_from = self.updates.front().filter(|_| self.dropped_updates > 0).map(|event| event.at);
+        for class in EventClass::ALL {
+            let events = self.events.get_mut(class);
+            events.make_contiguous().sort_by_key(|event| event.at);
+            *self.complete_from.get_mut(class) =
+                events.front().filter(|_| *self.dropped.get(class) > 0).map(|event| event.at);
+        }
     }
 
-    /// The events, oldest first, without those about OS updates alone.
-    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator + Clone {
-        self.events.iter().map(AsRef::as_ref)
+    /// What was said of commands and requests, on all channels, oldest first.
+    pub fn events(&self) -> impl Iterator<Item = &Event> + Clone {
+        let (device, users) = (self.of(EventClass::Device), self.of(EventClass::Users));
+        Merged { one: device.peekable(), other: users.peekable() }
+    }
+
+    /// The events of a class, oldest first.
+    pub fn of(&self, class: EventClass) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator + Clone {
+        self.events.get(class).iter().map(AsRef::as_ref)
     }
 
     /// The events about OS updates alone, oldest first.
     pub fn updates(&self) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator + Clone {
-        self.updates.iter().map(AsRef::as_ref)
+        self.of(EventClass::Updates)
     }
 
-    /// The time of the oldest event kept.
-    pub fn oldest(&self) -> Option<Time> {
-        self.events.front().map(|event| event.at)
+    /// When the Mac went to sleep and woke, oldest first.
+    pub fn power(&self) -> Vec<(Time, PowerState)> {
+        let state = |event: &Event| match &event.kind {
+            EventKind::Power(state) => Some((event.at, *state)),
+            _ => None,
+        };
+        self.of(EventClass::Power).filter_map(state).collect()
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.events.iter().map(|(_, events)| events.len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many events lie after that moment.
+    pub fn later_than(&self, now: Time) -> usize {
+        self.events.iter().flat_map(|(_, events)| events).filter(|event| event.at > now).count()
+    }
+}
+
+/// Two lists in the order of time as one.
+#[derive(Clone)]
+struct Merged<'e, A: Iterator<Item = &'e Event>, B: Iterator<Item = &'e Event>> {
+    one: Peekable<A>,
+    other: Peekable<B>,
+}
+
+impl<'e, A: Iterator<Item = &'e Event>, B: Iterator<Item = &'e Event>> Iterator for Merged<'e, A, B> {
+    type Item = &'e Event;
+
+    fn next(&mut self) -> Option<&'e Event> {
+        match (self.one.peek(), self.other.peek()) {
+            (Some(one), Some(other)) if other.at < one.at => self.other.next(),
+            (None, _) => self.other.next(),
+            _ => self.one.next(),
+        }
     }
 }

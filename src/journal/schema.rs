@@ -11,7 +11,7 @@ const BUSY: Duration = Duration::from_secs(3);
 
 /// How the tables came about, a step a version: a file's `user_version` says how many of them it has been through, and
 /// a new one goes through all. Steps are added, never changed.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "CREATE TABLE events (
          at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
          success INTEGER NOT NULL, body TEXT NOT NULL,
@@ -43,6 +43,26 @@ const STEPS: [&str; 3] = [
     // Who may speak, what counts as a success and how an event is written have changed, so nothing that was recognised
     // by the old rules is kept: the log is read again, as far as it goes back.
     "DELETE FROM events; DELETE FROM spans; DELETE FROM days;",
+    // Each class of events has a quota of its own; samples of the clocks say how long the Mac slept, and readings of the
+    // log what they cost.
+    "DROP TABLE events; DROP TABLE days; DELETE FROM spans;
+     CREATE TABLE events (
+         class INTEGER NOT NULL, at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
+         success INTEGER NOT NULL, body TEXT NOT NULL,
+         PRIMARY KEY (class, at, mach, key)
+     ) WITHOUT ROWID;
+     CREATE TABLE counts (
+         day INTEGER NOT NULL, class INTEGER NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (day, class)
+     ) WITHOUT ROWID;
+     CREATE TABLE days (
+         day INTEGER PRIMARY KEY, successes INTEGER NOT NULL, first INTEGER, last INTEGER, longest_gap INTEGER NOT NULL
+     );
+     CREATE TABLE awake (
+         number INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL,
+         at INTEGER NOT NULL, running INTEGER NOT NULL, awake INTEGER NOT NULL
+     );
+     CREATE UNIQUE INDEX awake_of_boot ON awake (boot, running);
+     CREATE TABLE readings (at INTEGER NOT NULL, took INTEGER NOT NULL);",
 ];
 
 /// Makes a new file ours, brings an older one up to date, and any file fit for several processes. `false` if a later

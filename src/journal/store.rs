@@ -4,8 +4,9 @@
 //! are keyed by their time first, so that new ones always land at the end of the tree and a refresh costs the same
 //! whatever is kept; a record that is read twice has the same key and is kept once.
 
+use super::awake::AwakeSample;
 use super::days::{self, Day};
-use super::schema;
+use super::{DayOfReadings, EventClass, LogReading, PerClass, readings, samples, schema};
 use crate::event::Event;
 use crate::log::LogRecord;
 use crate::vocabulary::{Span, Time};
@@ -24,16 +25,21 @@ use thiserror::Error;
 pub struct Retention {
     /// How long an event is kept.
     pub age: TimeDelta,
-    /// How many events are kept, and up to a tenth more; the oldest go first.
+    /// How many events of the device channel are kept, and up to a tenth more; the oldest are dropped first.
     pub events: u64,
-    /// How many events about OS updates alone are kept.
-    pub updates: u64,
 }
 
 impl Retention {
-    /// So many days, and so many events; of those about OS updates alone half as many.
     pub fn of(days: u32, events: u32) -> Self {
-        Self { age: TimeDelta::days(days.into()), events: events.into(), updates: u64::from(events / 2) }
+        Self { age: TimeDelta::days(days.into()), events: events.into() }
+    }
+
+    fn most(&self, class: EventClass) -> u64 {
+        match class {
+            EventClass::Device => self.events,
+            EventClass::Updates => self.events / 2,
+            EventClass::Users | EventClass::Power | EventClass::Client => self.events / 10,
+        }
     }
 }
 
@@ -56,6 +62,10 @@ impl Kept {
         let mut key = [0; 8];
         key.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
         Self { event: Arc::new(event), mach: record.mach_time.cast_signed(), key: i64::from_le_bytes(key) }
+    }
+
+    pub fn class(&self) -> EventClass {
+        EventClass::of(&self.event)
     }
 
     /// Where it stands among the others: by time, then by the ticks since boot.
@@ -96,14 +106,14 @@ pub enum StoreError {
 /// What the journal on disk holds at one moment.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The newest events, oldest first.
-    pub events: Vec<Kept>,
-    /// The newest events about OS updates alone, oldest first.
-    pub updates: Vec<Kept>,
+    /// The newest events of each class, oldest first.
+    pub events: PerClass<Vec<Kept>>,
     /// The span of the log that was read without a hole up to the latest moment.
     pub span: Option<Span>,
     /// The days that hold successes, oldest first.
     pub days: Vec<Day>,
+    /// In the order in which they were taken.
+    pub samples: Vec<AwakeSample>,
 }
 
 /// The journal on disk.
@@ -177,27 +187,27 @@ impl Store {
     }
 
     /// What there is at one moment, whatever other processes write meanwhile.
-    pub fn load(&self, most: usize, most_updates: usize) -> Result<Loaded, StoreError> {
+    pub fn load(&self, most: fn(EventClass) -> usize) -> Result<Loaded, StoreError> {
         let snapshot = self.connection.unchecked_transaction().map_err(|why| self.unusable(why))?;
-        let loaded = Loaded {
-            events: self.newest(false, most)?,
-            updates: self.newest(true, most_updates)?,
-            span: self.latest_span()?,
-            days: self.days()?,
-        };
+        let mut events = PerClass::default();
+        for class in EventClass::ALL {
+            *events.get_mut(class) = self.newest(class, most(class))?;
+        }
+        let samples = samples::all(&self.connection).map_err(|why| self.unusable(why))?;
+        let loaded = Loaded { events, span: self.latest_span()?, days: self.days()?, samples };
         snapshot.commit().map_err(|why| self.unusable(why))?;
         Ok(loaded)
     }
 
-    /// The newest events, oldest first: those about OS updates alone, or the others.
-    fn newest(&self, updates: bool, most: usize) -> Result<Vec<Kept>, StoreError> {
+    /// The newest events of a class, oldest first.
+    fn newest(&self, class: EventClass, most: usize) -> Result<Vec<Kept>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
-                "SELECT mach, key, body FROM events WHERE subject = ?1 ORDER BY at DESC, mach DESC, key DESC LIMIT ?2",
+                "SELECT mach, key, body FROM events WHERE class = ?1 ORDER BY at DESC, mach DESC, key DESC LIMIT ?2",
             )?;
             let most = i64::try_from(most).unwrap_or(i64::MAX);
             let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?));
-            let rows = statement.query_map(params![updates, most], row)?;
+            let rows = statement.query_map(params![class.number(), most], row)?;
             rows.collect::<Result<Vec<_>, _>>()
         };
         let rows = read().map_err(|why| self.unusable(why))?;
@@ -230,6 +240,23 @@ impl Store {
         Ok(found.and_then(|(first, last)| Some(Span { from: moment(first)?, to: moment(last)? })))
     }
 
+    /// Adds samples of the clocks.
+    pub fn add_samples(&mut self, new: &[AwakeSample]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        transaction
+            .and_then(|transaction| samples::add(&transaction, new).and_then(|()| transaction.commit()))
+            .map_err(|why| self.unusable(why))
+    }
+
+    pub fn add_reading(&mut self, reading: LogReading) -> Result<(), StoreError> {
+        readings::add(&self.connection, reading).map_err(|why| self.unusable(why))
+    }
+
+    /// The readings of the day before that moment, by all processes.
+    pub fn readings(&self, now: Time) -> Result<DayOfReadings, StoreError> {
+        readings::day(&self.connection, now).map_err(|why| self.unusable(why))
+    }
+
     /// Forgets which spans were read, as when the clock was set back; the events stay.
     pub fn forget_spans(&mut self) -> Result<(), StoreError> {
         self.connection.execute("DELETE FROM spans", []).map(|_| ()).map_err(|why| self.unusable(why))
@@ -242,9 +269,8 @@ impl Store {
 
     /// How many events are kept.
     pub fn count(&self) -> Result<u64, StoreError> {
-        let count = self
-            .connection
-            .query_row("SELECT COALESCE(SUM(events + updates), 0) FROM days", [], |row| row.get::<_, i64>(0));
+        let count =
+            self.connection.query_row("SELECT COALESCE(SUM(events), 0) FROM counts", [], |row| row.get::<_, i64>(0));
         count.map(i64::cast_unsigned).map_err(|why| self.unusable(why))
     }
 
@@ -264,15 +290,22 @@ impl Store {
     }
 }
 
+/// The samples of the clocks in a journal, for a program that does not write there; none if they cannot be read.
+pub fn samples(path: &Path) -> Vec<AwakeSample> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let Ok(path) = fs::canonicalize(path) else { return Vec::new() };
+    Connection::open_with_flags(path, flags).and_then(|journal| samples::all(&journal)).unwrap_or_default()
+}
+
 /// Adds an event, if it is not there yet, and says whether it was not.
 fn insert(transaction: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<bool> {
     let Ok(body) = serde_json::to_string(kept.event.as_ref()) else { return Ok(false) };
     let (at, mach, key) = kept.place();
     let added = transaction
         .prepare_cached(
-            "INSERT OR IGNORE INTO events (subject, at, mach, key, success, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR IGNORE INTO events (class, at, mach, key, success, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![kept.event.is_update(), at, mach, key, kept.event.is_kept_success(), body])?;
+        .execute(params![kept.class().number(), at, mach, key, kept.event.is_kept_success(), body])?;
     Ok(added == 1)
 }
 
@@ -289,7 +322,7 @@ fn cover(transaction: &Transaction<'_>, span: Span) -> rusqlite::Result<()> {
     transaction.execute("INSERT INTO spans (first, last) VALUES (?1, ?2)", joined).map(|_| ())
 }
 
-const DELETE: &str = "DELETE FROM events WHERE subject = ?1 AND at < ?2";
+const DELETE: &str = "DELETE FROM events WHERE class = ?1 AND at < ?2";
 
 fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusqlite::Result<()> {
     // A clock that is far ahead must not empty the journal: age counts back from what was said last.
@@ -297,30 +330,33 @@ fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusq
     let by_age = newest.saturating_sub(retention.age.num_microseconds().unwrap_or(i64::MAX));
     let cutoff = days::start_of_day(by_age);
     days::forget_before(transaction, cutoff)?;
-    for updates in [false, true] {
-        transaction.prepare_cached(DELETE)?.execute(params![updates, cutoff])?;
+    for class in EventClass::ALL {
+        transaction.prepare_cached(DELETE)?.execute(params![class.number(), cutoff])?;
     }
     uncover(transaction, cutoff)?;
-    if let Some(oldest) = prune_by_count(transaction, false, retention.events)? {
-        uncover(transaction, oldest)?;
+    for class in EventClass::ALL {
+        let oldest = prune_by_count(transaction, class, retention.most(class))?;
+        if let Some(oldest) = oldest.filter(|_| class == EventClass::Device) {
+            uncover(transaction, oldest)?;
+        }
     }
-    prune_by_count(transaction, true, retention.updates).map(|_| ())
+    Ok(())
 }
 
-/// Lets the oldest events go where there are too many, and gives the time of the oldest that stays. To find it costs as
-/// much as reading all of them, so that it is done only once in a while.
-fn prune_by_count(transaction: &Transaction<'_>, updates: bool, most: u64) -> rusqlite::Result<Option<i64>> {
-    if days::sum(transaction, updates)? <= most.saturating_add(most / 10) {
+/// Drops the oldest events of a class where there are too many, and gives the time of the oldest that stays. Finding it
+/// costs as much as reading all of them, so it is done only once in a while.
+fn prune_by_count(transaction: &Transaction<'_>, class: EventClass, most: u64) -> rusqlite::Result<Option<i64>> {
+    if days::count(transaction, class)? <= most.saturating_add(most / 10) {
         return Ok(None);
     }
     let last = i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX);
     let oldest: Option<i64> = transaction
-        .prepare_cached("SELECT at FROM events WHERE subject = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2")?
-        .query_row(params![updates, last], |row| row.get(0))
+        .prepare_cached("SELECT at FROM events WHERE class = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2")?
+        .query_row(params![class.number(), last], |row| row.get(0))
         .optional()?;
     if let Some(oldest) = oldest {
-        transaction.prepare_cached(DELETE)?.execute(params![updates, oldest])?;
-        days::let_go_before(transaction, updates, oldest)?;
+        transaction.prepare_cached(DELETE)?.execute(params![class.number(), oldest])?;
+        days::dropped_before(transaction, class, oldest)?;
     }
     Ok(oldest)
 }

@@ -63,8 +63,8 @@ const BUDGET: Duration = Duration::from_secs(5);
 /// How long a request to restart something waits for evidence that is not too old to act on.
 const HEAL_BUDGET: Duration = Duration::from_secs(20);
 
-/// How often a live Mac is read when nobody asks.
-const REFRESH_INTERVAL: Duration = Duration::from_secs(270);
+/// How often to look whether it is time to read a live Mac that nobody asks about.
+const TICK: Duration = Duration::from_secs(60);
 
 /// How long a call of a table may take in all.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
@@ -217,21 +217,20 @@ fn heal(healer: &Healer) {
     };
     // After a panic, which has said so on standard error, the timer begins anew.
     while healer.can_act() && catch_unwind(AssertUnwindSafe(|| automatic::run(healer, wait))).is_err() {
-        thread::sleep(REFRESH_INTERVAL);
+        thread::sleep(TICK);
     }
 }
 
 /// Reads at once, so that the first query finds it done or at least begun, and a live Mac again now and then, so that
 /// nothing leaves its log unread.
 fn refresh(collector: &Collector) {
-    loop {
+    let _ = catch_unwind(AssertUnwindSafe(|| collector.refresh()));
+    // The number of the process is as good as a die: what Macs do at the same minute is felt together.
+    thread::sleep(Duration::from_secs((process::id() % 60).into()));
+    while collector.host().is_live() {
         // A reading that panics has said so on standard error, and must not be the last.
-        let _ = catch_unwind(AssertUnwindSafe(|| collector.refresh()));
-        if !collector.host().is_live() {
-            return;
-        }
-        // The number of the process is as good as a die: what Macs do at the same minute is felt together.
-        thread::sleep(REFRESH_INTERVAL + Duration::from_secs((process::id() % 60).into()));
+        let _ = catch_unwind(AssertUnwindSafe(|| collector.tick()));
+        thread::sleep(TICK);
     }
 }
 

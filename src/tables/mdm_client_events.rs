@@ -3,11 +3,12 @@
 use super::{MdmClientEventsRow, text};
 use crate::event::{Channel, EventKind};
 use crate::health::Findings;
+use crate::journal::EventClass;
 
 /// In the order of time.
 pub fn rows(findings: &Findings) -> Vec<MdmClientEventsRow> {
     let evidence = &findings.evidence;
-    let events = evidence.journal.events().filter(|event| event.at <= evidence.now);
+    let events = evidence.journal.of(EventClass::Client).filter(|event| event.at <= evidence.now);
     events
         .filter_map(|event| match &event.kind {
             EventKind::Client(client) => Some((event, client)),

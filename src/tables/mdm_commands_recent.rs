@@ -9,7 +9,7 @@ use crate::vocabulary::codes::CommandStatus;
 
 /// In the order in which the log first names the commands.
 pub fn rows(findings: &Findings) -> Vec<MdmCommandsRecentRow> {
-    let (awake, now) = (findings.evidence.awake(), findings.evidence.now);
+    let (awake, now) = (&findings.evidence.awake, findings.evidence.now);
     let awake_since = |at: Time| awake.known().map(|awake| awake.within(at, now).num_seconds());
     let pending = |command: &Command| command.last_received_at.filter(|_| command.is_pending());
     findings.commands.iter().map(|command| row(command, pending(command).and_then(awake_since))).collect()

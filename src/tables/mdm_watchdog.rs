@@ -1,7 +1,6 @@
 //! `mdm_watchdog`: the verdict in one row.
 
 use super::{MdmWatchdogRow, text};
-use crate::facts::awake::BootAndWake;
 use crate::health::Findings;
 use crate::health::window::WINDOW;
 
@@ -31,7 +30,7 @@ pub fn rows(findings: &Findings) -> Vec<MdmWatchdogRow> {
         software_updates_reason: Some(verdict.software_updates_reason),
         window_seconds: i32::try_from(WINDOW.num_seconds()).ok(),
         usual_gap_seconds: verdict.usual_gap.map(|gap| gap.num_seconds()),
-        awake_since: findings.evidence.boot_and_wake.known().map(BootAndWake::running_since),
+        awake_since: findings.evidence.awake.known().and_then(|awake| awake.since(findings.evidence.now)),
         awake_seconds: verdict.awake_seconds,
         log_from: covers.map(|span| span.from),
         log_to: covers.map(|span| span.to),

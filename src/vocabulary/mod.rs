@@ -8,7 +8,7 @@ mod text;
 
 pub use codes::Code;
 pub use fact::Fact;
-pub use observed::{Flaw, Limits, Observed, Reading};
+pub use observed::{Flaw, Freshness, Limits, Observed, Reading};
 pub use source::{LogCounts, SourceStatus};
 pub use text::{printable, printable_json};
 

@@ -48,6 +48,29 @@ impl Limits {
     pub const VOLATILE: Self = Self { fresh: TimeDelta::zero(), shown: TimeDelta::zero() };
 }
 
+/// How old the values of a reading may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// As the limits of each source say.
+    Usual,
+    /// No older than that, even where a source changes seldom.
+    AtMost(TimeDelta),
+    /// So old where a source changes seldom, to spare the Mac.
+    UpTo(TimeDelta),
+}
+
+impl Limits {
+    pub fn with(self, freshness: Freshness) -> Self {
+        let fresh = match freshness {
+            Freshness::Usual => self.fresh,
+            Freshness::AtMost(age) => self.fresh.min(age),
+            Freshness::UpTo(_) if self.fresh.is_zero() => self.fresh,
+            Freshness::UpTo(age) => self.fresh.max(age),
+        };
+        Self { fresh, ..self }
+    }
+}
+
 /// A source, as it was last read.
 #[derive(Debug, Clone)]
 pub struct Observed<T> {

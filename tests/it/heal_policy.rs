@@ -35,7 +35,7 @@ fn setting(key: &str, value: &str) -> String {
 #[test]
 fn valid_settings_are_read() {
     type Change = fn(&mut Policy);
-    let matrix: [(&str, &str, Change); 22] = [
+    let matrix: [(&str, &str, Change); 24] = [
         ("Enabled", "<true/>", |_| {}),
         ("Enabled", "<false/>", |policy| policy.enabled = false),
         ("AllowForce", "<true/>", |policy| policy.allow_force = true),
@@ -58,6 +58,8 @@ fn valid_settings_are_read() {
         ("JournalDays", "<integer>365</integer>", |policy| policy.journal_days = 365),
         ("JournalEvents", "<integer>20000</integer>", |policy| policy.journal_events = 20_000),
         ("JournalEvents", "<integer>1000000</integer>", |policy| policy.journal_events = 1_000_000),
+        ("RefreshMinutes", "<integer>5</integer>", |policy| policy.refresh_minutes = 5),
+        ("RefreshMinutes", "<integer>1440</integer>", |policy| policy.refresh_minutes = 1440),
         ("PayloadUUID", "<string>4B7C7C5E-0D0F-4B0C-8F61-3F1C7B9A2D22</string>", |_| {}),
         ("PayloadVersion", "<integer>1</integer>", |_| {}),
         ("PayloadOrganization", "<string>Example</string>", |_| {}),
@@ -71,7 +73,7 @@ fn valid_settings_are_read() {
 #[test]
 fn invalid_settings_are_errors_that_name_the_key_and_the_safe_value_applies() {
     type Safe = fn(&Policy) -> bool;
-    let matrix: [(&str, &[&str], Safe); 11] = [
+    let matrix: [(&str, &[&str], Safe); 12] = [
         ("Enabled", &["<string>YES</string>", "<integer>1</integer>", "<array/>"], |policy| !policy.enabled),
         ("AllowForce", &["<string>true</string>", "<integer>1</integer>"], |policy| !policy.allow_force),
         (
@@ -113,6 +115,7 @@ fn invalid_settings_are_errors_that_name_the_key_and_the_safe_value_applies() {
             policy.enabled && policy.journal_days == 30
         }),
         ("JournalDays", &["<integer>366</integer>"], |policy| policy.enabled && policy.journal_days == 365),
+        ("RefreshMinutes", &["<integer>0</integer>", "<integer>4</integer>"], |policy| policy.refresh_minutes == 30),
         ("JournalEvents", &["<integer>0</integer>", "<integer>19999</integer>", "<true/>"], |policy| {
             policy.journal_events == 200_000
         }),
@@ -334,6 +337,7 @@ fn the_sample_profile_equals_the_built_in_policy() {
         "AutomaticHealMinutes",
         "JournalDays",
         "JournalEvents",
+        "RefreshMinutes",
     ] {
         assert!(payload.contains_key(key), "{key}");
     }

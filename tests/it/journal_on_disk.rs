@@ -146,8 +146,11 @@ fn a_journal_of_an_earlier_version_is_emptied_and_the_log_is_read_again() {
     assert_eq!(rows(&findings, "os_update_events").len(), 0);
     let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
     let number = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(number("PRAGMA user_version"), 3);
-    assert_eq!((number("SELECT SUM(events) FROM days"), number("SELECT SUM(updates) FROM days")), (1, 0));
+    assert_eq!(number("PRAGMA user_version"), 4);
+    assert_eq!(
+        (number("SELECT SUM(events) FROM counts"), number("SELECT COUNT(*) FROM events WHERE class = 1")),
+        (1, 0)
+    );
     assert!(
         !state_dir(&mac).read_dir().unwrap().any(|file| file.unwrap().path().display().to_string().contains("damaged"))
     );
@@ -200,8 +203,7 @@ fn filled(mac: &FakeMac, many: i64, until: &str) {
             "WITH RECURSIVE ago (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM ago WHERE number < {many})
              INSERT INTO events SELECT 0, {last} - number * 10000000, number, number, 0,
                  json_set('{body}', '$.at', strftime('%FT%TZ', {last} / 1000000 - number * 10, 'unixepoch')) FROM ago;
-             INSERT INTO days (day, events, updates, successes, longest_gap)
-                 SELECT at / 86400000000, COUNT(*), 0, 0, 0 FROM events GROUP BY 1;
+             INSERT INTO counts (day, class, events) SELECT at / 86400000000, 0, COUNT(*) FROM events GROUP BY 1;
              UPDATE spans SET first = {last} - {many} * 10000000;"
         ))
         .unwrap();
@@ -224,7 +226,7 @@ fn the_journal_keeps_as_many_events_as_the_policy_says_even_within_a_day() {
     assert_eq!(journal(&ask(&mac, "2026-11-23T17:00:04Z")), (Some(20_000), ago(19_999)));
     let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
     let count = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!((count("SELECT COUNT(*) FROM events"), count("SELECT SUM(events) FROM days")), (20_000, 20_000));
+    assert_eq!((count("SELECT COUNT(*) FROM events"), count("SELECT SUM(events) FROM counts")), (20_000, 20_000));
 }
 
 #[test]

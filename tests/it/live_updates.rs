@@ -7,6 +7,7 @@ use mdm_health::collect::Collector;
 use mdm_health::facts::{ddm_state, system_version};
 use mdm_health::health::Findings;
 use mdm_health::host::Live;
+use mdm_health::journal::EventClass;
 use mdm_health::log::ReadOptions;
 use std::fmt::Write as _;
 use std::process::Command;
@@ -56,8 +57,8 @@ fn many_softwareupdated_lines_do_not_push_out_events_of_mdmclient() {
     let mac = mac(&format!("{SUCCESS}\n{}", chatter(11_000)));
     let first = ask(&mac);
     assert_eq!((first.verdict.state.word(), first.verdict.last_success_at), ("ok", Some(time("2026-11-23T17:00:00Z"))));
-    assert_eq!(first.evidence.journal.events().len(), 1);
-    let from = first.evidence.journal.updates_from;
+    assert_eq!(first.evidence.journal.events().count(), 1);
+    let from = *first.evidence.journal.complete_from.get(EventClass::Updates);
     assert!(
         from.is_some_and(|from| from > time("2026-11-23T17:00:00Z")),
         "some events were dropped, which limits the span: {from:?}"

@@ -13,6 +13,7 @@ mod archives_pieces;
 mod archives_strings;
 mod archives_time;
 mod archives_tracev3;
+mod awake_time;
 mod capture;
 mod client_events;
 mod codes;

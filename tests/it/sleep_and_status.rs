@@ -37,11 +37,7 @@ fn sleep_and_wake_in_the_unified_log_are_powerds() {
              2026-11-23 17:20:00 <{who}> Wake from Deep Idle [CDNVA]"
         ));
         let findings = mac.findings();
-        let power = findings.evidence.journal.events().filter_map(|event| match event.kind {
-            EventKind::Power(state) => Some(state),
-            _ => None,
-        });
-        power.collect::<Vec<_>>()
+        findings.evidence.journal.power().into_iter().map(|(_, state)| state).collect::<Vec<_>>()
     };
     let all = [PowerState::Sleep, PowerState::DarkWake, PowerState::FullWake];
     assert_eq!(states(&format!("{POWERD} 0")), all);

@@ -7,6 +7,7 @@ use crate::event::update::UpdateMessage;
 use crate::health::Evidence;
 use crate::health::commands::Command;
 use crate::health::window::{FRESHNESS, WINDOW};
+use crate::journal::EventClass;
 use crate::vocabulary::codes::{SoftwareUpdatesReason, SourceReason};
 use crate::vocabulary::{Fact, Time};
 use chrono::TimeDelta;
@@ -127,7 +128,7 @@ impl LogView<'_> {
             return (Some(false), SoftwareUpdatesReason::UpdateInProgress);
         }
         // A Mac that slept could not install, and a log that does not reach back shows no progress.
-        let awake = evidence.awake().known().is_some_and(|awake| awake.within(due, now) >= WINDOW);
+        let awake = evidence.awake.known().is_some_and(|awake| awake.within(due, now) >= WINDOW);
         if awake && covers(evidence, now - WINDOW) {
             (Some(true), SoftwareUpdatesReason::EnforcementPastDue)
         } else {
@@ -171,7 +172,7 @@ impl LogView<'_> {
 fn covers(evidence: &Evidence, from: Time) -> bool {
     let covers = evidence.journal.covers.known();
     evidence.journal.records > 0
-        && evidence.journal.updates_from.is_none_or(|since| since <= from)
+        && evidence.journal.complete_from.get(EventClass::Updates).is_none_or(|since| since <= from)
         && covers.is_some_and(|covers| covers.from <= from && covers.to >= evidence.now - FRESHNESS)
 }
 

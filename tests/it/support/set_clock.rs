@@ -1,7 +1,7 @@
 //! A live Mac below a root folder with a clock that the test sets.
 
 use chrono::TimeDelta;
-use mdm_health::host::{Bookmark, Command, FileEnd, Growth, Host, HostError, Live, LogSource, Output};
+use mdm_health::host::{Bookmark, Command, FileEnd, Growth, Host, HostError, Live, LogSource, Output, SinceBoot};
 use mdm_health::vocabulary::Span;
 use mdm_health::vocabulary::Time;
 use std::path::{Path, PathBuf};
@@ -76,6 +76,12 @@ impl Host for SetClock {
 
     fn now(&self) -> Option<Time> {
         Some(self.clock.now())
+    }
+
+    /// It has been running, and never slept, since the epoch of its clock.
+    fn since_boot(&self) -> Result<SinceBoot, HostError> {
+        let running_ms = self.clock.now().timestamp_millis();
+        Ok(SinceBoot { running_ms, awake_ms: running_ms })
     }
 
     fn uptime(&self) -> Result<Duration, HostError> {

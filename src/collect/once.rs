@@ -1,0 +1,48 @@
+//! Reads a Mac once: for captures, and for hosts that do not change.
+
+use super::awake;
+use super::install_log::Follower;
+use super::sources::{Asking, milliseconds};
+use super::whole_log::WholeLog;
+use crate::facts::policy::Policy;
+use crate::health::Evidence;
+use crate::host::{AwakeTimes, Host};
+use crate::journal::awake::AwakeSample;
+use crate::journal::store;
+use crate::log::ReadOptions;
+use crate::vocabulary::{Freshness, Span};
+use chrono::{TimeDelta, Utc};
+use std::path::Path;
+use std::time::Instant;
+
+/// How far back a log is read by a program that keeps no journal: as far as a capture goes.
+const SPAN: TimeDelta = TimeDelta::hours(24);
+
+/// Reads everything once: the whole log that a recorded host has, or the last hours of a live one. `state_dir` is the
+/// folder of the record of restarts.
+pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evidence {
+    let asked_at = host.now();
+    let asked_to = asked_at.unwrap_or_else(Utc::now);
+    let start = Instant::now();
+    let mut log = WholeLog::read(host, options, Span { from: asked_to - SPAN, to: asked_to });
+    let now = asked_at.or(log.summary.as_ref().and_then(|summary| summary.last)).unwrap_or(asked_to);
+    log.judge_at(now);
+    let mut evidence = Evidence::unread(now);
+    evidence.set_other_source(log.status(now, milliseconds(start)));
+    evidence.journal = log.journal;
+    let policy = host.is_live().then(|| Policy::read(host));
+    let asking = Asking { host, options, state_dir, policy, now, freshness: Freshness::Usual };
+    asking.read(&mut evidence, &mut Follower::default(), log.summary.as_ref());
+    awake::find(&mut evidence, host, &samples(host, state_dir));
+    evidence
+}
+
+/// What the journal of a live Mac knows of when it was awake, for a program that does not write there.
+fn samples(host: &dyn Host, state_dir: &Path) -> Vec<AwakeSample> {
+    if host.is_live() { store::samples(&state_dir.join("journal.db")) } else { Vec::new() }
+}
+
+/// What a capture is to say of when the Mac was awake, beyond what the pieces of the capture say.
+pub fn awake_to_record(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> Vec<AwakeTimes> {
+    if samples(host, state_dir).is_empty() { host.recorded_awake().to_vec() } else { awake::to_record(&evidence.awake) }
+}

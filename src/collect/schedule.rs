@@ -1,0 +1,87 @@
+//! When a live Mac is read. `log show` costs nearly the same for five minutes as for an hour, so it is read seldom.
+
+use crate::vocabulary::Time;
+use chrono::TimeDelta;
+
+/// For what a reading is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody asks.
+    Query,
+    /// Somebody is about to act on it.
+    Act,
+    /// Nobody waits for it.
+    Background,
+}
+
+/// How often queries may have what is older than a minute read again: scheduled queries come at times of their own, and
+/// nine an hour would have the log read two hundred times a day. Whoever asks by hand comes seldom and is served at once;
+/// when many have asked, what is known serves until it is as old as the background lets it get.
+#[derive(Debug)]
+pub struct Budget {
+    left: u32,
+    /// When the last one was given back.
+    filled_at: Option<Time>,
+}
+
+/// How many readings queries may have at once.
+const MOST: u32 = 8;
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: MOST, filled_at: None }
+    }
+}
+
+impl Budget {
+    /// Takes one reading, if there is one left. One is given back after each `interval`.
+    pub fn take(&mut self, now: Time, interval: TimeDelta) -> bool {
+        let filled_at = *self.filled_at.get_or_insert(now);
+        if now < filled_at {
+            // The clock was set back.
+            self.filled_at = Some(now);
+        } else if interval > TimeDelta::zero() {
+            let passed = (now - filled_at).num_seconds() / interval.num_seconds().max(1);
+            self.left = MOST.min(self.left.saturating_add(u32::try_from(passed).unwrap_or(MOST)));
+            let given = i32::try_from(passed).ok().map_or(now, |passed| filled_at + interval * passed);
+            self.filled_at = Some(if self.left == MOST { now } else { given });
+        }
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    fn minute(minute: i64) -> Time {
+        DateTime::from_timestamp(1_795_000_000 + minute * 60, 0).unwrap()
+    }
+
+    const INTERVAL: TimeDelta = TimeDelta::minutes(30);
+
+    #[test]
+    fn a_few_queries_are_read_for_at_once_and_many_as_often_as_the_background_would() {
+        let mut budget = Budget::default();
+        let taken = (0..120).filter(|at| budget.take(minute(*at), INTERVAL)).count();
+        assert_eq!(taken, 8 + 3, "eight, and one each at 30, 60 and 90 minutes");
+    }
+
+    #[test]
+    fn the_budget_of_a_mac_that_nobody_asks_is_full_again() {
+        let mut budget = Budget::default();
+        assert_eq!((0..20).filter(|_| budget.take(minute(0), INTERVAL)).count(), 8);
+        assert_eq!((0..20).filter(|_| budget.take(minute(24 * 60), INTERVAL)).count(), 8);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_gives_nothing_and_takes_nothing() {
+        let mut budget = Budget::default();
+        while budget.take(minute(1000), INTERVAL) {}
+        assert!(!budget.take(minute(0), INTERVAL));
+        assert!(budget.take(minute(30), INTERVAL));
+    }
+}
