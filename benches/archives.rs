@@ -112,7 +112,7 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
 type Found = (u64, u64);
 
 fn wanted_records(folder: &Path, hasher: &RandomState) -> Result<Found> {
-    let pieces = Pieces::open(folder)?.ok_or("no folder")?;
+    let pieces = Pieces::open(folder, &())?.ok_or("no folder")?;
     let Shape::Log(store) = Shape::of(&pieces)? else { return Err("no log archive".into()) };
     let (count, sum) = (AtomicU64::new(0), AtomicU64::new(0));
     let sink = |record: &Record<'_>| {

@@ -38,7 +38,7 @@ fn read_archive(tracev3: &[u8], uuidtext: &[u8], shared_cache: &[u8], timesync: 
         let path = folder.path().join(name);
         assert!(fs::create_dir_all(path.parent().unwrap_or(&path)).and_then(|()| fs::write(&path, bytes)).is_ok());
     }
-    let Ok(Some(pieces)) = Pieces::open(folder.path()) else { panic!("the archive cannot be read") };
+    let Ok(Some(pieces)) = Pieces::open(folder.path(), &()) else { panic!("the archive cannot be read") };
     let Ok(Shape::Log(store)) = Shape::of(&pieces) else { panic!("it is no archive") };
     let wanted = [
         Wanted::of_process("mdmclient"),

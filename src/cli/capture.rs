@@ -107,6 +107,9 @@ pub enum CaptureError {
     /// Reading it back fails.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// An archive is read as it is.
+    #[error("{path} is an archive that --source reads as it is: a capture is made of a live Mac or of another capture")]
+    AnArchive { path: String },
     /// A placeholder stands where it should not.
     #[error(
         "redacting would change {what}, because a name used on this Mac is also an Apple keyword. Nothing was written; capture it without --redact"
@@ -120,6 +123,9 @@ pub enum CaptureError {
 /// Writes a capture and gives the sentences to print.
 pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<String, CaptureError> {
     let host = source.open_for_capture()?;
+    if host.log_archive().is_some() {
+        return Err(CaptureError::AnArchive { path: source.name().to_owned() });
+    }
     let to = &options.to;
     let unwritable = |why| CaptureError::Unwritable { path: to.clone(), why };
     // Of a recorded Mac root may read what the user who called sudo may not; it stays root's.

@@ -252,7 +252,8 @@ fn print(text: &str) -> Result<(), (u8, String)> {
 }
 
 fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
-    let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
+    let progress = progress::ArchiveProgress::default();
+    let host = arguments.source.open_watched(&progress).map_err(|error| (USAGE, format!("{error}.")))?;
     // Without it, what was started would only go on until it has something to print.
     let _ = end_on_signals(None);
     Ok(arguments.source.collector(progress::watched(host)))

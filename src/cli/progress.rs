@@ -1,5 +1,6 @@
 //! A progress bar for people who wait for a long log; nothing where nobody looks.
 
+use crate::host::pieces::{LogArchive, Progress};
 use crate::host::{
     AwakeTimes, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Ownership, SinceBoot,
 };
@@ -7,11 +8,13 @@ use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The same host, with a progress bar on standard error if that is a terminal.
 pub fn watched(host: Box<dyn Host>) -> Box<dyn Host> {
-    if io::stderr().is_terminal() { Box::new(Watched(host)) } else { host }
+    let archive = ArchiveProgress::default();
+    if io::stderr().is_terminal() { Box::new(Watched { host, archive }) } else { host }
 }
 
 /// A sign of life on standard error, if that is a terminal, until it is dropped.
@@ -21,72 +24,110 @@ pub fn spinner(words: &'static str) -> ProgressBar {
     bar
 }
 
-struct Watched(Box<dyn Host>);
+struct Watched {
+    host: Box<dyn Host>,
+    archive: ArchiveProgress,
+}
+
+/// Shows how far an archive is read, on standard error if that is a terminal.
+#[derive(Default)]
+pub struct ArchiveProgress(Mutex<Option<ProgressBar>>);
+
+impl Progress for ArchiveProgress {
+    fn begin(&self, what: &'static str, bytes: u64) {
+        if io::stderr().is_terminal() {
+            let template = "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
+            *self.bar() = Some(bar(Some(bytes), template).with_message(what));
+        }
+    }
+
+    fn at(&self, bytes: u64) {
+        self.bar().iter().for_each(|bar| bar.set_position(bytes));
+    }
+
+    fn end(&self) {
+        self.bar().take().iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+impl ArchiveProgress {
+    fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A bar for so many bytes, or a spinner where their number is not known.
+fn bar(bytes: Option<u64>, template: &str) -> ProgressBar {
+    let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    // A template that indicatif does not like leaves its own in place.
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
 
 impl Host for Watched {
     fn run(&self, command: Command) -> Result<Output, HostError> {
-        self.0.run(command)
+        self.host.run(command)
     }
 
     fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError> {
-        let source = self.0.open_log(span, predicate)?;
-        let (bar, template) = match source.size() {
-            Some(size) => {
-                (ProgressBar::new(size), "reading the log {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
-            }
-            None => (ProgressBar::new_spinner(), "reading the log {spinner} {bytes} {bytes_per_sec} for {elapsed}"),
+        let source = self.host.open_log(span, predicate)?;
+        let size = source.size();
+        let template = match size {
+            Some(_) => "reading the log {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+            None => "reading the log {spinner} {bytes} {bytes_per_sec} for {elapsed}",
         };
-        // A template that indicatif does not like leaves its own in place.
-        let style = ProgressStyle::with_template(template);
-        Ok(Box::new(WatchedLog { source, bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())) }))
+        Ok(Box::new(WatchedLog { source, bar: bar(size, template) }))
+    }
+
+    fn log_archive(&self) -> Option<LogArchive<'_>> {
+        self.host.log_archive().map(|archive| LogArchive { progress: &self.archive, ..archive })
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
-        self.0.read_file(path)
+        self.host.read_file(path)
     }
 
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
-        self.0.read_file_end(path, limit)
+        self.host.read_file_end(path, limit)
     }
 
     fn read_growth(&self, path: &str, limit: u64, known: Option<&Bookmark>) -> Result<Growth, HostError> {
-        self.0.read_growth(path, limit, known)
+        self.host.read_growth(path, limit, known)
     }
 
     fn ownership(&self, path: &str) -> Result<Option<Ownership>, HostError> {
-        self.0.ownership(path)
+        self.host.ownership(path)
     }
 
     fn now(&self) -> Option<Time> {
-        self.0.now()
+        self.host.now()
     }
 
     fn is_live(&self) -> bool {
-        self.0.is_live()
+        self.host.is_live()
     }
 
     fn utc_offset(&self) -> Option<FixedOffset> {
-        self.0.utc_offset()
+        self.host.utc_offset()
     }
 
     fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {
-        self.0.recorded_restarts()
+        self.host.recorded_restarts()
     }
 
     fn read_trusted(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
-        self.0.read_trusted(path)
+        self.host.read_trusted(path)
     }
 
     fn since_boot(&self) -> Result<SinceBoot, HostError> {
-        self.0.since_boot()
+        self.host.since_boot()
     }
 
     fn recorded_awake(&self) -> &[AwakeTimes] {
-        self.0.recorded_awake()
+        self.host.recorded_awake()
     }
 
     fn uptime(&self) -> Result<Duration, HostError> {
-        self.0.uptime()
+        self.host.uptime()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads the evidence, from which the rules make findings, and keeps the findings as long as they are fresh.
 
+mod archive_log;
 mod awake;
 mod clocks;
 mod cost;

@@ -1,6 +1,7 @@
 //! `--source`, `--root` and what goes with them: where evidence comes from, the same for every front end.
 
 use crate::collect::Collector;
+use crate::host::pieces::Progress;
 use crate::host::root_folder;
 use crate::host::{Actor, Host, HostError, Live, Recorded, STATE_DIR};
 use crate::log::ReadOptions;
@@ -14,7 +15,7 @@ use thiserror::Error;
 /// Where evidence comes from.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SourceOptions {
-    /// `live` for this Mac, or the path of a capture (a folder or a .tar.gz), or of a log file in any style of `log show`
+    /// `live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`
     #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", hide_env_values = true, value_name = "live|PATH")]
     pub source: Option<String>,
     /// Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone
@@ -24,7 +25,7 @@ pub struct SourceOptions {
     /// Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Judge for this time instead of now; for a log file, now is the time of its last record
+    /// Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record
     #[arg(long, global = true, value_name = "RFC3339", value_parser = read_time)]
     pub now: Option<Time>,
     /// UTC offset of the Mac's local time, for a compact log and for deadlines [default: this machine's for a compact log and a live Mac, else the one in the capture or in the Mac's own log lines]
@@ -35,7 +36,7 @@ pub struct SourceOptions {
 #[derive(Debug, Error)]
 pub enum SourceError {
     #[error(
-        "this machine is not a Mac: pass --source PATH with a capture or a log file, for example --source ./mac.tar.gz"
+        "this machine is not a Mac: pass --source PATH with a capture, a sysdiagnose, a log archive or a log file, for example --source ./mac.tar.gz"
     )]
     NotAMac,
     /// It is unclear whether the live Mac is meant.
@@ -48,20 +49,25 @@ pub enum SourceError {
 impl SourceOptions {
     /// Opens the source.
     pub fn open(&self) -> Result<Box<dyn Host>, SourceError> {
-        self.open_as(|live| live)
+        self.open_as(|live| live, &())
+    }
+
+    /// Opens the source for somebody who waits: a packed archive is looked through first.
+    pub fn open_watched(&self, progress: &dyn Progress) -> Result<Box<dyn Host>, SourceError> {
+        self.open_as(|live| live, progress)
     }
 
     /// Opens the source for a capture.
     pub fn open_for_capture(&self) -> Result<Box<dyn Host>, SourceError> {
-        self.open_as(Live::for_capture)
+        self.open_as(Live::for_capture, &())
     }
 
-    fn open_as(&self, kind: impl FnOnce(Live) -> Live) -> Result<Box<dyn Host>, SourceError> {
+    fn open_as(&self, kind: impl FnOnce(Live) -> Live, progress: &dyn Progress) -> Result<Box<dyn Host>, SourceError> {
         match self.source.as_deref() {
             None if !Live::is_a_mac(&self.root) => Err(SourceError::NotAMac),
             None | Some("live") => Ok(Box::new(kind(Live::new(root_folder::check(&self.root)?, self.now)))),
             Some("") => Err(SourceError::Blank),
-            Some(path) => Ok(Box::new(Recorded::open(path.as_ref(), self.now)?)),
+            Some(path) => Ok(Box::new(Recorded::open_watched(path.as_ref(), self.now, progress)?)),
         }
     }
 

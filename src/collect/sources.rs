@@ -79,6 +79,7 @@ impl Asking<'_> {
         if self.host.is_live() {
             return Zone::Machine;
         }
+        spans.extend(log.map(|log| log.offsets.clone()).unwrap_or_default());
         let last = log.and_then(|log| log.last.zip(log.offset));
         let recorded = self.host.utc_offset().map(|offset| (self.now, offset));
         spans.extend(recorded.or(last).map(|(at, offset)| OffsetSpan { from: at, to: at, offset }));

@@ -1,5 +1,6 @@
 //! Reads the whole log once: of a recorded Mac, or of a live one that has no journal.
 
+use super::archive_log;
 use super::log_errors::{LogError, covers, journal_error, log_error, refused};
 use crate::event;
 use crate::host::{Host, LogSource};
@@ -13,13 +14,16 @@ pub struct WholeLog {
     pub journal: Journal,
     /// `None` if it could not be read.
     pub summary: Option<LogSummary>,
-    error: Option<LogError>,
+    pub error: Option<LogError>,
     /// What to know of a log that was read well.
-    note: Option<String>,
+    pub note: Option<String>,
 }
 
 impl WholeLog {
     pub fn read(host: &dyn Host, options: &ReadOptions, span: Span) -> Self {
+        if let Some(archive) = host.log_archive() {
+            return archive_log::read(archive);
+        }
         let mut source = match host.open_log(span, &event::predicate()) {
             Ok(source) => source,
             Err(error) => return Self::unread(refused(&error)),
@@ -56,7 +60,7 @@ impl WholeLog {
         }
     }
 
-    fn unread((state, reason, why): LogError) -> Self {
+    pub fn unread((state, reason, why): LogError) -> Self {
         let journal = Journal::empty(Fact::unknown(reason, why.clone()));
         Self { journal, summary: None, error: Some((state, reason, why)), note: None }
     }

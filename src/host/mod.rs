@@ -4,6 +4,7 @@
 //! A [`Host`] only reads. What changes something needs an [`Actor`].
 
 mod act;
+mod archived;
 pub mod capture;
 mod command;
 mod daemon;
@@ -32,6 +33,7 @@ pub use root_folder::STATE_DIR;
 use crate::vocabulary::codes::SourceReason;
 use crate::vocabulary::{Fact, Span, Time};
 use chrono::FixedOffset;
+use pieces::LogArchive;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -149,6 +151,10 @@ pub trait Host: Send + Sync {
     /// Opens the unified log for the given span and, of a live Mac, for the records that the predicate of `log show`
     /// selects; a recorded host gives what it has.
     fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError>;
+    /// The unified log as macOS keeps it, of a host that has it in that form and not as text.
+    fn log_archive(&self) -> Option<LogArchive<'_>> {
+        None
+    }
     /// Reads a file by its absolute path on the Mac.
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
     /// Reads at most the last `limit` bytes of a file that may be large, by its absolute path on the Mac. A file that is
@@ -236,14 +242,25 @@ pub enum HostError {
         /// What is missing, as a path within the capture.
         missing: String,
     },
-    /// The source is a log file and nothing else.
-    #[error("{path} is a log file and does not contain {missing}: pass a capture folder for that")]
+    /// The source is a log file or archive and nothing else.
+    #[error("{path} is a log and does not contain {missing}: pass a capture or a sysdiagnose for that")]
     OnlyALog {
-        /// The log file.
+        /// The log file or log archive.
         path: PathBuf,
         /// What was asked of it.
         missing: String,
     },
+    /// The source is a sysdiagnose, which has no such thing.
+    #[error("the sysdiagnose {path} has no {missing}")]
+    NotInSysdiagnose {
+        /// The folder or file.
+        path: PathBuf,
+        /// What was asked of it.
+        missing: String,
+    },
+    /// The log of an archive was asked for as text.
+    #[error("the log of {path} is in tracev3 files, not in text")]
+    LogNotText { path: PathBuf },
     /// A file cannot be read.
     #[error("{path} cannot be read: {why}")]
     Unreadable {
@@ -281,14 +298,6 @@ pub enum HostError {
         /// The folder.
         path: PathBuf,
     },
-    /// The source is a `.logarchive`.
-    #[error(
-        "{path} is a log archive, which this version does not read. On a Mac, turn it into text: log show --archive {path:?} --style ndjson --info --debug > log.ndjson"
-    )]
-    LogArchive {
-        /// The archive.
-        path: PathBuf,
-    },
     /// The source is packed, and no capture is in it.
     #[error(
         "{path} cannot be used: {why}. Pass a capture, a sysdiagnose or a log archive of a Mac, as a folder, a .tar or a .tar.gz"
@@ -319,13 +328,16 @@ impl HostError {
             Self::TimedOut { .. } => SourceReason::TimedOut,
             Self::TooMuchOutput { .. } => SourceReason::TooMuchOutput,
             Self::Failed { .. } => SourceReason::CommandFailed,
-            Self::NotCaptured { .. } | Self::OnlyALog { .. } | Self::NotLive { .. } => SourceReason::NotCaptured,
+            Self::NotCaptured { .. }
+            | Self::OnlyALog { .. }
+            | Self::NotInSysdiagnose { .. }
+            | Self::LogNotText { .. }
+            | Self::NotLive { .. } => SourceReason::NotCaptured,
             Self::Unreadable { .. } => SourceReason::Unreadable,
             Self::NotTrusted { .. } | Self::ForeignRoot { .. } => SourceReason::NotTrusted,
-            Self::NotACapture { .. }
-            | Self::LogArchive { .. }
-            | Self::BadArchive { .. }
-            | Self::BadDescription { .. } => SourceReason::BadCapture,
+            Self::NotACapture { .. } | Self::BadArchive { .. } | Self::BadDescription { .. } => {
+                SourceReason::BadCapture
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
-//! A Mac as it was recorded: a capture folder, or a single log file.
+//! A Mac as it was recorded: a capture, a single log file, or an archive that macOS made.
 
+use super::archived::Archived;
 use super::capture::{self, Description};
-use super::pieces::{Piece, Pieces, Shape, ShapeError};
+use super::pieces::{LogArchive, Piece, Pieces, Progress, Shape, ShapeError};
 use super::{AwakeTimes, Command, FileEnd, FileLook, Host, HostError, LogSource, Output, read_bounded, rotated};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
@@ -23,6 +24,7 @@ pub struct Recorded {
 enum Form {
     LogFile,
     Capture(Box<Capture>),
+    Archive(Box<Archived>),
 }
 
 /// A capture folder, or one that is packed.
@@ -53,14 +55,19 @@ fn piece(pieces: &Pieces, folder: &str, name: &str) -> io::Result<Piece> {
 }
 
 impl Recorded {
-    /// Opens a capture or a log file. `now` replaces the moment at which it was captured.
+    /// Opens a capture, a log file, a sysdiagnose or a log archive. `now` replaces the moment at which it was made.
     pub fn open(path: &Path, now: Option<Time>) -> Result<Self, HostError> {
+        Self::open_watched(path, now, &())
+    }
+
+    /// The same for somebody who waits.
+    pub fn open_watched(path: &Path, now: Option<Time>, progress: &dyn Progress) -> Result<Self, HostError> {
         let path = path.to_owned();
         let unreadable = |why| HostError::Unreadable { path: path.clone(), why };
         let kind = fs::metadata(&path).map_err(unreadable)?;
         let is_folder = kind.is_dir();
         // A pipe is a log file.
-        let pieces = if is_folder || kind.is_file() { Pieces::open(&path) } else { Ok(None) };
+        let pieces = if is_folder || kind.is_file() { Pieces::open(&path, progress) } else { Ok(None) };
         let pieces = match pieces {
             Ok(Some(pieces)) => pieces,
             Ok(None) => return Ok(Self { path, form: Form::LogFile, now }),
@@ -74,7 +81,10 @@ impl Recorded {
             Ok(Shape::Capture(folder)) => {
                 Ok(Self { path, form: Form::Capture(Box::new(Capture::open(pieces, folder)?)), now })
             }
-            Ok(Shape::Sysdiagnose(..) | Shape::Log(_)) => Err(HostError::LogArchive { path }),
+            Ok(shape) => match Archived::new(pieces, shape) {
+                Ok(archive) => Ok(Self { path, form: Form::Archive(Box::new(archive)), now }),
+                Err(why) => Err(HostError::BadArchive { path, why }),
+            },
             Err(ShapeError::Unknown) if is_folder => Err(HostError::NotACapture { path }),
             Err(why) => Err(HostError::BadArchive { path, why }),
         }
@@ -82,15 +92,17 @@ impl Recorded {
 
     fn description(&self) -> Option<&Description> {
         match &self.form {
-            Form::LogFile => None,
+            Form::LogFile | Form::Archive(_) => None,
             Form::Capture(capture) => Some(&capture.description),
         }
     }
 
     fn piece(&self, within: &str) -> Result<Piece, HostError> {
         let missing = within.to_owned();
-        let Form::Capture(capture) = &self.form else {
-            return Err(HostError::OnlyALog { path: self.path.clone(), missing });
+        let capture = match &self.form {
+            Form::LogFile => return Err(HostError::OnlyALog { path: self.path.clone(), missing }),
+            Form::Archive(archive) => return Err(archive.lacks(within)),
+            Form::Capture(capture) => capture,
         };
         capture.piece(within).map_err(|why| match why.kind() {
             ErrorKind::NotFound => HostError::NotCaptured { capture: self.path.clone(), missing },
@@ -137,6 +149,10 @@ impl Host for Recorded {
     }
 
     fn open_log(&self, _: Span, _: &str) -> Result<Box<dyn LogSource>, HostError> {
+        if let Form::Archive(archive) = &self.form {
+            let no_text = HostError::LogNotText { path: self.path.clone() };
+            return Err(archive.log().map_or_else(|| archive.lacks("system_logs.logarchive"), |_| no_text));
+        }
         let Form::Capture(capture) = &self.form else {
             let unreadable = |why| HostError::Unreadable { path: self.path.clone(), why };
             let file = File::open(&self.path).map_err(unreadable)?;
@@ -151,6 +167,11 @@ impl Host for Recorded {
         let Description { log_from, log_to, .. } = capture.description;
         let asked = log_from.zip(log_to).map(|(from, to)| Span { from, to });
         Ok(Box::new(LogFile { text: Box::new(text), size, asked, written: None }))
+    }
+
+    fn log_archive(&self) -> Option<LogArchive<'_>> {
+        let Form::Archive(archive) = &self.form else { return None };
+        Some(LogArchive { pieces: archive.pieces(), store: archive.log()?, progress: &() })
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
@@ -170,14 +191,18 @@ impl Host for Recorded {
         let open = |ending: &str| -> io::Result<Box<dyn Read>> {
             match &self.form {
                 Form::Capture(capture) => Ok(Box::new(capture.piece(&format!("{within}{ending}"))?)),
-                Form::LogFile => Err(ErrorKind::NotFound.into()),
+                Form::LogFile | Form::Archive(_) => Err(ErrorKind::NotFound.into()),
             }
         };
         rotated::join(end, limit, open).map_err(|why| self.unreadable(&within, why))
     }
 
     fn now(&self) -> Option<Time> {
-        self.now.or(self.description().map(|description| description.captured_at))
+        self.now.or(match &self.form {
+            Form::LogFile => None,
+            Form::Capture(capture) => Some(capture.description.captured_at),
+            Form::Archive(archive) => archive.made_at(),
+        })
     }
 
     fn is_live(&self) -> bool {

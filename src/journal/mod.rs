@@ -20,7 +20,7 @@ use std::iter::Peekable;
 use std::sync::Arc;
 
 /// How many events of a class are kept of a log that is read as a whole; beyond it the oldest are dropped.
-fn most(class: EventClass) -> usize {
+pub fn most(class: EventClass) -> usize {
     match class {
         EventClass::Device | EventClass::Updates => 15_000,
         EventClass::Users | EventClass::Power | EventClass::Client => 5_000,

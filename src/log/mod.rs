@@ -19,6 +19,7 @@ pub mod tracev3;
 
 use crate::vocabulary::Time;
 use chrono::FixedOffset;
+use install_log::OffsetSpan;
 use lines::{Line, Lines};
 use pasted::Pasted;
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,8 @@ pub struct LogSummary {
     pub last: Option<Time>,
     /// The offset of the latest record's time, which is that of the Mac then; `None` if the style carries none.
     pub offset: Option<FixedOffset>,
+    /// The Mac's offsets in the course of time, where the log has them beside its records.
+    pub offsets: Vec<OffsetSpan>,
     /// Whether the log was read to its end: `Some(false)` if its trailer is missing, `None` if the style has none.
     pub complete: Option<bool>,
     /// Why reading stopped early, if the input broke.

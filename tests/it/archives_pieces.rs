@@ -85,7 +85,7 @@ fn opened(bytes: &[u8]) -> (tempfile::TempDir, std::io::Result<Option<Pieces>>) 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("archive");
     fs::write(&path, bytes).unwrap();
-    let pieces = Pieces::open(&path);
+    let pieces = Pieces::open(&path, &());
     (folder, pieces)
 }
 
@@ -243,7 +243,7 @@ fn shapes(top: &str, names: &[&str]) -> [Result<Shape, ShapeError>; 3] {
     }
     let within = |name: &str| if top.is_empty() { name.to_owned() } else { format!("{top}/{name}") };
     let tar = names.iter().fold(Tar::default(), |tar, name| tar.file(&within(name), b"")).end();
-    let of = |path: &Path| Shape::of(&Pieces::open(path).unwrap().unwrap());
+    let of = |path: &Path| Shape::of(&Pieces::open(path, &()).unwrap().unwrap());
     let (plain, packed) = (folder.path().join("x.tar"), folder.path().join("x.tar.gz"));
     fs::write(&plain, &tar).unwrap();
     fs::write(&packed, gzip(&tar)).unwrap();
@@ -287,6 +287,6 @@ fn the_sysdiagnose_of_an_iphone_is_refused_by_name() {
 fn a_folder_whose_files_are_links_or_pipes_is_not_followed() {
     let folder = Mac::at("2026-11-23T18:00:00Z").folder();
     std::os::unix::fs::symlink("/etc/hostname", folder.path().join("commands/link.out")).unwrap();
-    let pieces = Pieces::open(folder.path()).unwrap().unwrap();
+    let pieces = Pieces::open(folder.path(), &()).unwrap().unwrap();
     assert!(!pieces.list("").unwrap().iter().any(|name| name.ends_with("link.out")));
 }

@@ -115,7 +115,7 @@ fn what_has_no_time_is_counted_by_why_and_never_1970() {
         let (moments, summary) = moments(&header, &boots, &[SECOND, 2 * SECOND]);
         assert_eq!(moments, []);
         assert_eq!(summary.counts.untimed.into_iter().collect::<Vec<_>>(), [(why, 2)]);
-        assert_eq!((summary.counts.records, summary.first, summary.last), (0, None, None));
+        assert_eq!((summary.counts.records, summary.persisted_from, summary.last), (0, None, None));
     }
     // The same fraction, not reduced.
     let boot = Boot { timebase: (1_000_000_000, 24_000_000), ..synced(boot()) };

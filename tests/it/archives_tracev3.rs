@@ -32,7 +32,7 @@ impl Watch for Patient {
 pub type Line = (String, i64);
 
 pub fn store(path: &Path) -> (Pieces, LogStore) {
-    let pieces = Pieces::open(path).unwrap().unwrap();
+    let pieces = Pieces::open(path, &()).unwrap().unwrap();
     match Shape::of(&pieces).unwrap() {
         Shape::Log(store) | Shape::Sysdiagnose(_, Some(store)) => (pieces, store),
         other => panic!("{other:?}"),

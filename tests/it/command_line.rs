@@ -202,7 +202,7 @@ fn a_source_that_cannot_be_opened_gives_exit_code_2_and_says_why() {
     for (source, words) in [
         (folder.path().join("nowhere"), "cannot be read"),
         (folder.path().to_owned(), "no capture.json"),
-        (archive, "log show --archive"),
+        (archive, "without any tracev3 file"),
         (bad, "captured_at"),
         (nowhere, "utc_offset must look like -08:00"),
     ] {

@@ -10,6 +10,7 @@
 
 mod archives_hostile;
 mod archives_pieces;
+mod archives_story;
 mod archives_strings;
 mod archives_time;
 mod archives_tracev3;

@@ -96,6 +96,8 @@ pub struct Unpacker {
     waiting: usize,
     /// How many bytes were handed out, counted from the start of the file.
     position: u64,
+    /// How many bytes of the file were unpacked.
+    packed: u64,
     part: Part,
     /// The checksum and length of the member so far; unknown once a part of it was skipped.
     check: Option<Crc>,
@@ -120,11 +122,17 @@ impl Unpacker {
             write_at: 0,
             waiting: 0,
             position: 0,
+            packed: 0,
             part: Part::Header,
             check: Some(Crc::new()),
             limit: u64::MAX,
             keeping: None,
         }
+    }
+
+    /// How many bytes of the file were unpacked.
+    pub fn packed(&self) -> u64 {
+        self.packed
     }
 
     /// How many bytes were handed out or skipped.
@@ -199,6 +207,7 @@ impl Unpacker {
         let flags = if input.is_empty() { 0 } else { TINFL_FLAG_HAS_MORE_INPUT };
         let (status, read, written) = decompress(&mut self.state, input, &mut self.ring, self.write_at, flags);
         self.input.consume(read);
+        self.packed += read as u64;
         let new = self.ring.get(self.write_at..self.write_at + written).unwrap_or_default();
         if let Some(check) = &mut self.check {
             check.update(new);

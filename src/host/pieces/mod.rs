@@ -33,6 +33,24 @@ const MAX_DEPTH: usize = 16;
 /// Where `ustar` stands in a tar header.
 const USTAR: (u64, &[u8]) = (257, b"ustar");
 
+/// Whoever waits for an archive to be read.
+pub trait Progress: Sync {
+    /// Something begins that takes so many bytes.
+    fn begin(&self, what: &'static str, bytes: u64);
+    /// So many of them are done with.
+    fn at(&self, bytes: u64);
+    fn end(&self);
+}
+
+/// Nobody waits.
+impl Progress for () {
+    fn begin(&self, _: &'static str, _: u64) {}
+
+    fn at(&self, _: u64) {}
+
+    fn end(&self) {}
+}
+
 /// A folder or an archive, and where its files lie.
 pub struct Pieces {
     path: PathBuf,
@@ -55,16 +73,18 @@ impl std::fmt::Debug for Pieces {
 
 impl Pieces {
     /// Indexes a folder or an archive; `None` if the file is neither a tar nor a tar.gz.
-    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+    pub fn open(path: &Path, progress: &dyn Progress) -> io::Result<Option<Self>> {
         let mut image_paths = BTreeMap::new();
         let store = if fs::metadata(path)?.is_dir() {
             Store::Folder
         } else {
             let mut file = open_regular(path)?;
             if begins_with(&mut file, 0, &gzip::MAGIC)? {
-                let limit = UNPACKED_AT_LEAST.saturating_add(file.metadata()?.len().saturating_mul(UNPACKED_TIMES));
+                let packed = file.metadata()?.len();
+                let limit = UNPACKED_AT_LEAST.saturating_add(packed.saturating_mul(UNPACKED_TIMES));
+                progress.begin("looking through the archive", packed);
                 let mut unpacker = Unpacker::keeping_checkpoints(file, limit);
-                let mut index = tar_index::index(&mut unpacker, |name, size, file| {
+                let mut index = tar_index::index(&mut unpacker, progress, |name, size, file| {
                     if shape::is_uuidtext(name)
                         && let Some(image) = image_path::image_path(file, size)?
                     {
@@ -76,10 +96,11 @@ impl Pieces {
                 if index.broken.is_none() {
                     index.broken = unpacker.skip_to_end().err();
                 }
+                progress.end();
                 Store::Gzip(index, Arc::new(unpacker.into_checkpoints()))
             } else if begins_with(&mut file, USTAR.0, USTAR.1)? {
                 file.rewind()?;
-                Store::Tar(tar_index::index(&mut Plain::new(file)?, |_, _, _| Ok(()))?)
+                Store::Tar(tar_index::index(&mut Plain::new(file)?, &(), |_, _, _| Ok(()))?)
             } else {
                 return Ok(None);
             }
@@ -144,6 +165,14 @@ impl Pieces {
         matches!(self.store, Store::Folder)
     }
 
+    /// The size of a file, in bytes.
+    pub fn size(&self, name: &str) -> Option<u64> {
+        match self.index() {
+            Some(index) => index.get(name).map(|place| place.size),
+            None => fs::metadata(self.path.join(name)).ok().map(|file| file.len()),
+        }
+    }
+
     /// Whether there is a file of that path.
     pub fn has(&self, name: &str) -> bool {
         match self.index() {
@@ -190,6 +219,14 @@ impl Pieces {
             path => path,
         }
     }
+}
+
+/// The log of an archive.
+#[derive(Clone, Copy)]
+pub struct LogArchive<'h> {
+    pub pieces: &'h Pieces,
+    pub store: &'h LogStore,
+    pub progress: &'h dyn Progress,
 }
 
 /// A file that is being read.

@@ -3,7 +3,7 @@
 use super::Pieces;
 use crate::host::capture::DESCRIPTION;
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Read};
 use thiserror::Error;
 
 /// How many folders at the top of an archive are looked into.
@@ -15,6 +15,10 @@ const MAC_VERSION: &str = "sw_vers.txt";
 const IOS_VERSION: &str = "logs/SystemVersion/SystemVersion.plist";
 /// The log within a sysdiagnose.
 const SYSTEM_LOGS: &str = "system_logs.logarchive";
+
+/// The size of a tracev3 file's header, and where the hardware model stands in it.
+const HEADER_SIZE: u64 = 224;
+const MODEL: std::ops::Range<usize> = 104..136;
 
 /// The folders of a log archive that hold its tracev3 files.
 const LOG_FOLDERS: [&str; 4] = ["Persist", "Special", "HighVolume", "Signpost"];
@@ -40,6 +44,12 @@ pub enum ShapeError {
         "it is not a Mac's: it has {IOS_VERSION}, which only the sysdiagnose of an iPhone, iPad, Apple Watch or Apple TV has"
     )]
     NotAMac,
+    /// Its log was written by a device that is no Mac.
+    #[error("it is not a Mac's: its log was written on {model}")]
+    NotAMacsLog { model: String },
+    /// A log archive without a log.
+    #[error("it is a log archive without any tracev3 file")]
+    NoLog,
     /// Nothing in it is known.
     #[error(
         "it holds no {DESCRIPTION} (a capture), no {MAC_VERSION} or {SYSTEM_LOGS} (a sysdiagnose), and no log archive"
@@ -74,6 +84,31 @@ impl LogStore {
         let mut timesync = pieces.list(&join(&self.diagnostics, "timesync"))?;
         timesync.retain(|name| name.ends_with(".timesync"));
         Ok((tracev3, timesync))
+    }
+
+    /// Refuses a log that was written on an iPhone or another device that is no Mac.
+    ///
+    /// The header of a tracev3 file has the hardware model: `Macmini7,1` and `Mac14,2` of Macs, `J96AP` of an iPad.
+    pub fn check_model(&self, pieces: &Pieces) -> Result<(), ShapeError> {
+        let (files, _) = self.files(pieces)?;
+        let mut header = Vec::new();
+        if let Some(first) = files.first() {
+            pieces.piece(first)?.take(HEADER_SIZE).read_to_end(&mut header)?;
+        }
+        let model = header.get(MODEL).unwrap_or_default();
+        let end = memchr::memchr(0, model).unwrap_or(model.len());
+        let model = String::from_utf8_lossy(model.get(..end).unwrap_or_default()).into_owned();
+        // The name of a board, as iPhones and iPads give it; a Mac's model has a comma.
+        if model.ends_with("AP") && !model.contains(',') {
+            return Err(ShapeError::NotAMacsLog { model });
+        }
+        Ok(())
+    }
+
+    /// Whether a file is one of those that hold the records of all processes, for as long as there is room. In other
+    /// files macOS keeps some kinds of records for longer.
+    pub fn has_all_kinds(name: &str) -> bool {
+        name.rsplit('/').nth(1) == Some("Persist")
     }
 
     /// The file with the strings of an image.

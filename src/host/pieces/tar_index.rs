@@ -1,6 +1,7 @@
 //! Where the files lie in a tar archive, found in one pass over its headers: GNU tar's and pax's long names and sizes
 //! are read, what macOS adds (`._NAME`) is skipped, and so is everything that is no plain file.
 
+use super::Progress;
 use super::gzip::Unpacker;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,6 +22,9 @@ const MAX_EXTENSION: u64 = 1 << 20;
 
 const BLOCK: u64 = 512;
 
+/// After so many bytes whoever waits is told how far it is.
+const STEP: u64 = 4 << 20;
+
 /// Where the bytes of a file lie in the unpacked archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -40,6 +44,10 @@ pub struct Index {
 pub trait Stream: Read {
     /// How many bytes were read or passed over.
     fn position(&self) -> u64;
+    /// How many bytes of the file itself were read.
+    fn packed_position(&self) -> u64 {
+        self.position()
+    }
     /// Passes over bytes.
     fn pass(&mut self, bytes: u64) -> io::Result<()>;
 }
@@ -47,6 +55,10 @@ pub trait Stream: Read {
 impl Stream for Unpacker {
     fn position(&self) -> u64 {
         Self::position(self)
+    }
+
+    fn packed_position(&self) -> u64 {
+        self.packed()
     }
 
     fn pass(&mut self, bytes: u64) -> io::Result<()> {
@@ -104,10 +116,11 @@ struct Extension {
 /// An archive that breaks off gives what lies before.
 pub fn index<S: Stream>(
     stream: &mut S,
+    progress: &dyn Progress,
     mut on_file: impl FnMut(&str, u64, &mut dyn Stream) -> io::Result<()>,
 ) -> io::Result<Index> {
     let mut index = Index::default();
-    match walk(stream, &mut index.files, &mut on_file) {
+    match walk(stream, progress, &mut index.files, &mut on_file) {
         Ok(()) => Ok(index),
         // A limit that is exceeded is no damage: what lies before it is not used.
         Err(error) if error.kind() == io::ErrorKind::Other => Err(error),
@@ -118,6 +131,7 @@ pub fn index<S: Stream>(
 
 fn walk<S: Stream>(
     stream: &mut S,
+    progress: &dyn Progress,
     files: &mut BTreeMap<String, Place>,
     on_file: &mut impl FnMut(&str, u64, &mut dyn Stream) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -157,7 +171,10 @@ fn walk<S: Stream>(
                 }
             }
         }
-        stream.pass(end.saturating_sub(stream.position()))?;
+        while stream.position() < end {
+            stream.pass((end - stream.position()).min(STEP))?;
+            progress.at(stream.packed_position());
+        }
     }
     Err(io::Error::other(format!("it holds more than {MAX_FILES} files")))
 }

@@ -2,6 +2,7 @@
 //! say of that boot.
 
 use super::bytes::Cursor;
+use crate::log::install_log::OffsetSpan;
 use crate::vocabulary::Time;
 use chrono::{DateTime, FixedOffset};
 use std::collections::HashMap;
@@ -9,6 +10,9 @@ use thiserror::Error;
 
 /// The most records of all timesync files. A Mac writes about one an hour.
 const MAX_RECORDS: usize = 1 << 20;
+
+/// How many changes of the offset are kept. A Mac that travels has a few a month.
+const MAX_OFFSETS: usize = 1000;
 
 /// The signatures of a boot and of a record within it.
 const BOOT: u16 = 0xbbb0;
@@ -111,6 +115,26 @@ impl Boots {
     /// Puts records in order once all files were added: those of one boot may lie in several.
     pub fn sort(&mut self) {
         self.boots.values_mut().for_each(|boot| boot.records.sort_by_key(|record| record.ticks));
+    }
+
+    /// The Mac's offsets in the course of time.
+    pub fn offsets(&self) -> Vec<OffsetSpan> {
+        let mut spans: Vec<OffsetSpan> = Vec::new();
+        let records = self.boots.values().flat_map(|boot| &boot.records);
+        let mut moments: Vec<(Time, FixedOffset)> = records
+            .filter_map(|record| Some((DateTime::from_timestamp_nanos(record.wall), record.offset()?)))
+            .filter(|(at, _)| at.timestamp() >= EARLIEST)
+            .collect();
+        moments.sort_by_key(|(at, offset)| (*at, offset.local_minus_utc()));
+        for (at, offset) in moments {
+            let has_room = spans.len() < MAX_OFFSETS;
+            match spans.last_mut() {
+                Some(span) if span.offset == offset => span.to = at,
+                _ if has_room => spans.push(OffsetSpan { from: at, to: at, offset }),
+                _ => {}
+            }
+        }
+        spans
     }
 
     /// The moment of a record. `base` is the time of its page: pages from the start of a boot have 0, and count from the

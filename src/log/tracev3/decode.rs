@@ -42,6 +42,9 @@ pub struct Decoder<'c> {
     /// The boot that the file belongs to.
     pub boot: FileBoot,
     boot_name: String,
+    /// The number of the file, and how many records were given out.
+    number: usize,
+    given_out: u64,
     /// The file's header, and the oversize strings so far, the newest first: a process may use a number again.
     file: UnifiedLogData,
     waiting: Vec<UnifiedLogCatalogData>,
@@ -53,13 +56,24 @@ pub struct Decoder<'c> {
 
 impl<'c> Decoder<'c> {
     /// A decoder for a file with that header chunk; `None` if it cannot be read.
-    pub fn new(header: Vec<u8>, context: Context<'c>) -> Option<Self> {
+    pub fn new(number: usize, header: Vec<u8>, context: Context<'c>) -> Option<Self> {
         let file = parse(header)?;
         let header = file.header.first()?;
         let uuid = u128::from_str_radix(&header.boot_uuid, 16).ok()?;
         let boot = FileBoot { uuid, timebase: (header.mach_time_numerator, header.mach_time_denominator) };
-        let (waiting, deferred, counts) = Default::default();
-        Some(Self { context, boot, boot_name: hyphenated(uuid), file, waiting, records: 0, bytes: 0, deferred, counts })
+        Some(Self {
+            context,
+            boot,
+            boot_name: hyphenated(uuid),
+            number,
+            given_out: 0,
+            file,
+            waiting: Vec::new(),
+            records: 0,
+            bytes: 0,
+            deferred: Vec::new(),
+            counts: Counts::default(),
+        })
     }
 
     /// Takes a catalog with a chunkset behind it, both as chunks, and decodes once there are enough records. `pages` is
@@ -72,8 +86,10 @@ impl<'c> Decoder<'c> {
         for catalog in &mut found.catalog_data {
             self.counts.damaged += pages.unwrap_or(0).saturating_sub(catalog.firehose.len() as u64);
             (catalog.simpledump, catalog.statedump) = Default::default();
-            for page in &mut catalog.firehose {
-                let part = part((page.first_number_proc_id, page.second_number_proc_id));
+            let mut pages = std::mem::take(&mut catalog.firehose);
+            for page in &mut pages {
+                let id = (page.first_number_proc_id, page.second_number_proc_id);
+                let (part, mut losses) = (part(id), 0);
                 page.public_data.retain_mut(|entry| {
                     let subsystem = entry.firehose_non_activity.subsystem_value;
                     let is_wanted = match part {
@@ -81,16 +97,21 @@ impl<'c> Decoder<'c> {
                         Some(Part::All) => true,
                         Some(Part::Subsystems(identifiers)) => identifiers.contains(&subsystem),
                     };
-                    self.counts.losses += u64::from(part.is_some() && entry.log_activity_type == LOSS);
+                    losses += u64::from(part.is_some() && entry.log_activity_type == LOSS);
                     // `log show` has the backtrace in a field of its own, not in the message.
                     entry.message.backtrace_strings.clear();
                     is_wanted && entry.log_activity_type == LOG_MESSAGE
                 });
+                if losses > 0 {
+                    let image = image_of(catalog, id, self.context).unwrap_or_default();
+                    *self.counts.losses.entry(image.to_string()).or_default() += losses;
+                }
                 let items = page.public_data.iter().flat_map(|entry| &entry.message.item_info);
                 self.bytes += items.map(|item| 64 + item.message_strings.len()).sum::<usize>();
                 self.records += page.public_data.len();
             }
-            catalog.firehose.retain(|page| !page.public_data.is_empty());
+            pages.retain(|page| !page.public_data.is_empty());
+            catalog.firehose = pages;
         }
         found.oversize.append(&mut self.file.oversize);
         self.file.oversize = found.oversize;
@@ -222,10 +243,7 @@ impl<'c> Decoder<'c> {
         let mut decoded = decoded.iter();
         for catalog in catalogs {
             for page in &catalog.firehose {
-                let key = format!("{}_{}", page.first_number_proc_id, page.second_number_proc_id);
-                let process = catalog.catalog.catalog_process_info_entries.get(&key);
-                let uuid = process.and_then(|process| u128::from_str_radix(&process.main_uuid, 16).ok());
-                let image = uuid.and_then(self.context.image);
+                let image = image_of(catalog, (page.first_number_proc_id, page.second_number_proc_id), self.context);
                 for (entry, data) in page.public_data.iter().zip(&mut decoded) {
                     let delta =
                         u64::from(entry.continous_time_delta) | u64::from(entry.continous_time_delta_upper) << 32;
@@ -241,9 +259,11 @@ impl<'c> Decoder<'c> {
         match self.context.boots.moment(self.boot, ticks, base) {
             Ok(moment) => {
                 self.counts.records += 1;
+                self.given_out += 1;
                 (self.context.sink)(&Record {
                     moment,
                     ticks,
+                    place: (self.number, self.given_out),
                     boot: &self.boot_name,
                     image: image.unwrap_or_default(),
                     pid: u32::try_from(data.pid).unwrap_or(0),
@@ -283,6 +303,12 @@ pub fn decode_leftover(mut files: Vec<Leftover<'_>>) -> Counts {
         counts.add(std::mem::take(&mut file.counts));
     }
     counts
+}
+
+/// The path of a process, whether or not its strings are there.
+fn image_of(catalog: &UnifiedLogCatalogData, (first, second): ProcessId, context: Context<'_>) -> Option<Arc<str>> {
+    let process = catalog.catalog.catalog_process_info_entries.get(&format!("{first}_{second}"))?;
+    u128::from_str_radix(&process.main_uuid, 16).ok().and_then(context.image)
 }
 
 /// Reads chunks; `None` after a panic, or if there is not even a header or a catalog in them.

@@ -8,6 +8,7 @@ use super::chunkset::{self, Found, Packing};
 use super::decode::{Context, Decoder, Leftover};
 use super::record::Counts;
 use super::wanted::{Selection, Wanted};
+use std::collections::BTreeSet;
 use std::io::{self, Read, Seek};
 
 /// How many bytes of cut pages are handed on at once.
@@ -26,6 +27,8 @@ pub struct FileSummary {
     pub lost: u64,
     /// What was lost first.
     pub first_lost: Option<String>,
+    /// The UUIDs of processes without a path that may be wanted ones.
+    pub suspects: BTreeSet<u128>,
     /// Whether the file ends within a chunk.
     pub is_cut: bool,
     /// Whether reading stopped before the file's end, because its time was over.
@@ -34,14 +37,19 @@ pub struct FileSummary {
 
 /// Whoever waits for the reading: told how far it is, and asked whether it should go on.
 pub trait Watch: Sync {
-    /// So many more bytes were read or passed over.
-    fn advance(&self, bytes: u64);
+    /// There are so many bytes to read or to pass over.
+    fn begin(&self, _bytes: u64) {}
+    /// So many more of them were.
+    fn advance(&self, _bytes: u64) {}
     /// Whether the time is over.
-    fn is_over(&self) -> bool;
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
-/// Reads a file.
+/// Reads the file with that number.
 pub fn read<'c>(
+    number: usize,
     file: impl Read + Seek,
     size: u64,
     wanted: &[Wanted],
@@ -49,6 +57,7 @@ pub fn read<'c>(
     watch: &dyn Watch,
 ) -> (FileSummary, Option<Leftover<'c>>) {
     let mut reading = Reading {
+        number,
         chunks: Chunks::new(file, size),
         wanted,
         decoder: None,
@@ -101,6 +110,7 @@ struct Current {
 }
 
 struct Reading<'w, 'c, R> {
+    number: usize,
     chunks: Chunks<R>,
     wanted: &'w [Wanted],
     context: Context<'c>,
@@ -125,7 +135,7 @@ impl<'c, R: Read + Seek> Reading<'_, 'c, R> {
 
     fn header(&mut self, chunk: &Chunk) -> io::Result<()> {
         let header = catalog::chunk(chunks::HEADER, self.chunks.data(chunk)?);
-        self.decoder = Decoder::new(header, self.context);
+        self.decoder = Decoder::new(self.number, header, self.context);
         self.summary.boot = self.decoder.as_ref().map(|decoder| decoder.boot);
         Ok(())
     }
@@ -146,6 +156,7 @@ impl<'c, R: Read + Seek> Reading<'_, 'c, R> {
             self.summary.span = Some((from.min(listed.from), to.max(listed.to)));
         }
         let selection = Selection::new(self.wanted, &catalog, self.context.image);
+        self.summary.suspects.extend(selection.suspects());
         let reduced = if selection.is_empty() {
             Vec::new()
         } else {

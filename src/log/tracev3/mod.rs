@@ -10,6 +10,7 @@ mod bytes;
 mod catalog;
 mod chunks;
 mod chunkset;
+mod convert;
 mod decode;
 mod file;
 mod format_strings;
@@ -24,11 +25,12 @@ pub use file::Watch;
 pub use record::{Counts, Record, Sink};
 pub use wanted::Wanted;
 
+use super::install_log::OffsetSpan;
 use crate::host::pieces::{LogStore, Pieces};
 use boots::Boots;
 use decode::{Context, Leftover, decode_leftover};
 use file::FileSummary;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,9 +54,11 @@ pub struct Summary {
     pub files: usize,
     /// Whether there is a record of any process.
     pub has_records: bool,
-    /// The earliest and the latest record of any process.
-    pub first: Option<Moment>,
+    /// The latest record of any process, and the earliest in the files where macOS keeps all kinds of records.
     pub last: Option<Moment>,
+    pub persisted_from: Option<Moment>,
+    /// The Mac's offsets in the course of time.
+    pub offsets: Vec<OffsetSpan>,
     /// Chunks, pages and records that could not be read, and what the first of them was.
     pub lost: u64,
     pub first_lost: Option<String>,
@@ -62,8 +66,9 @@ pub struct Summary {
     pub cut_files: usize,
     /// Whether reading stopped before the end, because its time was over.
     pub is_stopped: bool,
-    /// Executables that wrote records and whose path no file tells.
+    /// How many executables wrote records whose path no file tells, and how many of those may be wanted ones.
     pub nameless: usize,
+    pub suspects: BTreeSet<u128>,
 }
 
 /// Reads a log and hands the wanted records out, from several threads and in no order.
@@ -77,6 +82,7 @@ pub fn read(
     let (files, timesync) = store.files(pieces)?;
     let mut summary = Summary { files: files.len(), ..Summary::default() };
     let boots = read_boots(pieces, &timesync, &mut summary);
+    summary.offsets = boots.offsets();
     let images = Images::new(pieces, store);
     let strings = Strings::new(pieces, store);
     let image = |uuid| images.path(uuid);
@@ -115,21 +121,22 @@ fn read_files<'c>(
 ) -> Vec<Leftover<'c>> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new((Vec::new(), summary));
-    let read_all = || {
-        while let Some(name) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let opened = pieces.piece(name).map(|piece| (piece.size(), piece));
-            let read = opened.map(|(size, piece)| file::read(piece, size, wanted, context, watch));
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-            let (leftovers, summary) = &mut *done;
-            match read {
-                Ok((file, leftover)) => {
-                    summary.add(name, file, context.boots);
-                    leftovers.extend(leftover);
-                }
-                Err(error) => summary.lose(name, &error.to_string(), 1),
+    let read_all = || loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(name) = files.get(number) else { break };
+        let opened = pieces.piece(name).map(|piece| (piece.size(), piece));
+        let read = opened.map(|(size, piece)| file::read(number, piece, size, wanted, context, watch));
+        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+        let (leftovers, summary) = &mut *done;
+        match read {
+            Ok((file, leftover)) => {
+                summary.add(name, file, context.boots);
+                leftovers.extend(leftover);
             }
+            Err(error) => summary.lose(name, &error.to_string(), 1),
         }
     };
+    watch.begin(files.iter().filter_map(|name| pieces.size(name)).sum());
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(files.len());
     thread::scope(|scope| {
         // Where no further thread can be had, this one reads all.
@@ -152,9 +159,10 @@ impl Summary {
         }
         let span = file.boot.zip(file.span);
         let ends = span.into_iter().flat_map(|(boot, (from, to))| [(boot, from), (boot, to)]);
+        self.suspects.extend(file.suspects);
         for moment in ends.filter_map(|(boot, ticks)| boots.moment(boot, ticks, ticks).ok()) {
-            if self.first.is_none_or(|first| moment.at < first.at) {
-                self.first = Some(moment);
+            if LogStore::has_all_kinds(name) && self.persisted_from.is_none_or(|from| moment.at < from.at) {
+                self.persisted_from = Some(moment);
             }
             if self.last.is_none_or(|last| moment.at > last.at) {
                 self.last = Some(moment);

@@ -11,6 +11,8 @@ pub struct Record<'r> {
     pub moment: Moment,
     /// Continuous time: ticks since the boot.
     pub ticks: u64,
+    /// The number of its file, and its own number among the records of that file.
+    pub place: (usize, u64),
     /// The UUID of the boot, as `log show` writes it.
     pub boot: &'r str,
     /// The full path of the process; empty if its uuidtext file is missing.
@@ -36,8 +38,8 @@ pub struct Counts {
     pub damaged: u64,
     /// Records whose format string or value is missing. They are given out too.
     pub without_strings: u64,
-    /// How often logd noted that it lost records of a wanted process.
-    pub losses: u64,
+    /// How often logd noted that it lost records of a process, by its path.
+    pub losses: BTreeMap<String, u64>,
     /// Records without a time, by why.
     pub untimed: BTreeMap<Untimed, u64>,
 }
@@ -47,7 +49,9 @@ impl Counts {
         self.records += other.records;
         self.damaged += other.damaged;
         self.without_strings += other.without_strings;
-        self.losses += other.losses;
+        for (image, count) in other.losses {
+            *self.losses.entry(image).or_default() += count;
+        }
         for (why, count) in other.untimed {
             *self.untimed.entry(why).or_default() += count;
         }

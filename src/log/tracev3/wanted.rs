@@ -10,6 +10,8 @@ pub struct Wanted {
     pub process: String,
     pub subsystem: String,
     pub category: String,
+    /// A subsystem that the process uses: one without a path that uses it may be this process. Empty for none.
+    pub telltale: String,
 }
 
 impl Wanted {
@@ -46,6 +48,7 @@ pub struct Selection {
     parts: HashMap<ProcessId, Option<Part>>,
     /// The indexes of those of which something is wanted.
     indexes: Vec<u16>,
+    suspects: Vec<u128>,
 }
 
 impl Selection {
@@ -53,7 +56,11 @@ impl Selection {
     pub fn new<P: AsRef<str>>(wanted: &[Wanted], catalog: &Catalog, image: impl Fn(u128) -> Option<P>) -> Self {
         let mut selection = Self::default();
         for process in &catalog.processes {
-            let part = part(wanted, catalog, process, image(process.image).as_ref().map(AsRef::as_ref));
+            let path = image(process.image);
+            if path.is_none() && process.image != 0 && is_suspect(wanted, catalog, process) {
+                selection.suspects.push(process.image);
+            }
+            let part = part(wanted, catalog, process, path.as_ref().map(AsRef::as_ref));
             if part.is_some() {
                 selection.indexes.push(process.index);
             }
@@ -67,6 +74,11 @@ impl Selection {
         self.indexes.is_empty()
     }
 
+    /// The UUIDs of processes without a path that may be wanted ones.
+    pub fn suspects(&self) -> impl Iterator<Item = u128> {
+        self.suspects.iter().copied()
+    }
+
     /// What is wanted of a process; `None` within if nothing is, and outside if it is in no catalog.
     pub fn part(&self, id: ProcessId) -> Option<Option<&Part>> {
         self.parts.get(&id).map(Option::as_ref)
@@ -76,6 +88,11 @@ impl Selection {
     pub fn has_one_of(&self, indexes: &[u16]) -> bool {
         indexes.iter().any(|index| self.indexes.contains(index))
     }
+}
+
+fn is_suspect(wanted: &[Wanted], catalog: &Catalog, process: &Process) -> bool {
+    let telltales = || wanted.iter().map(|wanted| wanted.telltale.as_bytes()).filter(|telltale| !telltale.is_empty());
+    catalog.subsystems(process).any(|(_, subsystem, _)| telltales().any(|telltale| telltale == subsystem))
 }
 
 fn part(wanted: &[Wanted], catalog: &Catalog, process: &Process, image: Option<&str>) -> Option<Part> {

@@ -1,0 +1,78 @@
+//! A Mac as a sysdiagnose or a log archive holds it.
+
+use super::pieces::{LogStore, Pieces, Shape, ShapeError};
+use super::{HostError, read_bounded};
+use crate::property_list::{dictionary, get, number, parse};
+use crate::vocabulary::Time;
+use chrono::DateTime;
+
+/// How a sysdiagnose names itself: `sysdiagnose_2026.11.23_18-00-00+0100_macOS_Mac14-2_24G90`.
+const SYSDIAGNOSE: &str = "sysdiagnose_";
+
+/// A sysdiagnose or a log archive.
+#[derive(Debug)]
+pub struct Archived {
+    pieces: Pieces,
+    /// The folder of the sysdiagnose within the pieces; `None` of a log archive.
+    sysdiagnose: Option<String>,
+    log: Option<LogStore>,
+    made_at: Option<Time>,
+}
+
+impl Archived {
+    /// An archive of that shape, which is no capture.
+    pub fn new(pieces: Pieces, shape: Shape) -> Result<Self, ShapeError> {
+        let (sysdiagnose, log) = match shape {
+            Shape::Capture(folder) => (Some(folder), None),
+            Shape::Sysdiagnose(folder, log) => (Some(folder), log),
+            Shape::Log(log) => (None, Some(log)),
+        };
+        if let Some(log) = &log {
+            log.check_model(&pieces)?;
+            if sysdiagnose.is_none() && log.files(&pieces)?.0.is_empty() {
+                return Err(ShapeError::NoLog);
+            }
+        }
+        let at_end = log.as_ref().and_then(|log| end_of_log(&pieces, log));
+        let made_at = at_end.or_else(|| named_moment(&pieces, sysdiagnose.as_deref()));
+        Ok(Self { pieces, sysdiagnose, log, made_at })
+    }
+
+    pub fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    /// The log, if there is one.
+    pub fn log(&self) -> Option<&LogStore> {
+        self.log.as_ref()
+    }
+
+    /// When it was made: what the log says of its end, else the sysdiagnose's name.
+    pub fn made_at(&self) -> Option<Time> {
+        self.made_at
+    }
+
+    /// What is not in such an archive.
+    pub fn lacks(&self, missing: &str) -> HostError {
+        let (path, missing) = (self.pieces.path().to_owned(), missing.to_owned());
+        match self.sysdiagnose {
+            Some(_) => HostError::NotInSysdiagnose { path, missing },
+            None => HostError::OnlyALog { path, missing },
+        }
+    }
+}
+
+/// `EndTimeRef` in a log archive's `Info.plist`, in nanoseconds since 1970. Archives of macOS 10.13 have no `WallTime`.
+fn end_of_log(pieces: &Pieces, log: &LogStore) -> Option<Time> {
+    let bytes = pieces.piece(&log.info()).and_then(read_bounded).ok()?;
+    let info = parse(&bytes).ok()?.into_dictionary()?;
+    let end = get(dictionary(&info, "EndTimeRef")?, "WallTime", number)?;
+    Some(DateTime::from_timestamp_nanos(end)).filter(|end| end.timestamp() > 0)
+}
+
+fn named_moment(pieces: &Pieces, folder: Option<&str>) -> Option<Time> {
+    let path = pieces.path().file_name()?.to_str()?;
+    let name = [folder?, path].into_iter().find_map(|name| name.strip_prefix(SYSDIAGNOSE))?;
+    let (at, _) = DateTime::parse_and_remainder(name, "%Y.%m.%d_%H-%M-%S%z").ok()?;
+    Some(at.to_utc())
+}
