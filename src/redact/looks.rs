@@ -1,6 +1,7 @@
 //! Values that are known by their looks, or by the words around them: addresses, numbers with a check digit, home folders,
 //! names of computers, LDAP names.
 
+use super::checks::{digits, has_digit, has_letter, is_checked, is_escape};
 use super::find::{Find, Scope, pattern};
 use super::kind::Kind;
 use super::{tokens, urls};
@@ -381,45 +382,4 @@ pub fn is_apart(text: &str, span: &Range<usize>) -> bool {
     let before = text.get(..span.start).and_then(|before| before.chars().next_back());
     let behind = text.get(span.end..).and_then(|behind| behind.chars().next());
     ![before, behind].into_iter().flatten().any(|letter| letter.is_alphanumeric() || letter == '_')
-}
-
-/// Numbers that are checked: IMEI, ICCID, cards by Luhn's digit; an EID has 32 digits and begins with 89.
-fn is_checked(value: &str) -> bool {
-    let digits: Vec<u32> = value.chars().filter_map(|digit| digit.to_digit(10)).collect();
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| if at % 2 == 0 { *digit } else { digit * 2 / 10 + digit * 2 % 10 })
-        .sum();
-    match digits.len() {
-        14..=20 => sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != 0),
-        32 => value.starts_with("89"),
-        _ => false,
-    }
-}
-
-fn digits(value: &str) -> usize {
-    value.bytes().filter(u8::is_ascii_digit).count()
-}
-
-fn has_digit(value: &str) -> bool {
-    value.bytes().any(|byte| byte.is_ascii_digit())
-}
-
-fn has_letter(value: &str) -> bool {
-    value.bytes().any(|byte| byte.is_ascii_alphabetic())
-}
-
-/// `Acm\U00e9`, and `line\nnext`.
-fn is_escape(value: &str) -> bool {
-    let Some((_, behind)) = value.split_once('\\') else { return false };
-    let behind = behind.trim_start_matches('\\');
-    let hex = |digits: &str| {
-        digits.len() >= 4 && digits.get(..4).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    behind.strip_prefix(['U', 'u']).is_some_and(hex)
-        || behind
-            .strip_prefix(['n', 't', 'r'])
-            .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_uppercase() || letter == '-'))
 }

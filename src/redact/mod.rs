@@ -6,6 +6,7 @@
 //! address, a URL, a home folder, a token). Then every piece is written again without them.
 
 mod certificates;
+mod checks;
 mod find;
 mod kind;
 mod label_names;

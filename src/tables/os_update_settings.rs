@@ -3,6 +3,7 @@
 use super::{OsUpdateSettingsRow, joined, text};
 use crate::event::EventKind;
 use crate::health::Findings;
+use crate::journal::EventClass;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{ClientEventKind, UpdateBlocker};
 
@@ -52,7 +53,7 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
 /// What keeps MDM from updating this Mac, and when that was last said.
 fn blocked(findings: &Findings) -> Option<(UpdateBlocker, Time)> {
     let evidence = &findings.evidence;
-    let events = evidence.journal.events().filter(|event| event.at <= evidence.now);
+    let events = evidence.journal.of(EventClass::Client).filter(|event| event.at <= evidence.now);
     let refused = events.filter(|event| match &event.kind {
         EventKind::Client(client) => client.kind == ClientEventKind::BootPolicyFailed,
         _ => false,
