@@ -58,7 +58,7 @@ pub const ENTRIES: &[Entry] = &[
     ("tracev3", log_archive::tracev3),
 ];
 
-/// A log in any style. Every record is counted, those that are no messages too, and lies within the span that is told.
+/// A log in any style. Every record is counted, those that are no messages too, and lies within the reported span.
 pub fn log(data: &[u8]) {
     let options = ReadOptions { utc_offset: "+00:00".parse().ok(), ..ReadOptions::default() };
     let (mut records, mut times) = (0, Vec::new());

@@ -137,7 +137,7 @@ use_debian_rust() {
     rustc --version >/dev/null || fail "Debian's Rust $version does not run here."
 }
 
-# forget_paths TARGET… [FLAG…]: has cargo leave out of the program where it is built, which tells of the machine and makes two
+# forget_paths TARGET… [FLAG…]: has cargo leave out of the program where it is built, which names the machine and makes two
 # builds differ, and pass these flags of rustc's.
 forget_paths() {
     local flags=() argument targets=() from name

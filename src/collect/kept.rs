@@ -56,7 +56,7 @@ impl KeptLog {
     /// Loads what other processes wrote to the journal. Call it before taking `now`, so that their spans end before it.
     pub fn sync_from_disk(&mut self, retention: Retention, now: Time) {
         self.retention = retention;
-        // A file that was removed or set aside by somebody else is nobody's journal any more.
+        // Another process removed the file or set it aside: what is written to it is lost.
         self.store.take_if(|store| !store.is_in_place());
         self.open_store(now);
         self.load_changes();

@@ -318,7 +318,7 @@ impl Collector {
         let (options, state_dir) = (&self.options, self.state_dir.as_path());
         let asking = |now| Asking { host, options, state_dir, policy: Some(policy.clone()), now, freshness };
         if self.lock().findings.is_none() {
-            // Whoever asks meanwhile is told what answers at once, and need not wait for the log.
+            // Queries that come meanwhile get what is ready, and need not wait for the log.
             evidence.still_reading = true;
             evidence.journal = log.journal();
             evidence.set_other_source(log.kept.status(self.now()));

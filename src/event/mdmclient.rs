@@ -58,7 +58,7 @@ impl Prefix {
         let mut prefix = Self::default();
         let mut rest = message.trim_start();
         while let Some((tag, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            // Most of what mdmclient says bears these tags, and bytes are split faster than letters.
+            // Most of mdmclient's lines carry these tags, and bytes are split faster than letters.
             let mut parts = tag.as_bytes().split(|byte| *byte == b':');
             match parts.next().and_then(|uid| std::str::from_utf8(uid).ok()).map(str::parse::<u32>) {
                 Some(Ok(uid)) => {

@@ -276,7 +276,7 @@ pub enum Report {
 pub enum Standing {
     /// Named, no more.
     Mentioned,
-    /// `Falling back to default applicable declaration`: said of old ones too.
+    /// `Falling back to default applicable declaration`: logged for old declarations too.
     Fallback,
     /// `Adding SUCoreDDMDeclaration`
     Added,

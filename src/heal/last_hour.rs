@@ -215,7 +215,7 @@ mod tests {
         format!("2026-11-23T{time}Z").parse().expect("a time")
     }
 
-    /// What is told at 18:00 of these progress lines.
+    /// The answer at 18:00 for these progress lines.
     fn told(lines: &[(&str, Report, &str)]) -> Installing {
         let sign = |(time, report, phase): &(&str, Report, &str)| {
             let progress = Progress {

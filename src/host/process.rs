@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How much of standard error is kept, in bytes. The rest is read and let go, so that the child never blocks on it.
+/// How much of standard error is kept, in bytes. The rest is read and dropped, so that the child never blocks on it.
 const STDERR_CAP: u64 = 64 << 10;
 
 /// How long after its deadline a process's output may still be under way.

@@ -22,7 +22,7 @@ const STEPS: [&str; 4] = [
          day INTEGER PRIMARY KEY, events INTEGER NOT NULL, successes INTEGER NOT NULL,
          first INTEGER, last INTEGER, longest_gap INTEGER NOT NULL
      );",
-    // Events about OS updates are counted and let go by themselves: softwareupdated is chatty.
+    // Events about OS updates have a quota of their own: softwareupdated is chatty.
     "ALTER TABLE events RENAME TO events_before;
      CREATE TABLE events (
          subject INTEGER NOT NULL, at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,

@@ -49,7 +49,7 @@ pub struct OffsetSpan {
 pub struct InstallSummary {
     /// Records read, of any process; `--- last message repeated 1 time ---` is one of them.
     pub records: u64,
-    /// Lines before the first record, and those whose date cannot be told.
+    /// Lines before the first record, and those whose date is unknown.
     pub lines_skipped: u64,
     /// How many of them have a date without year and offset while the Mac's zone is unknown.
     pub undated: u64,
@@ -114,7 +114,7 @@ enum Begin {
     Repeated,
     /// A time, and then nothing that a record has.
     Unreadable,
-    /// A date without year and offset, which cannot be told.
+    /// A date without year and offset.
     Undated,
     /// Another program's line, with a date that begins with a day of the week.
     Foreign,

@@ -36,7 +36,7 @@ pub const MAX_RECORD: usize = 1 << 20;
 pub enum LogSender<'a> {
     /// The process's full image path, as ndjson and json carry it.
     Image(Cow<'a, str>),
-    /// Only the process's name, as the text styles carry it. Any program may bear it.
+    /// Only the process's name, as the text styles carry it. Any program may have that name.
     Name(Cow<'a, str>),
 }
 

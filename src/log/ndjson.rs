@@ -147,7 +147,7 @@ impl Reader {
             on_record(&LogRecord {
                 at: stamp.at,
                 sender: LogSender::Image(record.process_image_path),
-                // A number that no user has is nobody's, and not as good as none.
+                // A user id out of range speaks for no user. It is not treated as a missing one.
                 uid: record.user_id.map(|id| u32::try_from(id).unwrap_or(u32::MAX)),
                 level: Level::from_word(&record.message_type),
                 pid: record.process_id,

@@ -34,7 +34,7 @@ const KEPT: [&str; 22] = [
     "Topic",
 ];
 
-/// How many property lists may lie in one another as bytes. What lies deeper is let go.
+/// How many property lists may be nested as bytes. What lies deeper is dropped.
 const NESTED: usize = 8;
 
 /// Adds the values that a property list names by its keys.

@@ -63,7 +63,7 @@ pub fn ours(path: &Path, wanted: &[Wanted]) -> (Vec<Line>, Summary) {
 }
 
 /// What macos-unifiedlogs gives of all of it, of the wanted records. An iPad's archive lacks the paths of its
-/// executables, so that a process is told by whatever stands in their place.
+/// executables, so that a process is named by whatever stands in their place.
 fn all(path: &Path, wanted: impl Fn(&LogData) -> bool) -> Vec<Line> {
     let provider = LogarchiveProvider::new(path);
     let cache = MemoryStringCache::default();

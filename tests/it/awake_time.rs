@@ -201,7 +201,7 @@ proptest! {
             recorded: &[],
         };
         let spans = known.spans(now);
-        // A dark wake of which there is no line cannot be told from a full one.
+        // A dark wake without a line of its own looks like a full one.
         let counts = |state, begins| state == State::Awake || (state == State::Dark && begins < lines_from);
         for second in probes.into_iter().map(at) {
             let really = TimeDelta::seconds(life.seconds(second, end, counts));

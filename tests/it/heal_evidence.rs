@@ -183,7 +183,7 @@ fn what_the_unified_log_says_of_an_installation_blocks_a_forced_restart_too() {
     assert_eq!(mac.acts(), [""; 0]);
 }
 
-/// Lines of other programs behind the one that tells of an installation.
+/// Lines of other programs behind the one about an installation.
 fn talkative(bytes: usize) -> String {
     let line = install_line("09:58:00", "SUScan: Elapsed scan time = 4.5").replace("softwareupdated", "talkative");
     install_line("09:50:00", APPLIED) + &line.repeat(bytes / line.len() + 1)

@@ -67,7 +67,7 @@ fn what_stands_before_each_line_changes_nothing() {
     }
 }
 
-/// Behind a number the blanks that begin a line cannot be told from those behind the number.
+/// Behind a line number, the line's own leading blanks look like those that follow the number.
 fn plain_of(pasted: &str, plain: &[String]) -> Vec<String> {
     let numbered = pasted.starts_with("     1\t") || pasted.starts_with("1: ");
     plain.iter().map(|record| if numbered { record.replace("\n    ", "\n") } else { record.clone() }).collect()

@@ -22,7 +22,7 @@ const MAX_EXTENSION: u64 = 1 << 20;
 
 const BLOCK: u64 = 512;
 
-/// After so many bytes whoever waits is told how far it is.
+/// Progress is reported each time this many bytes were read.
 const STEP: u64 = 4 << 20;
 
 /// Where the bytes of a file lie in the unpacked archive.
