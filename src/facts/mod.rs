@@ -9,6 +9,7 @@ pub mod enrollment;
 pub mod identities;
 pub mod management_status;
 pub mod network;
+pub mod platform;
 pub mod policy;
 pub mod profiles_list;
 pub mod record;

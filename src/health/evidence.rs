@@ -8,6 +8,7 @@ use crate::facts::enrollment::ProfilesStatus;
 use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
 use crate::facts::network::Network;
+use crate::facts::platform::Platform;
 use crate::facts::profiles_list::ProfilesList;
 use crate::facts::restarts::Restarts;
 use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
@@ -132,6 +133,8 @@ evidence! {
         ddm_state: DdmState,
         /// Which macOS runs.
         system_version: SystemVersion,
+        /// Which Mac this is.
+        platform: Platform,
     }
     read_by_collect: {
         /// What install.log says.

@@ -32,9 +32,10 @@ pub enum Command {
     JobAtBoot,
     /// Every process: pid, parent, uid and argv[0].
     Processes,
-    /// The Mac's serial number and hardware UUID. This and the following are asked for redaction only.
+    /// The Mac's model, serial number and hardware UUID.
     Platform,
     ComputerName,
+    /// This and the following are asked for redaction only.
     LocalHostName,
     HostName,
     /// The accounts with their full names and home folders.

@@ -21,6 +21,7 @@ mod tokens;
 mod urls;
 
 use crate::facts::identities::read_identities;
+use crate::facts::platform::{Platform, read_platform};
 use crate::host::Command;
 use crate::host::capture::{DESCRIPTION, LOG, RESTARTS, of_command};
 use crate::host::pieces::files;
@@ -116,6 +117,10 @@ enum Piece {
     PropertyList,
     Certificates,
     Identities,
+    /// A list of properties, of which the Mac's serial number, UUID and model are read.
+    Platform,
+    /// Nothing but the Mac's name.
+    ComputerName,
     /// An old-style property list behind a head line.
     ManagementStatus,
     Json,
@@ -139,6 +144,10 @@ impl Piece {
             Self::Certificates
         } else if is(Command::Identities) {
             Self::Identities
+        } else if is(Command::Platform) {
+            Self::Platform
+        } else if is(Command::ComputerName) {
+            Self::ComputerName
         } else if is(Command::ManagementStatus) {
             Self::ManagementStatus
         } else if within.ends_with(".plist") {
@@ -188,6 +197,12 @@ impl Piece {
                     plists::collect(&status.into(), names);
                 }
             }
+            Self::Platform => {
+                let platform = read_platform(&text).known().cloned().unwrap_or_default();
+                names.add(Kind::Serial, &platform.serial_number.unwrap_or_default());
+                names.add(Kind::Device, &platform.hardware_uuid.unwrap_or_default());
+            }
+            Self::ComputerName => names.add(Kind::Host, text.trim()),
             Self::InstallLog => text::hosts(&text).for_each(|host| names.add(Kind::Host, host)),
             _ => {}
         }
@@ -233,12 +248,22 @@ impl Piece {
                 };
                 to.write_all(without.as_bytes())?;
             }
+            Self::Platform => to.write_all(replacer.text(&what_is_read(&read_text(path)?)).as_bytes())?,
             Self::Identities => to.write_all(replacer.identities(&read_text(path)?).as_bytes())?,
             Self::InstallLog => to.write_all(replacer.install_log(&read_text(path)?).as_bytes())?,
-            Self::Text => to.write_all(replacer.text(&read_text(path)?).as_bytes())?,
+            Self::Text | Self::ComputerName => to.write_all(replacer.text(&read_text(path)?).as_bytes())?,
         }
         to.flush()
     }
+}
+
+/// Of the Mac's properties only those that are read: others hold its serial number in hexadecimal.
+fn what_is_read(text: &str) -> String {
+    let Platform { model, serial_number, hardware_uuid, .. } = read_platform(text).known().cloned().unwrap_or_default();
+    let of = |key: &str, value: Option<String>| value.map(|value| format!("      \"{key}\" = \"{value}\"\n"));
+    let properties =
+        [of("IOPlatformSerialNumber", serial_number), of("IOPlatformUUID", hardware_uuid), of("model", model)];
+    format!("    {{\n{}    }}\n", properties.into_iter().flatten().collect::<String>())
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

@@ -3,8 +3,10 @@
 
 use super::kind::Kind;
 use super::names::Names;
+use crate::facts::platform::read_platform;
 use crate::host::{Command, Host};
 use crate::property_list;
+use crate::vocabulary::Fact;
 use std::collections::BTreeSet;
 
 /// Root can read it; its keys are `wifi.network.ssid.NAME`.
@@ -31,14 +33,9 @@ impl Seeds {
     pub fn ask(host: &dyn Host) -> Self {
         let mut seeds = Self::default();
         seeds.answer(host, Command::Platform, |seeds, text| {
-            for line in text.lines() {
-                // `"IOPlatformSerialNumber" = "C02ZK1ABMD6T"`
-                let quoted: Vec<&str> = line.split('"').collect();
-                match quoted.as_slice() {
-                    [_, "IOPlatformSerialNumber", _, value, ..] => seeds.add(Kind::Serial, value),
-                    [_, "IOPlatformUUID", _, value, ..] => seeds.add(Kind::Device, value),
-                    _ => {}
-                }
+            if let Fact::Known(platform) = read_platform(text) {
+                seeds.add(Kind::Serial, &platform.serial_number.unwrap_or_default());
+                seeds.add(Kind::Device, &platform.hardware_uuid.unwrap_or_default());
             }
         });
         for command in [Command::ComputerName, Command::LocalHostName, Command::HostName] {

@@ -42,6 +42,8 @@ pub struct Limits {
 impl Limits {
     /// For a command whose answer changes only when somebody changes it.
     pub const SLOW: Self = Self { fresh: TimeDelta::minutes(5), shown: TimeDelta::hours(1) };
+    /// For what stays the same as long as the Mac runs.
+    pub const STEADY: Self = Self { fresh: TimeDelta::hours(24), shown: TimeDelta::hours(24) };
     /// For a file: reading it costs next to nothing.
     pub const FILE: Self = Self { fresh: TimeDelta::zero(), shown: TimeDelta::hours(1) };
     /// For what may be different a minute later, so that an old value says nothing.

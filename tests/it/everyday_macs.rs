@@ -39,7 +39,8 @@ impl Day {
             .answers("/usr/bin/security", "find-identity", &keychain.identities())
             .answers("/usr/bin/security", "find-certificate", keychain.certificates())
             .command("/usr/sbin/sysctl", &times)
-            .command("/usr/sbin/scutil", ONLINE)
+            .answers("/usr/sbin/scutil", "--nwi", ONLINE)
+            .platform()
             .file("/private/var/log/install.log", "2026-11-23 10:00:00+00 mac softwareupdated[301]: SUScan: done\n")
             .file("/Library/Preferences/com.apple.SoftwareUpdate.plist", "<plist version=\"1.0\"><dict/></plist>")
             .file(
@@ -151,7 +152,7 @@ days! {
         Day::new(WEEK, 3).contact(840).says(3, POWERD, "DarkWake from Deep Idle [CDNP] : due to NUB.SPMI0.SW3"),
     off_the_network_for_two_hours: "unknown offline", {
         let day = Day::new(WEEK, 0).contact(125);
-        day.mac.command("/usr/sbin/scutil", OFFLINE);
+        day.mac.answers("/usr/sbin/scutil", "--nwi", OFFLINE);
         day
     },
     // mdmclient answers ScheduleOSUpdate before the work begins. Then it is silent, and nothing hangs: the silence of a long

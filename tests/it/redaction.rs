@@ -106,6 +106,11 @@ fn planted(folder: &Path) -> (Captured, PathBuf) {
     write("commands/identities.out", format!(
         "\nPolicy: X.509 Basic\n  Matching identities\n  1) {sha1} \"{SERIAL}\"\n     1 identities found\n\n  Valid identities only\n  1) {sha1} \"{SERIAL}\"\n     1 valid identities found\n").as_bytes());
 
+    write("commands/computer-name.out", format!("{HOST}\n").as_bytes());
+    write(
+        "commands/platform.out",
+        format!("      \"IOPlatformSerialNumber\" = \"{SERIAL}\"\n      \"IOPlatformUUID\" = \"{UDID}\"\n").as_bytes(),
+    );
     let mut inner = Dictionary::new();
     inner.insert("SerialNumber".to_owned(), SERIAL.into());
     inner.insert("Note".to_owned(), format!("of {USER}").into());

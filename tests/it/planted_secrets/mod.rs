@@ -208,9 +208,10 @@ fn what_a_mac_calls_itself_and_its_people_is_found_in_sentences_too() {
         .command(
             "/usr/sbin/ioreg",
             "+-o Mac  <class IOPlatformExpertDevice>\n    {\n      \"IOPlatformSerialNumber\" = \"XK7QPLM2VD\"\n      \
-             \"IOPlatformUUID\" = \"7D1F0A52-0C6B-4E55-8F0B-3A4C5D6E7F80\"\n    }\n",
+             \"IOPlatformUUID\" = \"7D1F0A52-0C6B-4E55-8F0B-3A4C5D6E7F80\"\n      \
+             \"model\" = <\"MacBookPro18,3\">\n      \"serial-number\" = <584b3751504c4d325644>\n    }\n",
         )
-        .command("/usr/sbin/scutil", "Brontosaurus\n")
+        .answers("/usr/sbin/scutil", "--get", "Brontosaurus\n")
         .command(
             "/usr/bin/dscacheutil",
             "name: _mdnsresponder\npassword: *\nuid: 65\ngid: 65\ndir: /var/empty\nshell: /usr/bin/false\ngecos: mDNSResponder\n\n\
@@ -248,7 +249,12 @@ fn what_a_mac_calls_itself_and_its_people_is_found_in_sentences_too() {
         assert!(!text.contains(&name.to_lowercase()), "{name}: {text}");
     }
     assert!(text.contains("nothing of") && !printed.contains("Redacted without"), "{text}\n{printed}");
-    assert!(!redacted.join("commands/users.out").exists() && !redacted.join("commands/platform.out").exists());
+    assert!(!redacted.join("commands/users.out").exists() && !redacted.join("commands/host-name.out").exists());
+    let piece = |name: &str| fs::read_to_string(redacted.join("commands").join(name)).unwrap();
+    let platform = "    {\n      \"IOPlatformSerialNumber\" = \"SERIAL1\"\n      \
+                    \"IOPlatformUUID\" = \"00000000-0000-0000-0000-000000000001\"\n      \
+                    \"model\" = \"MacBookPro18,3\"\n    }\n";
+    assert_eq!((piece("platform.out").as_str(), piece("computer-name.out").as_str()), (platform, "host1\n"));
 
     // What the Mac does not say is said.
     fs::remove_file(mac.mac.path("/usr/sbin/ioreg")).unwrap();

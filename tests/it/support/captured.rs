@@ -54,7 +54,8 @@ impl Captured {
             let recorded = read(&format!("commands/{name}.out"));
             mac.answers(path, first, recorded.as_deref().unwrap_or(usual));
         }
-        mac.file("/System/Library/CoreServices/SystemVersion.plist", SYSTEM)
+        mac.platform()
+            .file("/System/Library/CoreServices/SystemVersion.plist", SYSTEM)
             .file("/Library/Preferences/com.apple.SoftwareUpdate.plist", PREFERENCES)
             .file(
                 "/private/var/log/install.log",

@@ -8,6 +8,17 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+/// What `ioreg -rd1 -c IOPlatformExpertDevice` prints, in part.
+pub const PLATFORM: &str = r#"+-o J314sAP  <class IOPlatformExpertDevice, id 0x100000227, registered, matched, active, busy 0 (9203 ms), retain 40>
+    {
+      "manufacturer" = <"Apple Inc.">
+      "IOPlatformSerialNumber" = "C02XXXXXXXXX"
+      "serial-number" = <433032585858585858585858>
+      "model" = <"MacBookPro18,3">
+      "IOPlatformUUID" = "7D1F0A52-0C6B-4E55-8F0B-3A4C5D6E7F80"
+    }
+"#;
+
 pub struct FakeMac {
     folder: TempDir,
 }
@@ -44,6 +55,11 @@ impl FakeMac {
     /// A command that prints `output` when its first argument is `first`.
     pub fn answers(&self, absolute: &str, first: &str, output: &str) -> &Self {
         self.file(&format!("{absolute}.{first}.out"), output).link(absolute, "command.sh")
+    }
+
+    /// What the Mac is and is called.
+    pub fn platform(&self) -> &Self {
+        self.command("/usr/sbin/ioreg", PLATFORM).answers("/usr/sbin/scutil", "--get", "Mac 42\n")
     }
 
     /// A `log` that shows the records in the requested span.
