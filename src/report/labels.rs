@@ -42,8 +42,33 @@ pub fn advice(state: WatchdogState, reason: Option<WatchdogReason>) -> &'static 
     reason.map(Code::advice).filter(|advice| !advice.is_empty()).unwrap_or(state.advice())
 }
 
+/// The symbol of a look.
+pub fn symbol(look: &Look) -> String {
+    format!("<svg class=\"symbol\" viewBox=\"0 0 32 32\" aria-hidden=\"true\"><use href=\"#{}\"/></svg>", look.symbol)
+}
+
+/// A size as macOS writes it, in units of a thousand: `3.4 GB`.
+pub fn bytes(bytes: i64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let size = bytes as f64;
+    match bytes {
+        ..1_000 => format!("{bytes} bytes"),
+        ..1_000_000 => format!("{:.0} kB", size / 1e3),
+        ..1_000_000_000 => format!("{:.0} MB", size / 1e6),
+        _ => format!("{:.1} GB", size / 1e9),
+    }
+}
+
+/// What to do about an update that only waits for a restart.
+pub const PREPARED_ADVICE: &str = "The update is prepared and needs a restart: have the user save their work, and restart \
+    the Mac. If it comes back with the old version, restart `softwareupdated` with `sudo mdm-health heal`.";
+
+/// What to do about an update that failed and is not stuck.
+pub const FAILED_ADVICE: &str = "Let the Mac try again, connected to power and to a network. If it fails again, restart \
+    the Mac before the next attempt.";
+
 /// What to do about updates that are stuck.
-pub const UPDATES_ADVICE: &str = "Heal: `sudo mdm-health heal` on the Mac, or `INSERT INTO mdm_heal(action, reason) \
+pub const UPDATES_ADVICE: &str = "Restart `softwareupdated`: `sudo mdm-health heal` on the Mac, or `INSERT INTO mdm_heal(action, reason) \
     VALUES ('restart_softwareupdated', 'why')` as a live query. It is refused while an update is being installed.";
 
 /// mdm-watchdog's outputs: the column, and the question that it answers.

@@ -5,7 +5,9 @@ mod clock;
 pub mod file;
 mod html;
 mod labels;
+mod os_updates;
 mod tables;
+mod targets;
 mod timeline;
 mod trust;
 mod verdict;
@@ -52,6 +54,7 @@ pub fn page(source: &str, findings: &Findings, tables: &[Box<dyn Table>]) -> Str
         header(&report, source),
         "<main>\n".to_owned(),
         verdict::section(&report),
+        os_updates::section(&report),
         "<section id=\"evidence\" class=\"pair\"><div class=\"column\">\n".to_owned(),
         verdict::evidence(&report),
         trust::enrollment(&report),
@@ -89,7 +92,7 @@ fn header(report: &Report, source: &str) -> String {
         "<header><h1>MDM health of a Mac</h1><dl><div><dt>Mac</dt><dd>{system}</dd></div>\
          <div><dt>Verdict for</dt><dd>{}</dd></div><div><dt>Log</dt><dd>{span}</dd></div>\
          <div><dt>Source</dt><dd>{}</dd></div><div><dt>By</dt><dd>mdm-health {}</dd></div></dl>\
-         <nav aria-label=\"Parts of this page\"><a href=\"#verdict\">Verdict</a> <a href=\"#evidence\">Evidence</a> \
+         <nav aria-label=\"Parts of this page\"><a href=\"#verdict\">Verdict</a> <a href=\"#updates\">OS updates</a> <a href=\"#evidence\">Evidence</a> \
          <a href=\"#sources\">Sources</a> <a href=\"#timeline\">Timeline</a> <a href=\"#tables\">Tables</a></nav></header>\n",
         report.clock.element(report.now),
         html::text(source),

@@ -1,53 +1,33 @@
 //! The verdict, what to do about it, and what it rests on.
 
 use super::clock::length;
-use super::labels::{self, Look};
+use super::labels;
 use super::view::RowView;
 use super::{Report, html};
 use crate::tables::MDM_WATCHDOG;
-use crate::vocabulary::Code;
-use crate::vocabulary::codes::{SoftwareUpdatesReason, WatchdogReason, WatchdogState};
+use crate::vocabulary::codes::{WatchdogReason, WatchdogState};
 use chrono::TimeDelta;
 use std::fmt::Write as _;
 
-/// The verdict, and whether OS updates are stuck.
+/// The verdict.
 pub fn section(report: &Report) -> String {
     let row = report.first(&MDM_WATCHDOG);
     let state = row.code("state").unwrap_or(WatchdogState::Unknown);
     let reason: Option<WatchdogReason> = row.code("reason");
     let look = labels::state(state);
-    let stuck = row.flag("mdm_software_updates_stuck");
-    let updates_reason: Option<SoftwareUpdatesReason> = row.code("software_updates_reason");
-    let updates = labels::updates(stuck);
-    let mut section = format!(
+    format!(
         "<section id=\"verdict\" class=\"verdict {}\" aria-labelledby=\"verdict-word\">{}<div>\
          <p class=\"over\">MDM client</p><h2 id=\"verdict-word\">{}</h2>\
          <p class=\"lead\">{}</p><p class=\"codes\">state <code>{}</code>, reason <code>{}</code></p>\
          <p class=\"advice\"><strong>What to do:</strong> {}</p></div></section>\n",
         look.class,
-        symbol(&look),
+        labels::symbol(&look),
         look.word,
         report.clock.sentence(row.text("detail").unwrap_or_default()),
         state.word(),
         reason.map_or("", WatchdogReason::word),
         html::prose(labels::advice(state, reason)),
-    );
-    let advice = if stuck == Some(true) {
-        format!("<p class=\"advice\"><strong>What to do:</strong> {}</p>", html::prose(labels::UPDATES_ADVICE))
-    } else {
-        String::new()
-    };
-    let _ = writeln!(
-        section,
-        "<section class=\"verdict small {}\" aria-labelledby=\"updates-word\">{}<div>\
-         <p class=\"over\">OS updates</p><h2 id=\"updates-word\">{}</h2><p>{} <code>{}</code></p>{advice}</div></section>",
-        updates.class,
-        symbol(&updates),
-        updates.word,
-        updates_reason.map_or("", Code::meaning),
-        updates_reason.map_or("", SoftwareUpdatesReason::word),
-    );
-    section
+    )
 }
 
 /// The figures behind the verdict.
@@ -117,8 +97,4 @@ fn output(report: &Report, row: RowView<'_>, column: &str) -> String {
         Some(false) => "no".to_owned(),
         Some(true) => "<strong>yes</strong>".to_owned(),
     }
-}
-
-fn symbol(look: &Look) -> String {
-    format!("<svg class=\"symbol\" viewBox=\"0 0 32 32\" aria-hidden=\"true\"><use href=\"#{}\"/></svg>", look.symbol)
 }

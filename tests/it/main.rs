@@ -63,6 +63,7 @@ mod real_captures;
 mod redaction;
 mod remembered_answers;
 mod report;
+mod report_updates;
 mod rooms;
 mod root_safety;
 mod seeds;

@@ -74,7 +74,7 @@ fn every_fixture_gives_a_valid_page_with_its_verdict() {
             Some(_) => "Stuck",
             None => "Unknown",
         };
-        assert_eq!(updates, stuck, "{name}");
+        assert!(updates.starts_with(stuck), "{name}: {updates}");
         assert!(document.descendants().any(|node| node.attribute("class") == Some("timeline")), "{name}");
     }
 }
