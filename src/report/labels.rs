@@ -51,11 +51,14 @@ pub fn symbol(look: &Look) -> String {
 pub fn bytes(bytes: i64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "one decimal is shown")]
     let size = bytes as f64;
-    match bytes {
-        ..1_000 => format!("{bytes} bytes"),
-        ..1_000_000 => format!("{:.0} kB", size / 1e3),
-        ..1_000_000_000 => format!("{:.0} MB", size / 1e6),
-        _ => format!("{:.1} GB", size / 1e9),
+    if bytes < 1_000 {
+        format!("{bytes} bytes")
+    } else if bytes < 1_000_000 {
+        format!("{:.0} kB", size / 1e3)
+    } else if bytes < 1_000_000_000 {
+        format!("{:.0} MB", size / 1e6)
+    } else {
+        format!("{:.1} GB", size / 1e9)
     }
 }
 

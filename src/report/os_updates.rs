@@ -131,7 +131,10 @@ fn card(report: &Report, target: &Target<'_>) -> String {
         facts.push(("Put off by the Mac until", report.moment(later)));
     }
     if let Some(state) = target.state() {
-        facts.push(("Enforcement", format!("<strong>{}</strong><br/>{}", spoken(state.word()), html::text(state.meaning()))));
+        facts.push((
+            "Enforcement",
+            format!("<strong>{}</strong><br/>{}", spoken(state.word()), html::text(state.meaning())),
+        ));
     }
     facts.push(("Phase", phase(report, target)));
     if let Some(attempts) = target.attempts() {
