@@ -31,9 +31,9 @@ pub const HELP: &str = "\
 A capture contains what mdm-health reads and nothing else: log.ndjson (the records that it asks
 the unified log for: those of mdmclient, remotemanagementd and softwareupdated), the outputs of
 profiles, mdmclient DumpManagementStatus, security, sysctl, scutil and ioreg (which Mac it is),
-install.log, three property lists, and mdm-health's own record of restarts. MANIFEST.txt lists what could not be read. No
-private key and no password is read. Only the owner of the capture can read it. Existing files
-are never overwritten.
+install.log, three property lists, and mdm-health's own record of restarts. MANIFEST.txt lists
+what could not be read. No private key and no password is read. Only the owner of the capture
+can read it. Existing files are never overwritten.
 
 With --redact, what names this Mac and its people is replaced by placeholders; the same value always
 gets the same placeholder. Look through a capture before you publish it, because --redact cannot
