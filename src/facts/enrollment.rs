@@ -10,7 +10,7 @@ use crate::vocabulary::{Fact, Limits, Reading};
 pub struct ProfilesStatus {
     /// Whether the Mac is enrolled in an MDM.
     pub enrolled: bool,
-    /// Whether a user approved the enrollment; `None` if the Mac is not enrolled.
+    /// Whether a user approved the enrollment; `None` if the Mac is not enrolled or other words stand there.
     pub user_approved: Option<bool>,
     /// Whether it came by Automated Device Enrollment.
     pub enrolled_via_dep: Option<bool>,
@@ -35,7 +35,8 @@ impl Source for ProfilesStatus {
 /// MDM server: https://mdm.example.com/mdm/connect
 /// ```
 ///
-/// with `No` or a plain `Yes` for the second value, and no third line when not enrolled.
+/// with `No` or a plain `Yes` for the second value, and no third line when not enrolled. Any other `Yes (…)` says that the
+/// Mac is enrolled, and not whether a user approved it.
 pub fn read_profiles_status(output: &str) -> Fact<ProfilesStatus> {
     let value = |label: &str| {
         output
@@ -47,6 +48,7 @@ pub fn read_profiles_status(output: &str) -> Fact<ProfilesStatus> {
         Some("No") => (false, None),
         Some("Yes") => (true, Some(false)),
         Some("Yes (User Approved)") => (true, Some(true)),
+        Some(other) if other.starts_with("Yes (") => (true, None),
         _ => {
             let shown: String = output.trim().chars().take(80).collect();
             return Fact::unknown(
@@ -105,6 +107,14 @@ mod tests {
         let status =
             known("Enrolled via DEP: Yes\nMDM enrollment: Yes (User Approved)\nMDM server: https://m.example\n");
         assert_eq!((status.enrolled, status.enrolled_via_dep), (true, Some(true)));
+    }
+
+    #[test]
+    fn unknown_words_behind_yes_leave_the_approval_unknown() {
+        for words in ["Yes (User Assigned)", "Yes (Device Owner)", "Yes (Utilisateur)"] {
+            let status = known(&format!("Enrolled via DEP: No\nMDM enrollment: {words}\n"));
+            assert_eq!((status.enrolled, status.user_approved), (true, None), "{words}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod awake;
 pub mod boot_session;
+pub mod bootstrap_token;
 pub mod certificates;
 pub mod ddm_state;
 pub mod enrollment;

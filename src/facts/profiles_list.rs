@@ -60,6 +60,9 @@ pub struct IdentityPayload {
     pub hardware_bound: Option<bool>,
 }
 
+/// What stands in place of a list without profiles (10.15 to 26).
+const NO_PROFILES: &str = "There are no configuration profiles installed";
+
 const ACME: &str = "com.apple.security.acme";
 
 impl IdentityPayload {
@@ -117,7 +120,12 @@ impl Source for ProfilesList {
 /// _computerlevel[] { ProfileIdentifier, ProfileUUID, ProfileOrganization, ProfileInstallDate "2023-03-31 01:14:38 +0000",
 ///                    ProfileItems[] { PayloadType "com.apple.mdm", PayloadUUID, PayloadContent { ServerURL, … } } }
 /// ```
+///
+/// Without profiles it is an empty dictionary, or a sentence in place of the list.
 pub fn read_profiles_list(output: &str) -> Fact<ProfilesList> {
+    if output.trim().starts_with(NO_PROFILES) && output.trim().lines().count() == 1 {
+        return Fact::Known(ProfilesList::default());
+    }
     let listing: Listing = match xml::read(output) {
         Ok(listing) => listing,
         Err(error) => return not_understood(&format!("cannot be read: {error}")),

@@ -5,6 +5,7 @@
 //! sources say differently is not decided here: it is unknown, and `disputes` tells who says what.
 
 use super::Evidence;
+use crate::facts::bootstrap_token::BootstrapToken;
 use crate::facts::profiles_list::MdmProfile;
 use crate::vocabulary::Fact;
 use crate::vocabulary::codes::{EnrollmentReason, IdentityReason, WatchdogReason};
@@ -35,6 +36,8 @@ pub struct Enrollment {
     pub organization: Option<String>,
     /// The profile that enrolled the Mac.
     pub profile: Option<MdmProfile>,
+    /// Of an enrolled Mac.
+    pub bootstrap_token: Option<BootstrapToken>,
     /// Whether all say the same; `None` if no two sources speak of the same thing.
     pub sources_agree: Option<bool>,
 }
@@ -98,6 +101,7 @@ pub fn decide(evidence: &Evidence) -> Enrollment {
         organization: (profile.as_ref().and_then(|profile| profile.organization.clone()))
             .or_else(|| management.and_then(|management| management.organization.clone())),
         profile,
+        bootstrap_token: evidence.bootstrap_token.known().filter(|_| enrolled == Some(true)).copied(),
         sources_agree: comparison.agreement(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::facts::awake::BootAndWake;
+use crate::facts::bootstrap_token::BootstrapToken;
 use crate::facts::certificates::Certificate;
 use crate::facts::ddm_state::DdmState;
 use crate::facts::enrollment::ProfilesStatus;
@@ -119,6 +120,8 @@ evidence! {
         profiles_list: ProfilesList,
         /// What mdmclient says of the Mac's management.
         management_status: ManagementStatus,
+        /// Whether the MDM server holds the bootstrap token.
+        bootstrap_token: BootstrapToken,
         /// The identities of the System keychain.
         identities: Vec<Identity>,
         /// The certificates of the System keychain.

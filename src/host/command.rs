@@ -24,6 +24,10 @@ pub enum Command {
     Awake,
     /// Whether any network interface is up.
     Network,
+    /// Which macOS runs, as the kernel says.
+    SystemVersion,
+    /// Whether the server takes the bootstrap token and holds it.
+    BootstrapToken,
     /// Which boot this is.
     BootSession,
     /// launchd's job of a daemon: its pid among much else.
@@ -46,10 +50,10 @@ impl Command {
     /// The absolute path on a Mac.
     pub fn path(self) -> &'static str {
         match self {
-            Self::ProfilesStatus | Self::ProfilesList => "/usr/bin/profiles",
+            Self::ProfilesStatus | Self::ProfilesList | Self::BootstrapToken => "/usr/bin/profiles",
             Self::ManagementStatus => "/usr/libexec/mdmclient",
             Self::Identities | Self::Certificates => "/usr/bin/security",
-            Self::Awake | Self::BootSession => "/usr/sbin/sysctl",
+            Self::Awake | Self::BootSession | Self::SystemVersion => "/usr/sbin/sysctl",
             Self::Job(_) | Self::JobAtBoot => "/bin/launchctl",
             Self::Network => "/usr/sbin/scutil",
             Self::Processes => "/bin/ps",
@@ -69,6 +73,8 @@ impl Command {
             Self::Certificates => &["find-certificate", "-a", "-p", SYSTEM_KEYCHAIN],
             Self::Awake => &["-n", "kern.boottime", "kern.waketime"],
             Self::Network => &["--nwi"],
+            Self::SystemVersion => &["-n", "kern.osproductversion", "kern.osversion"],
+            Self::BootstrapToken => &["status", "-type", "bootstraptoken"],
             // Made anew by the kernel at each boot, and untouched when the clock is set, as kern.boottime is not.
             Self::BootSession => &["-n", "kern.bootsessionuuid"],
             Self::Job(Daemon::Mdmclient) => &["print", "system/com.apple.mdmclient.daemon"],
@@ -94,6 +100,8 @@ impl Command {
             Self::Certificates => "certificates",
             Self::Awake => "awake",
             Self::Network => "network",
+            Self::SystemVersion => "system-version",
+            Self::BootstrapToken => "bootstrap-token",
             Self::BootSession => "boot-session",
             Self::Job(Daemon::Mdmclient) => "job-mdmclient",
             Self::Job(Daemon::Softwareupdated) => "job-softwareupdated",

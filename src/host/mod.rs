@@ -191,6 +191,10 @@ pub trait Host: Send + Sync {
     fn since_boot(&self) -> Result<SinceBoot, HostError> {
         Err(HostError::NotLive { missing: "clock" })
     }
+    /// The version and build of macOS that a capture names, for where none of the Mac's own files was kept.
+    fn recorded_version(&self) -> Option<(String, Option<String>)> {
+        None
+    }
     /// What a capture says of when the Mac was awake.
     fn recorded_awake(&self) -> &[AwakeTimes] {
         &[]

@@ -213,6 +213,11 @@ impl Host for Recorded {
         self.description()?.utc_offset
     }
 
+    fn recorded_version(&self) -> Option<(String, Option<String>)> {
+        let description = self.description()?;
+        Some((description.macos.clone()?, description.build.clone()))
+    }
+
     fn recorded_awake(&self) -> &[AwakeTimes] {
         self.description().map_or(&[], |description| &description.awake)
     }

@@ -177,6 +177,10 @@ impl Host for Recording {
         self.host.since_boot()
     }
 
+    fn recorded_version(&self) -> Option<(String, Option<String>)> {
+        self.host.recorded_version()
+    }
+
     fn recorded_awake(&self) -> &[AwakeTimes] {
         self.host.recorded_awake()
     }

@@ -132,7 +132,7 @@ impl Piece {
     fn of(within: &Path) -> Self {
         let within = within.to_string_lossy();
         let is = |command| within == of_command(command, "out");
-        if within == DESCRIPTION || within.ends_with(".code") || is(Command::Awake) {
+        if within == DESCRIPTION || within.ends_with(".code") || is(Command::Awake) || is(Command::SystemVersion) {
             Self::Harmless
         } else if within == LOG {
             Self::Lines

@@ -8,6 +8,7 @@ use crate::vocabulary::codes::EnrollmentState;
 pub fn rows(findings: &Findings) -> Vec<MdmEnrollmentRow> {
     let enrollment = findings.enrollment.clone();
     let profile = enrollment.profile.unwrap_or_default();
+    let token = enrollment.bootstrap_token;
     vec![MdmEnrollmentRow {
         enrolled: enrollment.enrolled,
         state: Some(match enrollment.enrolled {
@@ -32,6 +33,8 @@ pub fn rows(findings: &Findings) -> Vec<MdmEnrollmentRow> {
         installed_at: profile.installed_at,
         identity_certificate_uuid: text(profile.identity_certificate_uuid),
         identity_payload_type: text(profile.identity.map(|identity| identity.payload_type)),
+        bootstrap_token_supported: token.and_then(|token| token.supported),
+        bootstrap_token_escrowed: token.and_then(|token| token.escrowed),
         sources_agree: enrollment.sources_agree,
     }]
 }

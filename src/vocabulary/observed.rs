@@ -44,6 +44,8 @@ impl Limits {
     pub const SLOW: Self = Self { fresh: TimeDelta::minutes(5), shown: TimeDelta::hours(1) };
     /// For what stays the same as long as the Mac runs.
     pub const STEADY: Self = Self { fresh: TimeDelta::hours(24), shown: TimeDelta::hours(24) };
+    /// For what changes seldom, and of which an older answer does no harm.
+    pub const HOURLY: Self = Self { fresh: TimeDelta::hours(1), shown: TimeDelta::hours(2) };
     /// For a file: reading it costs next to nothing.
     pub const FILE: Self = Self { fresh: TimeDelta::zero(), shown: TimeDelta::hours(1) };
     /// For what may be different a minute later, so that an old value says nothing.

@@ -418,6 +418,7 @@ fn every_source_has_a_status_row_and_a_failed_one_says_why() {
     network unavailable not_captured
     profiles_list error not_understood
     management_status ok -
+    bootstrap_token unavailable not_captured
     identities unavailable not_captured
     certificates partial not_understood
     heal_ledger unavailable not_captured
@@ -425,7 +426,7 @@ fn every_source_has_a_status_row_and_a_failed_one_says_why() {
     install_log unavailable not_captured
     software_update_preferences unavailable not_captured
     ddm_state unavailable not_captured
-    system_version unavailable not_captured
+    system_version ok -
     time_zone ok -
     ");
 }

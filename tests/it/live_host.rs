@@ -147,7 +147,10 @@ fn commands_run_with_these_arguments_and_none_asks_apple() {
         mac.command(command, "");
     }
     collect::evidence(&live(&mac), &ReadOptions::default(), &support::no_state());
-    assert_eq!(mac.calls(PROFILES), ["3 status -type enrollment", "3 -C -o stdout-xml"]);
+    assert_eq!(
+        mac.calls(PROFILES),
+        ["3 status -type enrollment", "3 -C -o stdout-xml", "3 status -type bootstraptoken"]
+    );
     assert_eq!(mac.calls(mdmclient), ["1 DumpManagementStatus"]);
     let keychain = "/Library/Keychains/System.keychain";
     let calls = [format!("2 find-identity {keychain}"), format!("4 find-certificate -a -p {keychain}")];

@@ -66,6 +66,7 @@ mod report;
 mod report_updates;
 mod rooms;
 mod root_safety;
+mod running_version;
 mod seeds;
 mod sleep_and_status;
 mod soak;

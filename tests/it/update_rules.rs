@@ -103,7 +103,7 @@ fn time_asleep_or_not_in_the_log_gives_unknown_and_not_stuck() {
     assert_eq!(stuck(&overdue().without("awake").watchdog()), open);
     assert_eq!(stuck(&overdue().log_span("2026-11-23T17:00:00Z", NOW).watchdog()), open);
     assert_eq!(stuck(&overdue().cut_off().log_span("2026-11-23T15:00:00Z", NOW).watchdog()), open);
-    assert_eq!(stuck(&overdue().without_file(system_version::PATH).watchdog()), open);
+    assert_eq!(stuck(&overdue().file(system_version::PATH, "").watchdog()), open);
     let no_zone = overdue().without_file(INSTALL_LOG).without_log();
     assert_eq!(no_zone.watchdog().number("mdm_software_updates_stuck"), None);
     assert_eq!(no_zone.rows("os_update_enforcement")[0].number("deadline_at"), None);

@@ -1,6 +1,6 @@
 //! A live Mac made from a fixture: the fixture's content, and a complete enrollment for what it lacks.
 
-use super::fake_mac::FakeMac;
+use super::fake_mac::{FakeMac, SYSTEM_VERSION};
 use super::keychain::{Keychain, MANAGED, profiles_list, scep};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Captured {
             mac.answers(path, first, recorded.as_deref().unwrap_or(usual));
         }
         mac.platform()
-            .file("/System/Library/CoreServices/SystemVersion.plist", SYSTEM)
+            .file(SYSTEM_VERSION, SYSTEM)
             .file("/Library/Preferences/com.apple.SoftwareUpdate.plist", PREFERENCES)
             .file(
                 "/private/var/log/install.log",
@@ -66,6 +66,8 @@ impl Captured {
             log.lines().filter(|line| !line.starts_with("{\"count\"")).map(|line| format!("{line}\n")).collect();
         mac.log(&records);
         copy(&fixture.join("root"), mac.root());
+        let version = fs::read_to_string(mac.path(SYSTEM_VERSION)).unwrap();
+        mac.file(SYSTEM_VERSION, &version);
         Self { mac, now, zone }
     }
 

@@ -18,6 +18,9 @@ pub const PLATFORM: &str = r#"+-o J314sAP  <class IOPlatformExpertDevice, id 0x1
       "IOPlatformUUID" = "7D1F0A52-0C6B-4E55-8F0B-3A4C5D6E7F80"
     }
 "#;
+pub const SYSTEM_VERSION: &str = "/System/Library/CoreServices/SystemVersion.plist";
+const BOOTSTRAP_TOKEN: &str =
+    "profiles: Bootstrap Token supported on server: YES\nprofiles: Bootstrap Token escrowed to server: YES\n";
 
 pub struct FakeMac {
     folder: TempDir,
@@ -27,7 +30,7 @@ impl FakeMac {
     /// A Mac without commands.
     pub fn new() -> Self {
         let mac = Self { folder: tempfile::tempdir().unwrap() };
-        mac.file("/System/Library/CoreServices/SystemVersion.plist", "");
+        mac.file(SYSTEM_VERSION, "").file("/usr/bin/profiles.bootstraptoken.out", BOOTSTRAP_TOKEN);
         mac
     }
 
@@ -44,7 +47,18 @@ impl FakeMac {
         let path = self.path(absolute);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+        if absolute == SYSTEM_VERSION {
+            self.kernel_says_the_same(text);
+        }
         self
+    }
+
+    /// `sysctl -n kern.osproductversion kern.osversion` prints what the file names.
+    fn kernel_says_the_same(&self, text: &str) {
+        let value = |key: &str| Some(text.split_once(key)?.1.split_once("<string>")?.1.split_once('<')?.0.to_owned());
+        if let Some((version, build)) = value("ProductVersion").zip(value("ProductBuildVersion")) {
+            self.file("/usr/sbin/sysctl.kern.osversion.out", &format!("{version}\n{build}\n"));
+        }
     }
 
     /// A command that prints `output` and succeeds.
