@@ -427,6 +427,7 @@ fn every_source_has_a_status_row_and_a_failed_one_says_why() {
     software_update_preferences unavailable not_captured
     ddm_state unavailable not_captured
     system_version ok -
+    platform unavailable not_captured
     time_zone ok -
     ");
 }
