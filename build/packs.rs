@@ -15,6 +15,27 @@ pub enum Kind {
     Report,
     /// A person runs it on one Mac; it is never scheduled.
     Incident,
+    /// It asks osquery's own tables whether mdm-health is installed: a policy of Fleet, which mdm-health cannot run itself.
+    Installed,
+}
+
+impl Kind {
+    /// The keys that its header must have, besides name, kind, platform and interval.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Policy => &["report", "description", "policy", "passes", "resolution", "admin", "well", "fault"],
+            Self::Report | Self::Incident => &["report", "description"],
+            Self::Installed => &["policy", "passes", "resolution", "admin"],
+        }
+    }
+
+    /// The keys that it may have.
+    fn optional(self) -> &'static [&'static str] {
+        match self {
+            Self::Policy => &["only", "fleet"],
+            Self::Report | Self::Incident | Self::Installed => &[],
+        }
+    }
 }
 
 /// A source, read and checked.
@@ -29,6 +50,10 @@ pub struct Source {
 /// The shortest and the longest interval, in seconds: findings are a minute old at most, and osquery allows a week.
 const INTERVALS: std::ops::RangeInclusive<u32> = 60..=604_800;
 
+/// What `fleet` may say, with commas between: that a policy is critical, that it may put an appointment into the user's
+/// calendar, and that Fleet runs `mdm-health heal` where it fails.
+const FLEET: [&str; 3] = ["critical", "calendar", "heal"];
+
 impl Source {
     /// Reads a source. `stem` is the file's name without its ending. An error is half a sentence that says what is wrong.
     pub fn read(stem: &str, text: &str) -> Result<Self, String> {
@@ -38,7 +63,8 @@ impl Source {
             "policy" => Kind::Policy,
             "report" => Kind::Report,
             "incident" => Kind::Incident,
-            other => return Err(format!("the kind is {other}, not policy, report or incident")),
+            "installed" => Kind::Installed,
+            other => return Err(format!("the kind is {other}, not policy, report, incident or installed")),
         };
         if take("name")? != stem {
             return Err("the file and its query have different names".to_owned());
@@ -47,7 +73,7 @@ impl Source {
             return Err("the platform is not darwin, and every table is".to_owned());
         }
         let interval = match kind {
-            Kind::Incident => 0,
+            Kind::Incident | Kind::Installed => 0,
             Kind::Policy | Kind::Report => {
                 let given = take("interval")?;
                 given.parse().ok().filter(|seconds| INTERVALS.contains(seconds)).ok_or_else(|| {
@@ -55,15 +81,19 @@ impl Source {
                 })?
             }
         };
-        let wanted: &[&str] = match kind {
-            Kind::Policy => &["report", "description", "policy", "passes", "resolution"],
-            Kind::Report | Kind::Incident => &["report", "description"],
-        };
-        if let Some(missing) = wanted.iter().find(|key| !header.contains_key(**key)) {
+        if let Some(missing) = kind.keys().iter().find(|key| !header.contains_key(**key)) {
             return Err(format!("the header has no {missing}"));
         }
-        if let Some(key) = header.keys().find(|key| !wanted.contains(&key.as_str())) {
+        let known = |key: &&String| kind.keys().contains(&key.as_str()) || kind.optional().contains(&key.as_str());
+        if let Some(key) = header.keys().find(|key| !known(key)) {
             return Err(format!("the header has {key}, which a query of this kind has no use for"));
+        }
+        if header.get("only").is_some_and(|only| only != "enrolled") {
+            return Err("only can say enrolled and nothing else".to_owned());
+        }
+        let mut words = header.get("fleet").into_iter().flat_map(|fleet| fleet.split(", "));
+        if let Some(word) = words.find(|word| !FLEET.contains(word)) {
+            return Err(format!("fleet says {word}, not {}", FLEET.join(", ")));
         }
         if kind != Kind::Incident && (!sql.starts_with("SELECT") || sql.matches(';').count() != 1) {
             return Err("what is scheduled is one SELECT".to_owned());
@@ -72,16 +102,27 @@ impl Source {
         Ok(Self { kind, header, interval, sql })
     }
 
-    /// The value of a `Query`, see `src/cli/packs.rs`.
+    /// The value of a `Query`, see `src/cli/packs/query.rs`.
     fn code(&self) -> String {
         let of = |key: &str| self.header.get(key).map(String::as_str).unwrap_or_default();
+        let says = |word: &str| of("fleet").split(", ").any(|said| said == word);
+        let policy = format!(
+            "Policy {{ title: {:?}, passes: {:?}, resolution: {:?}, admin: {:?}, well: {:?}, fault: {:?}, \
+             enrolled_only: {}, critical: {}, calendar: {}, heal: {} }}",
+            of("policy"),
+            of("passes"),
+            of("resolution"),
+            of("admin"),
+            of("well"),
+            of("fault"),
+            !of("only").is_empty(),
+            says("critical"),
+            says("calendar"),
+            says("heal"),
+        );
         let kind = match self.kind {
-            Kind::Policy => format!(
-                "Kind::Policy {{ title: {:?}, passes: {:?}, resolution: {:?} }}",
-                of("policy"),
-                of("passes"),
-                of("resolution")
-            ),
+            Kind::Policy => format!("Kind::Policy({policy})"),
+            Kind::Installed => format!("Kind::Installed({policy})"),
             Kind::Report => "Kind::Report".to_owned(),
             Kind::Incident => "Kind::Incident".to_owned(),
         };
@@ -124,8 +165,16 @@ fn split(text: &str) -> Result<(BTreeMap<String, String>, String), String> {
     Ok((header, sql))
 }
 
-/// The queries as Rust.
+/// The queries as Rust: those over mdm-health's tables, and the one over osquery's own.
 pub fn code(sources: &[Source]) -> String {
-    let queries: String = sources.iter().map(|source| format!("    {},\n", source.code())).collect();
-    format!("/// Every query, by name.\npub static QUERIES: &[Query] = &[\n{queries}];\n")
+    let of = |installed: bool| -> String {
+        let sources = sources.iter().filter(|source| (source.kind == Kind::Installed) == installed);
+        sources.map(|source| format!("    {},\n", source.code())).collect()
+    };
+    format!(
+        "/// Every query over mdm-health's tables, by name.\npub static QUERIES: &[Query] = &[\n{}];\n\n\
+         /// What Fleet asks osquery's own tables.\npub static OSQUERYS_OWN: &[Query] = &[\n{}];\n",
+        of(false),
+        of(true)
+    )
 }

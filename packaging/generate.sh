@@ -27,10 +27,14 @@ made() {
 }
 
 mdm_health packs osquery | made packs/osquery/mdm-health.conf
-mdm_health packs kolide | made packs/kolide/mdm-health.conf
+mdm_health packs kolide | made packs/kolide/mdm-health.checks.sql
+mdm_health packs fleet-labels | made packs/fleet/mdm-health.labels.yml
 mdm_health packs fleet-reports | made packs/fleet/mdm-health.reports.yml
 mdm_health packs fleet-policies | made packs/fleet/mdm-health.policies.yml
-mdm_health packs fleet-labels | made packs/fleet/mdm-health.labels.yml
+mdm_health packs fleet-package | made packs/fleet/mdm-health.package.yml
+mdm_health packs fleet-free-reports | made packs/fleet/free/mdm-health.reports.yml
+mdm_health packs fleet-free-policies | made packs/fleet/free/mdm-health.policies.yml
+mdm_health packs fleet-apply | made packs/fleet/mdm-health.apply.yml
 mdm_health completions bash | made packaging/completions/mdm-health.bash
 mdm_health completions zsh | made packaging/completions/_mdm-health
 mdm_health completions fish | made packaging/completions/mdm-health.fish

@@ -573,7 +573,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__packs)
-            opts="-h --source --root --state-dir --now --utc-offset --help osquery kolide fleet-reports fleet-policies fleet-labels mdm-client-stuck mdm-commands-failed mdm-commands-pending mdm-diagnosis mdm-enrollment-unsound mdm-heal-ledger mdm-heal mdm-identity-expiring mdm-last-exchanges mdm-sources-trouble mdm-timeline os-update-enforcement os-updates-stalled"
+            opts="-h --source --root --state-dir --now --utc-offset --help osquery kolide fleet-labels fleet-reports fleet-policies fleet-package fleet-free-reports fleet-free-policies fleet-apply mdm-client-stuck mdm-commands-failed mdm-commands-pending mdm-diagnosis mdm-enrollment-unsound mdm-heal-ledger mdm-heal mdm-identity-expiring mdm-last-exchanges mdm-other-server mdm-sources-trouble mdm-timeline os-update-enforcement os-updates-stalled"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

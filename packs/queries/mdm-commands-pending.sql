@@ -7,10 +7,16 @@
 --   since, and one with the state unknown if the log does not show it. A Mac without MDM has no row.
 -- policy: macOS - MDM commands are answered
 -- passes: Passes if this Mac answered every MDM command within 90 minutes in which it was awake (NotNow is an answer),
---   if the log does not show it, and on a Mac without MDM. Fails if one was never answered.
--- resolution: Run the report "What happened on this Mac" to see what the MDM client did with the command. If
---   mdm_watchdog calls it stuck too, run the report "Restart what is stuck"; otherwise send the command again. If
---   state is unknown, nothing is known to be broken; see mdm_health_status.
+--   and on a Mac without MDM. Fails if one was never answered.
+-- resolution: Your Mac has not finished something that your IT team asked of it. Save your work and restart the Mac. If
+--   this message is still here tomorrow, contact your IT help desk.
+-- admin: Run the report "What happened on this Mac" to see what the MDM client did with the command. If mdm_watchdog
+--   calls it stuck too, run the report "Restart what is stuck"; otherwise send the command again. If state is unknown,
+--   nothing is known to be broken; see mdm_health_status.
+-- well: Every MDM command was answered.
+-- fault: 'The MDM command ' || coalesce(nullif(p.request_type, ''), 'of unknown type') || ' was received at '
+--   || datetime(p.received_at, 'unixepoch') || ' UTC and never answered.'
+-- only: enrolled
 SELECT 'pending' AS state, 'never_answered' AS reason, c.request_type, c.command_uuid, c.channel, c.received_at
 FROM mdm_watchdog w CROSS JOIN mdm_commands_recent c
 WHERE w.state <> 'not_enrolled'

@@ -7,16 +7,20 @@
 SELECT datetime(at, 'unixepoch') AS utc, what, subject, outcome, detail
 FROM (
   SELECT
-    coalesce(started_at, finished_at) AS at, 'exchange' AS what, trim(message_type || ' ' || coalesce(request_type, '')) AS subject,
-    outcome, 'HTTP ' || http_status AS detail
+    coalesce(started_at, finished_at) AS at, 'exchange' AS what,
+    trim(coalesce(message_type, '') || ' ' || coalesce(request_type, '')) AS subject, outcome, 'HTTP ' || http_status AS detail
   FROM mdm_exchanges
   UNION ALL
   SELECT received_at, 'command received', request_type, NULL, command_uuid FROM mdm_commands_recent
   UNION ALL
-  SELECT responded_at, 'command answered', request_type, status, coalesce(error_message, reason, command_uuid)
+  SELECT
+    responded_at, 'command answered', request_type, status,
+    coalesce(nullif(error_message, ''), nullif(reason, ''), command_uuid)
   FROM mdm_commands_recent
   UNION ALL
-  SELECT at, 'update ' || kind, coalesce(product_key, machine, process), coalesce(phase, to_state, action), detail
+  SELECT
+    at, 'update ' || kind, coalesce(nullif(product_key, ''), nullif(machine, ''), process),
+    coalesce(nullif(phase, ''), nullif(to_state, ''), action), detail
   FROM os_update_events
   UNION ALL
   SELECT requested_at, 'heal', action, outcome, detail FROM mdm_heal

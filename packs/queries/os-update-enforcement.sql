@@ -8,11 +8,19 @@
 --   answer is unknown. Declarations that only old logs name are left out.
 -- policy: macOS - Enforced OS updates are on time
 -- passes: Passes if no OS update that DDM enforces on this Mac is past due or failing, and if none is enforced.
---   Fails if one is, if Apple does not offer it. If the answer is unknown it passes, and the report says why.
--- resolution: If state is past_due, have the user save their work and restart; if the update does not begin, run the
+--   Fails if one is, if Apple does not offer it, and if the Mac rejected the declaration.
+-- resolution: A macOS update that your organization requires is overdue on this Mac. Save your work, connect the Mac to
+--   power, open System Settings, General, Software Update, and install it. If it does not install, contact your IT help
+--   desk.
+-- admin: If state is past_due, have the user save their work and restart; if the update does not begin, run the
 --   report "Restart what is stuck". If reason is failing, failure_reason says why. If state is no_match or rejected,
 --   correct the version or build in the declaration on the MDM server. If state is unknown, nothing is known to be
 --   broken; see mdm_health_status.
+-- well: Every OS update that is enforced on this Mac is on time, or none is enforced.
+-- fault: 'macOS ' || coalesce(nullif(p.target_os_version, ''), nullif(p.target_build_version, ''), 'of unknown version')
+--   || ' was due at ' || coalesce(nullif(p.target_local_datetime, ''), 'an unknown time') || ': '
+--   || coalesce(nullif(p.failure_reason, ''), p.reason) || '.'
+-- fleet: calendar
 SELECT
   e.state,
   CASE WHEN e.failure_count >= 2 AND e.failed_at > w.checked_at - 86400 THEN 'failing' ELSE e.state END AS reason,

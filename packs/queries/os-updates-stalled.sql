@@ -1,7 +1,7 @@
 -- name: os-updates-stalled
 -- kind: policy
 -- platform: darwin
--- interval: 3600
+-- interval: 7200
 -- report: OS updates that failed or make no progress
 -- description: A row for each update of macOS that failed and was not started again, that macOS itself calls stalled,
 --   or that has shown no sign of progress for a day while under way; and one with the state unknown for each log or
@@ -9,11 +9,16 @@
 --   left out.
 -- policy: macOS - OS updates make progress
 -- passes: Passes if no update of macOS failed, is stalled, or has been under way for a day without a sign of
---   progress. Fails if one has. If the answer is unknown it passes, and the report says why. It does not check whether
---   an update is due.
--- resolution: If reason is failed, error says why; check free disk space and power, then let the Mac try again. If it
+--   progress. Fails if one has. It does not check whether an update is due.
+-- resolution: A macOS update failed or has stopped on this Mac. Make room on its disk, connect it to power, restart it, and
+--   try again in System Settings, General, Software Update. If it fails again, contact your IT help desk.
+-- admin: If reason is failed, error says why; check free disk space and power, then let the Mac try again. If it
 --   makes no progress, restart the Mac; if that does not help, run the report "Restart what is stuck". If state is
 --   unknown, nothing is known to be broken; see mdm_health_status.
+-- well: No OS update failed or stopped.
+-- fault: coalesce(nullif(p.title, ''), nullif(p.version, ''), nullif(p.product_key, ''), 'An OS update') || ' ' || CASE
+--   p.reason WHEN 'failed' THEN 'failed' WHEN 'progress_stalled' THEN 'is stalled' ELSE 'shows no progress for a day' END
+--   || ' (phase ' || p.phase || coalesce(', ' || nullif(p.error, ''), '') || ').'
 SELECT
   'stalled' AS state,
   CASE WHEN u.phase = 'failed' THEN 'failed' WHEN u.stalled = 1 THEN 'progress_stalled' ELSE 'no_progress' END AS reason,

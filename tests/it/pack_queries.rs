@@ -4,10 +4,10 @@
 use crate::support;
 use crate::support::fake_mac::FakeMac;
 use crate::support::keychain::{Keychain, MANAGED, profiles_list, scep};
-use crate::support::{MDMCLIENT, Mac, capture, findings, fixture, no_state, record, tables};
+use crate::support::query as rows;
+use crate::support::{MDMCLIENT, Mac, capture, captures, findings, no_state, record};
 use chrono::{TimeDelta, Utc};
 use mdm_health::cli::packs::{Kind, QUERIES, Query};
-use mdm_health::cli::shell::{self, Format};
 use mdm_health::collect;
 use mdm_health::facts::{ddm_state, software_update_preferences, system_version};
 use mdm_health::health::Findings;
@@ -25,24 +25,11 @@ const NOW: &str = "2026-11-23T18:00:00Z";
 const INSTALL_LOG: &str = "/private/var/log/install.log";
 const SOFTWAREUPDATED: &str = "</System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated>";
 
-/// The fixtures.
-fn captures() -> BTreeMap<String, PathBuf> {
-    let within = |folder: &str| fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
-    let folders = within("").chain(within("updates")).filter(|path| path.join("capture.json").exists());
-    folders.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
-}
-
 /// Other people's logs, where they are present.
 fn real_logs() -> BTreeMap<String, PathBuf> {
     let files = capture("log").into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let files = files.map(|entry| entry.unwrap().path());
     files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
-}
-
-fn rows(sql: &str, findings: &Arc<Findings>) -> Vec<Value> {
-    let findings = findings.clone();
-    let printed = shell::query(sql, Format::Json, tables(), move || findings.clone());
-    serde_json::from_str(&printed.unwrap_or_else(|error| panic!("{error}: {sql}"))).unwrap()
 }
 
 /// The states and reasons in the rows of a query.
@@ -110,7 +97,7 @@ fn ask(mac: &FakeMac, sql: &str) -> Vec<Value> {
 fn every_query_runs_over_every_capture_and_a_policy_fails_only_for_what_is_known() {
     for (name, path) in captures().into_iter().chain(real_logs()) {
         let findings = Arc::new(findings(&path));
-        for query in QUERIES.iter().filter(|query| query.sql.starts_with("SELECT")) {
+        for query in QUERIES.iter().filter(|query| query.only_reads()) {
             let wrong = rows(query.sql, &findings);
             if matches!(query.kind, Kind::Policy { .. }) {
                 let passes = rows(&query.turned(), &findings);

@@ -16,6 +16,7 @@ pub mod target_volume;
 pub mod tracev3;
 pub mod tracev3_sample;
 
+use mdm_health::cli::shell::{self, Format};
 use mdm_health::collect::{self, Collector};
 use mdm_health::heal::Healer;
 use mdm_health::health::Findings;
@@ -225,6 +226,20 @@ pub fn rows(findings: &Findings, table: &str) -> Vec<Row> {
     let table = tables.iter().find(|one| one.definition().name == table).unwrap_or_else(|| panic!("no table {table}"));
     let names = table.definition().columns.iter().map(|column| column.name);
     table.rows(findings).into_iter().map(|row| Row(names.clone().zip(row).collect())).collect()
+}
+
+/// The rows of a query, as its JSON says them.
+pub fn query(sql: &str, findings: &Arc<Findings>) -> Vec<serde_json::Value> {
+    let findings = findings.clone();
+    let printed = shell::query(sql, Format::Json, tables(), move || findings.clone());
+    serde_json::from_str(&printed.unwrap_or_else(|error| panic!("{error}: {sql}"))).unwrap()
+}
+
+/// The fixtures, by name.
+pub fn captures() -> BTreeMap<String, PathBuf> {
+    let within = |folder: &str| fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let folders = within("").chain(within("updates")).filter(|path| path.join("capture.json").exists());
+    folders.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
 }
 
 pub fn time(text: &str) -> mdm_health::vocabulary::Time {
