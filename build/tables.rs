@@ -91,6 +91,8 @@ fn table(page: &Page, sets: &[Set]) -> Result<String, String> {
     for column in &page.columns {
         let (rust, value) = column.rust(sets).map_err(|wrong| format!("{}.{}: {wrong}.", page.name, column.name))?;
         let Column { name, description: text, hidden, .. } = column;
+        // The only name of a column that is a word of Rust.
+        let field = if name == "type" { "r#type" } else { name };
         let kind = match column.r#type.as_str() {
             "text" => "Text",
             "integer" => "Integer",
@@ -99,13 +101,13 @@ fn table(page: &Page, sets: &[Set]) -> Result<String, String> {
         let holds = column.holds.map_or("Plain".to_owned(), |holds| format!("{holds:?}"));
         let codes = column.codes.as_ref().and_then(|codes| sets.iter().find(|set| set.name == *codes));
         let codes = codes.map_or("None".to_owned(), |set| format!("Some(<{} as Code>::SET)", set.r#enum));
-        let _ = writeln!(fields, "    #[doc = {text:?}]\n    pub {name}: Option<{rust}>,");
+        let _ = writeln!(fields, "    #[doc = {text:?}]\n    pub {field}: Option<{rust}>,");
         let _ = writeln!(
             columns,
             "        ColumnDefinition {{ name: {name:?}, description: {text:?}, kind: ColumnKind::{kind}, \
              holds: Holds::{holds}, codes: {codes}, hidden: {hidden} }},"
         );
-        let _ = write!(values, "{value}(self.{name}), ");
+        let _ = write!(values, "{value}(self.{field}), ");
     }
     let (name, constant) = (&page.name, page.name.to_uppercase());
     let (description, examples, notes) = (&page.description, &page.examples, &page.notes);

@@ -250,11 +250,12 @@ fn manifest(description: &Description, evidence: &Evidence) -> String {
         Some((from, to)) => writeln!(text, ", with its log from {} to {}.", rfc3339(from), rfc3339(to)),
         None => writeln!(text, "."),
     };
-    // The policy may be read of a live Mac only, and is none of a capture's pieces.
+    // The policy may be read of a live Mac only, and the declarations of a sysdiagnose: none is a piece of a capture.
+    let no_piece = [SourceName::HealPolicy, SourceName::Declarations];
     let failed = evidence
         .sources()
         .into_iter()
-        .filter(|source| source.state != SourceState::Ok && source.source != SourceName::HealPolicy);
+        .filter(|source| source.state != SourceState::Ok && !no_piece.contains(&source.source));
     let sentences: Vec<String> = failed
         .map(|source| {
             let detail = source.detail.as_deref().unwrap_or("No reason is known.");

@@ -225,7 +225,8 @@ fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
 }
 
 fn doctor(arguments: &Arguments, options: doctor::DoctorOptions) -> Result<(), (u8, String)> {
-    let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
+    let progress = progress::ArchiveProgress::default();
+    let host = arguments.source.open_watched(&progress).map_err(|error| (USAGE, format!("{error}.")))?;
     // Without it, what was started would only go on until it has something to print.
     let _ = end_on_signals(None);
     let source = &arguments.source;

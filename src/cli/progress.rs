@@ -82,6 +82,10 @@ impl Host for Watched {
         self.host.log_archive().map(|archive| LogArchive { progress: &self.archive, ..archive })
     }
 
+    fn sysdiagnose_file(&self, name: &str) -> Option<Result<Vec<u8>, HostError>> {
+        self.host.sysdiagnose_file(name)
+    }
+
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
         self.host.read_file(path)
     }

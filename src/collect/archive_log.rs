@@ -6,11 +6,12 @@ use super::whole_log::WholeLog;
 use crate::event::{self, Event};
 use crate::host::pieces::{LogArchive, Progress};
 use crate::journal::{EventClass, Journal, PerClass, most};
-use crate::log::tracev3::{self, Record, Summary, Wanted, Watch};
+use crate::log::tracev3::{self, Record, Sink, Summary, Wanted, Watch};
 use crate::vocabulary::codes::{SourceReason, SourceState};
 use crate::vocabulary::{Fact, Time};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,14 +34,11 @@ const CLIENTS: [&str; 2] = ["mdmclient", "remotemanagementd"];
 
 pub fn read(archive: LogArchive<'_>) -> WholeLog {
     let events = Mutex::new(Events::default());
-    let sink = |record: &Record<'_>| {
+    let read = read_records(archive, &|record| {
         if let Some(event) = event::recognise(&record.to_log_record()) {
             events.lock().unwrap_or_else(PoisonError::into_inner).take(record, event);
         }
-    };
-    let waiting = Waiting { since: Instant::now(), read: AtomicU64::new(0), progress: archive.progress };
-    let read = tracev3::read(archive.pieces, archive.store, &wanted(), &sink, &waiting);
-    archive.progress.end();
+    });
     let summary = match read {
         Ok(summary) => summary,
         Err(why) => {
@@ -62,7 +60,15 @@ pub fn read(archive: LogArchive<'_>) -> WholeLog {
         Some((_, reason, why)) => Fact::unknown(*reason, why.clone()),
         None => covers(&log, None, true, &journal),
     };
-    WholeLog { journal, summary: Some(log), error, note: note(&summary) }
+    WholeLog { journal, summary: Some(log), error, note: note(&summary), booted_at: summary.booted_at }
+}
+
+/// Hands out the records of the programs that are listened to, from several threads and in no order.
+pub fn read_records(archive: LogArchive<'_>, sink: Sink<'_>) -> io::Result<Summary> {
+    let waiting = Waiting { since: Instant::now(), read: AtomicU64::new(0), progress: archive.progress };
+    let read = tracev3::read(archive.pieces, archive.store, &wanted(), sink, &waiting);
+    archive.progress.end();
+    read
 }
 
 fn wanted() -> Vec<Wanted> {
@@ -97,6 +103,9 @@ fn error(summary: &Summary, archive: LogArchive<'_>) -> Option<LogError> {
             SourceReason::CutOff,
             format!("{} could not be read to its end: {why}.", archive.pieces.path().display()),
         )
+    } else if summary.has_records && summary.last.is_none() {
+        let why = "No timesync file tells when its records were written, so none of them is used.";
+        partial(SourceReason::NoTime, why.to_owned())
     } else if let Some((why, _)) = untimed {
         let count: u64 = summary.counts.untimed.values().sum();
         partial(SourceReason::NoTime, format!("{count} records have no time and were left out: {why}."))

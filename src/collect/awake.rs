@@ -1,6 +1,7 @@
 //! When the Mac was awake, from all that is known of it, and what that rests on.
 
 use crate::event::{EventKind, PowerState};
+use crate::facts::awake::BootAndWake;
 use crate::health::Evidence;
 use crate::host::{AwakeTimes, Host};
 use crate::journal::EventClass;
@@ -14,21 +15,25 @@ use chrono::TimeDelta;
 const MOST_RECORDED: usize = 10_000;
 
 /// Works it out for the evidence, of which the log, install.log and the times of boot and wake were read before.
-pub fn find(evidence: &mut Evidence, host: &dyn Host, samples: &[AwakeSample]) {
+/// `booted_at` is the last boot where the log itself says it.
+pub fn find(evidence: &mut Evidence, host: &dyn Host, samples: &[AwakeSample], booted_at: Option<Time>) {
     let now = evidence.now;
     let power = power(evidence);
     let recorded = recorded(host.recorded_awake());
+    let by_kernel = evidence.boot_and_wake.known().copied();
+    let by_log = booted_at.filter(|_| by_kernel.is_none());
+    let by_log = by_log.and_then(|booted_at| said_in_log(booted_at, &power, covers(evidence)?));
     let known = AwakeEvidence {
         samples,
         power: &power,
         covers: covers(evidence),
-        boot_and_wake: evidence.boot_and_wake.known().copied(),
+        boot_and_wake: by_kernel.or(by_log),
         recorded: &recorded,
     };
     let spans = known.spans(now);
     let status = &mut evidence.boot_and_wake.status;
-    status.detail = Some(rests_on(&known, &spans, status.detail.take(), now));
-    if !spans.is_empty() && status.state == SourceState::Error {
+    status.detail = Some(rests_on(&known, by_log.is_some(), &spans, status.detail.take(), now));
+    if !spans.is_empty() && (status.state == SourceState::Error || by_log.is_some()) {
         status.state = SourceState::Partial;
     }
     evidence.awake = match &evidence.boot_and_wake.now {
@@ -93,12 +98,21 @@ pub fn to_record(awake: &Fact<AwakeSpans>) -> Vec<AwakeTimes> {
         .collect()
 }
 
-fn rests_on(known: &AwakeEvidence<'_>, spans: &AwakeSpans, error: Option<String>, now: Time) -> String {
+/// The last boot, and the last wake as powerd's lines tell it. A log that begins after the boot and has no wake of it says
+/// nothing of the time since.
+fn said_in_log(booted_at: Time, power: &[(Time, PowerState)], covers: Span) -> Option<BootAndWake> {
+    let wakes = power.iter().filter(|(at, state)| *state == PowerState::FullWake && *at > booted_at);
+    let woke_at = wakes.map(|(at, _)| *at).max();
+    (woke_at.is_some() || covers.from <= booted_at).then_some(BootAndWake { booted_at, woke_at })
+}
+
+fn rests_on(known: &AwakeEvidence<'_>, by_log: bool, spans: &AwakeSpans, error: Option<String>, now: Time) -> String {
     let of_the_day = spans.within(now - TimeDelta::hours(24), now);
     let (hours, minutes) = (of_the_day.num_hours(), of_the_day.num_minutes() % 60);
     let mut sources = Vec::new();
     if known.boot_and_wake.is_some() {
-        sources.push("the kernel's times of boot and wake".to_owned());
+        let what = if by_log { "the time of boot in the log" } else { "the kernel's times of boot and wake" };
+        sources.push(what.to_owned());
     }
     for (many, what) in [
         (known.samples.len(), "samples of the clocks"),

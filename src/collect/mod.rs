@@ -1,6 +1,6 @@
 //! Reads the evidence, from which the rules make findings, and keeps the findings as long as they are fresh.
 
-mod archive_log;
+pub mod archive_log;
 mod awake;
 mod clocks;
 mod cost;
@@ -335,7 +335,7 @@ impl Collector {
         let renewals = self.lock().renewals;
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
         asking(now).read(evidence, install_log, None);
-        awake::find(evidence, host, log.kept.samples());
+        awake::find(evidence, host, log.kept.samples(), None);
         self.publish(evidence.clone(), renewals, Instant::now(), purpose);
         // From here on only those who asked for the whole day wait for this reading, and another may be asked for.
         self.lock().backfilling = true;
@@ -347,7 +347,7 @@ impl Collector {
             evidence.still_reading = log.is_backfill_due(now);
             log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
             evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
-            awake::find(evidence, host, log.kept.samples());
+            awake::find(evidence, host, log.kept.samples(), None);
             self.publish_log(evidence);
         }
     }

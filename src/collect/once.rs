@@ -30,10 +30,11 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     let mut evidence = Evidence::unread(now);
     evidence.set_other_source(log.status(now, milliseconds(start)));
     evidence.journal = log.journal;
+    let booted_at = log.booted_at;
     let policy = host.is_live().then(|| Policy::read(host));
     let asking = Asking { host, options, state_dir, policy, now, freshness: Freshness::Usual };
     asking.read(&mut evidence, &mut Follower::default(), log.summary.as_ref());
-    awake::find(&mut evidence, host, &samples(host, state_dir));
+    awake::find(&mut evidence, host, &samples(host, state_dir), booted_at);
     evidence
 }
 

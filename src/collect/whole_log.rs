@@ -17,6 +17,8 @@ pub struct WholeLog {
     pub error: Option<LogError>,
     /// What to know of a log that was read well.
     pub note: Option<String>,
+    /// When the Mac booted that wrote the last record, where the log says it.
+    pub booted_at: Option<Time>,
 }
 
 impl WholeLog {
@@ -53,7 +55,7 @@ impl WholeLog {
                         if host.now().is_some() { "the moment asked about" } else { "when the file was last written" };
                     format!("Its times have no date: they are the last ones before {}, {which}.", rfc3339(until))
                 });
-                Self { journal, summary: Some(summary), error, note }
+                Self { journal, summary: Some(summary), error, note, booted_at: None }
             }
             (Err(_), Some(error)) => Self::unread(error),
             (Err(error), None) => Self::unread((SourceState::Error, SourceReason::NotALog, format!("{error}."))),
@@ -62,7 +64,7 @@ impl WholeLog {
 
     pub fn unread((state, reason, why): LogError) -> Self {
         let journal = Journal::empty(Fact::unknown(reason, why.clone()));
-        Self { journal, summary: None, error: Some((state, reason, why)), note: None }
+        Self { journal, summary: None, error: Some((state, reason, why)), note: None, booted_at: None }
     }
 
     /// The moment for which a verdict is asked is not known before the log was read: of a plain log file it is the last

@@ -6,6 +6,7 @@ pub mod boot_session;
 pub mod bootstrap_token;
 pub mod certificates;
 pub mod ddm_state;
+pub mod declarations;
 pub mod enrollment;
 pub mod identities;
 pub mod management_status;
@@ -16,6 +17,7 @@ pub mod profiles_list;
 pub mod record;
 pub mod restarts;
 pub mod software_update_preferences;
+mod system_profiler;
 pub mod system_version;
 pub mod zone;
 

@@ -1,6 +1,6 @@
 //! The profile that enrolled the Mac, as `profiles -C -o stdout-xml` lists it with its payloads.
 
-use super::{Source, from_command};
+use super::{Source, from_command, system_profiler};
 use crate::host::{Command, Host};
 use crate::property_list::xml;
 use crate::vocabulary::codes::{SourceName, SourceReason};
@@ -84,25 +84,25 @@ struct Listing {
     computer: Option<Vec<Profile>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Profile {
-    profile_identifier: Option<Value>,
+pub(super) struct Profile {
+    pub profile_identifier: Option<Value>,
     #[serde(rename = "ProfileUUID")]
-    profile_uuid: Option<Value>,
-    profile_organization: Option<Value>,
-    profile_install_date: Option<Value>,
+    pub profile_uuid: Option<Value>,
+    pub profile_organization: Option<Value>,
+    pub profile_install_date: Option<Value>,
     #[serde(default)]
-    profile_items: Vec<Payload>,
+    pub profile_items: Vec<Payload>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Payload {
-    payload_type: Option<Value>,
+pub(super) struct Payload {
+    pub payload_type: Option<Value>,
     #[serde(rename = "PayloadUUID")]
-    payload_uuid: Option<Value>,
-    payload_content: Option<Value>,
+    pub payload_uuid: Option<Value>,
+    pub payload_content: Option<Value>,
 }
 
 impl Source for ProfilesList {
@@ -110,6 +110,9 @@ impl Source for ProfilesList {
     const LIMITS: Limits = Limits::SLOW;
 
     fn read(host: &dyn Host) -> Reading<Self> {
+        if let Some(file) = host.sysdiagnose_file(system_profiler::PROFILES) {
+            return file.map_or_else(Fact::from, |file| system_profiler::read_profiles(&file)).into();
+        }
         from_command(host, Command::ProfilesList, read_profiles_list).into()
     }
 }
@@ -130,15 +133,22 @@ pub fn read_profiles_list(output: &str) -> Fact<ProfilesList> {
         Ok(listing) => listing,
         Err(error) => return not_understood(&format!("cannot be read: {error}")),
     };
-    let mut profiles = (listing.computer.iter().flatten()).filter_map(|profile| {
+    of_profiles(listing.computer.as_deref())
+        .map_or_else(|| not_understood(&format!("has {MORE_THAN_ONE}")), Fact::Known)
+}
+
+/// Why a list says nothing of the enrollment.
+pub(super) const MORE_THAN_ONE: &str =
+    "more than one profile with a com.apple.mdm payload: which one counts is unknown";
+
+/// What profiles of the computer say; `None` if two of them enroll it.
+pub(super) fn of_profiles(computer: Option<&[Profile]>) -> Option<ProfilesList> {
+    let mut profiles = (computer.iter().copied().flatten()).filter_map(|profile| {
         let is_mdm = |payload: &&Payload| text(&payload.payload_type).as_deref() == Some("com.apple.mdm");
         Some((profile, profile.profile_items.iter().find(is_mdm)?))
     });
     let mdm = profiles.next().map(|(profile, payload)| mdm_profile(profile, payload));
-    if profiles.next().is_some() {
-        return not_understood("has more than one profile with a com.apple.mdm payload: which one counts is unknown");
-    }
-    Fact::Known(ProfilesList { lists_computer: listing.computer.is_some(), mdm })
+    profiles.next().is_none().then_some(ProfilesList { lists_computer: computer.is_some(), mdm })
 }
 
 fn not_understood(what: &str) -> Fact<ProfilesList> {

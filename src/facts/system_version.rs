@@ -12,6 +12,9 @@ use crate::vocabulary::{Fact, Flaw, Limits, Reading};
 pub const PLATFORM: &str = "/System/Library/CoreServices/.SystemVersionPlatform.plist";
 pub const PATH: &str = "/System/Library/CoreServices/SystemVersion.plist";
 
+/// The output of `sw_vers` in a sysdiagnose.
+const SW_VERS: &str = "sw_vers.txt";
+
 /// The system that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemVersion {
@@ -51,9 +54,11 @@ impl Source for SystemVersion {
     const LIMITS: Limits = Limits::HOURLY;
 
     fn read(host: &dyn Host) -> Reading<Self> {
-        let (path, file) = match in_file(host, PLATFORM) {
-            Fact::Known(version) => (PLATFORM, Fact::Known(version)),
-            Fact::Unknown { .. } => (PATH, in_file(host, PATH)),
+        let sw_vers = host.sysdiagnose_file(SW_VERS).map(|output| output.map_or_else(Fact::from, in_sw_vers));
+        let (path, file) = match (sw_vers, in_file(host, PLATFORM)) {
+            (Some(sw_vers), _) => (SW_VERS, sw_vers),
+            (None, Fact::Known(version)) => (PLATFORM, Fact::Known(version)),
+            (None, Fact::Unknown { .. }) => (PATH, in_file(host, PATH)),
         };
         let kernel = from_command(host, Command::SystemVersion, in_kernel);
         let recorded = host.recorded_version().map(|(version, build)| Self { version, build });
@@ -132,6 +137,19 @@ fn in_kernel(output: &str) -> Fact<SystemVersion> {
                 format!("`sysctl -n kern.osproductversion kern.osversion` printed {shown:?}, which is no version.");
             Fact::unknown(SourceReason::NotUnderstood, why)
         }
+    }
+}
+
+/// Reads what `sw_vers` prints: `ProductName:\t\tmacOS`, `ProductVersion:\t\t15.6.1`, `BuildVersion:\t\t24G90`.
+fn in_sw_vers(output: Vec<u8>) -> Fact<SystemVersion> {
+    let output = String::from_utf8_lossy(&output);
+    let value = |key: &str| {
+        let line = output.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        line.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
+    };
+    match value("ProductVersion") {
+        Some(version) => Fact::Known(SystemVersion { version, build: value("BuildVersion") }),
+        None => Fact::unknown(SourceReason::NotUnderstood, format!("{SW_VERS} names no ProductVersion.")),
     }
 }
 

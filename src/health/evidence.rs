@@ -5,6 +5,7 @@ use crate::facts::awake::BootAndWake;
 use crate::facts::bootstrap_token::BootstrapToken;
 use crate::facts::certificates::Certificate;
 use crate::facts::ddm_state::DdmState;
+use crate::facts::declarations::Declarations;
 use crate::facts::enrollment::ProfilesStatus;
 use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
@@ -138,6 +139,8 @@ evidence! {
         system_version: SystemVersion,
         /// Which Mac this is.
         platform: Platform,
+        /// The declarations that remotemanagementd holds.
+        declarations: Declarations,
     }
     read_by_collect: {
         /// What install.log says.

@@ -1,13 +1,17 @@
 //! A Mac as a sysdiagnose or a log archive holds it.
 
-use super::pieces::{LogStore, Pieces, Shape, ShapeError};
+use super::pieces::{LogStore, Piece, Pieces, Shape, ShapeError};
 use super::{HostError, read_bounded};
 use crate::property_list::{dictionary, get, number, parse};
 use crate::vocabulary::Time;
-use chrono::DateTime;
+use chrono::{DateTime, FixedOffset};
+use std::io::ErrorKind;
 
 /// How a sysdiagnose names itself: `sysdiagnose_2026.11.23_18-00-00+0100_macOS_Mac14-2_24G90`.
 const SYSDIAGNOSE: &str = "sysdiagnose_";
+
+/// Files of the Mac that lie elsewhere in a sysdiagnose.
+const COPIES: [(&str, &str); 1] = [("/private/var/log/install.log", "logs/install.log")];
 
 /// A sysdiagnose or a log archive.
 #[derive(Debug)]
@@ -17,6 +21,7 @@ pub struct Archived {
     sysdiagnose: Option<String>,
     log: Option<LogStore>,
     made_at: Option<Time>,
+    utc_offset: Option<FixedOffset>,
 }
 
 impl Archived {
@@ -34,8 +39,9 @@ impl Archived {
             }
         }
         let at_end = log.as_ref().and_then(|log| end_of_log(&pieces, log));
-        let made_at = at_end.or_else(|| named_moment(&pieces, sysdiagnose.as_deref()));
-        Ok(Self { pieces, sysdiagnose, log, made_at })
+        let named = named_moment(&pieces, sysdiagnose.as_deref());
+        let made_at = at_end.or(named.map(|named| named.to_utc()));
+        Ok(Self { pieces, sysdiagnose, log, made_at, utc_offset: named.map(|named| *named.offset()) })
     }
 
     pub fn pieces(&self) -> &Pieces {
@@ -50,6 +56,27 @@ impl Archived {
     /// When it was made: what the log says of its end, else the sysdiagnose's name.
     pub fn made_at(&self) -> Option<Time> {
         self.made_at
+    }
+
+    /// The offset of the Mac's local time when it was made, which the sysdiagnose's name has.
+    pub fn utc_offset(&self) -> Option<FixedOffset> {
+        self.utc_offset
+    }
+
+    /// A file of a sysdiagnose, by its path there; `None` of a log archive.
+    pub fn sysdiagnose_file(&self, name: &str) -> Option<Result<Piece, HostError>> {
+        let folder = self.sysdiagnose.as_deref()?;
+        let within = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        Some(self.pieces.piece(&within).map_err(|why| match why.kind() {
+            ErrorKind::NotFound => self.lacks(name),
+            _ => HostError::Unreadable { path: self.pieces.path().join(within), why },
+        }))
+    }
+
+    /// A file by its path on the Mac.
+    pub fn mac_file(&self, path: &str) -> Result<Piece, HostError> {
+        let copy = COPIES.iter().find(|(original, _)| *original == path);
+        copy.and_then(|(_, copy)| self.sysdiagnose_file(copy)).unwrap_or_else(|| Err(self.lacks(path)))
     }
 
     /// What is not in such an archive.
@@ -70,9 +97,8 @@ fn end_of_log(pieces: &Pieces, log: &LogStore) -> Option<Time> {
     Some(DateTime::from_timestamp_nanos(end)).filter(|end| end.timestamp() > 0)
 }
 
-fn named_moment(pieces: &Pieces, folder: Option<&str>) -> Option<Time> {
+fn named_moment(pieces: &Pieces, folder: Option<&str>) -> Option<DateTime<FixedOffset>> {
     let path = pieces.path().file_name()?.to_str()?;
     let name = [folder?, path].into_iter().find_map(|name| name.strip_prefix(SYSDIAGNOSE))?;
-    let (at, _) = DateTime::parse_and_remainder(name, "%Y.%m.%d_%H-%M-%S%z").ok()?;
-    Some(at.to_utc())
+    DateTime::parse_and_remainder(name, "%Y.%m.%d_%H-%M-%S%z").ok().map(|(at, _)| at)
 }

@@ -155,6 +155,10 @@ pub trait Host: Send + Sync {
     fn log_archive(&self) -> Option<LogArchive<'_>> {
         None
     }
+    /// A file that a sysdiagnose has beside the log, by its path there; `None` of a host that is no sysdiagnose.
+    fn sysdiagnose_file(&self, _name: &str) -> Option<Result<Vec<u8>, HostError>> {
+        None
+    }
     /// Reads a file by its absolute path on the Mac.
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
     /// Reads at most the last `limit` bytes of a file that may be large, by its absolute path on the Mac. A file that is
@@ -255,7 +259,7 @@ pub enum HostError {
         missing: String,
     },
     /// The source is a sysdiagnose, which has no such thing.
-    #[error("the sysdiagnose {path} has no {missing}")]
+    #[error("the sysdiagnose {path} does not contain {missing}")]
     NotInSysdiagnose {
         /// The folder or file.
         path: PathBuf,

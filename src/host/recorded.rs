@@ -2,7 +2,7 @@
 
 use super::archived::Archived;
 use super::capture::{self, Description};
-use super::pieces::{LogArchive, Piece, Pieces, Progress, Shape, ShapeError};
+use super::pieces::{LogArchive, Piece, Pieces, Progress, Shape, ShapeError, is_tracev3};
 use super::{AwakeTimes, Command, FileEnd, FileLook, Host, HostError, LogSource, Output, read_bounded, rotated};
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
@@ -70,6 +70,9 @@ impl Recorded {
         let pieces = if is_folder || kind.is_file() { Pieces::open(&path, progress) } else { Ok(None) };
         let pieces = match pieces {
             Ok(Some(pieces)) => pieces,
+            Ok(None) if kind.is_file() && is_tracev3(&path) => {
+                return Err(HostError::BadArchive { path, why: ShapeError::LoneTracev3 });
+            }
             Ok(None) => return Ok(Self { path, form: Form::LogFile, now }),
             Err(why) => return Err(HostError::BadArchive { path, why: ShapeError::Unreadable(why) }),
         };
@@ -99,15 +102,28 @@ impl Recorded {
 
     fn piece(&self, within: &str) -> Result<Piece, HostError> {
         let missing = within.to_owned();
-        let capture = match &self.form {
-            Form::LogFile => return Err(HostError::OnlyALog { path: self.path.clone(), missing }),
-            Form::Archive(archive) => return Err(archive.lacks(within)),
-            Form::Capture(capture) => capture,
-        };
+        let Form::Capture(capture) = &self.form else { return Err(self.lacks(within)) };
         capture.piece(within).map_err(|why| match why.kind() {
             ErrorKind::NotFound => HostError::NotCaptured { capture: self.path.clone(), missing },
             _ => self.unreadable(within, why),
         })
+    }
+
+    /// What only a capture has.
+    fn lacks(&self, missing: &str) -> HostError {
+        match &self.form {
+            Form::Archive(archive) => archive.lacks(missing),
+            _ => HostError::OnlyALog { path: self.path.clone(), missing: missing.to_owned() },
+        }
+    }
+
+    /// A file of the Mac.
+    fn file(&self, path: &str) -> Result<Piece, HostError> {
+        match &self.form {
+            Form::Capture(_) => self.piece(&capture::of_file(path)),
+            Form::Archive(archive) => archive.mac_file(path),
+            Form::LogFile => Err(self.lacks(path)),
+        }
     }
 
     fn unreadable(&self, within: &str, why: io::Error) -> HostError {
@@ -130,10 +146,14 @@ impl Recorded {
 
 impl Host for Recorded {
     fn run(&self, command: Command) -> Result<Output, HostError> {
+        if !matches!(self.form, Form::Capture(_)) {
+            let words = [&[command.path()], command.arguments()].concat().join(" ");
+            return Err(self.lacks(&format!("the output of `{words}`")));
+        }
         let piece = |ending| self.read(&capture::of_command(command, ending));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
         let code = match piece("code") {
-            Err(HostError::NotCaptured { .. } | HostError::OnlyALog { .. }) => None,
+            Err(HostError::NotCaptured { .. }) => None,
             other => Some(text(other?)),
         };
         let stdout = match piece("out") {
@@ -151,7 +171,7 @@ impl Host for Recorded {
     fn open_log(&self, _: Span, _: &str) -> Result<Box<dyn LogSource>, HostError> {
         if let Form::Archive(archive) = &self.form {
             let no_text = HostError::LogNotText { path: self.path.clone() };
-            return Err(archive.log().map_or_else(|| archive.lacks("system_logs.logarchive"), |_| no_text));
+            return Err(archive.log().map_or_else(|| archive.lacks("a log archive"), |_| no_text));
         }
         let Form::Capture(capture) = &self.form else {
             let unreadable = |why| HostError::Unreadable { path: self.path.clone(), why };
@@ -174,15 +194,21 @@ impl Host for Recorded {
         Some(LogArchive { pieces: archive.pieces(), store: archive.log()?, progress: &() })
     }
 
+    fn sysdiagnose_file(&self, name: &str) -> Option<Result<Vec<u8>, HostError>> {
+        let Form::Archive(archive) = &self.form else { return None };
+        let piece = archive.sysdiagnose_file(name)?;
+        Some(piece.and_then(|piece| read_bounded(piece).map_err(|why| self.unreadable(name, why))))
+    }
+
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
         self.not_absent(path)?;
-        self.read(&capture::of_file(path))
+        read_bounded(self.file(path)?).map_err(|why| self.unreadable(&capture::of_file(path), why))
     }
 
     fn read_file_end(&self, path: &str, limit: u64) -> Result<FileEnd, HostError> {
         self.not_absent(path)?;
         let within = capture::of_file(path);
-        let mut piece = self.piece(&within)?;
+        let mut piece = self.file(path)?;
         let before = self.description().and_then(|description| description.left_out.get(path)).copied().unwrap_or(0);
         let left_out = piece.size().saturating_sub(limit);
         let mut bytes = Vec::new();
@@ -210,7 +236,10 @@ impl Host for Recorded {
     }
 
     fn utc_offset(&self) -> Option<FixedOffset> {
-        self.description()?.utc_offset
+        match &self.form {
+            Form::Archive(archive) => archive.utc_offset(),
+            _ => self.description()?.utc_offset,
+        }
     }
 
     fn recorded_version(&self) -> Option<(String, Option<String>)> {
@@ -223,7 +252,10 @@ impl Host for Recorded {
     }
 
     fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {
-        self.read(capture::RESTARTS)
+        match &self.form {
+            Form::Capture(_) => self.read(capture::RESTARTS),
+            _ => Err(self.lacks("mdm-health's own record of restarts")),
+        }
     }
 
     fn read_trusted(&self, _: &str) -> Result<Option<Vec<u8>>, HostError> {

@@ -2,6 +2,7 @@
 
 mod mdm_client_events;
 mod mdm_commands_recent;
+mod mdm_declarations;
 mod mdm_enrollment;
 mod mdm_exchanges;
 mod mdm_heal;
@@ -156,6 +157,7 @@ pub fn all(healer: Arc<Healer>) -> Vec<Box<dyn Table>> {
         Box::new(ReadOnly(os_update_events::rows)),
         Box::new(ReadOnly(os_update_enforcement::rows)),
         Box::new(ReadOnly(os_update_settings::rows)),
+        Box::new(ReadOnly(mdm_declarations::rows)),
         Box::new(mdm_heal::MdmHeal(healer)),
         Box::new(ReadOnly(mdm_health_status::rows)),
     ]

@@ -30,8 +30,10 @@ impl SourceStatus {
         match value {
             Fact::Known(_) => Self::new(source, SourceState::Ok, now),
             Fact::Unknown { reason, why } => {
-                let state =
-                    if *reason == SourceReason::NotCaptured { SourceState::Unavailable } else { SourceState::Error };
+                let state = match reason {
+                    SourceReason::NotCaptured | SourceReason::NoKnownCommand => SourceState::Unavailable,
+                    _ => SourceState::Error,
+                };
                 Self { reason: Some(*reason), detail: Some(why.clone()), ..Self::new(source, state, now) }
             }
         }

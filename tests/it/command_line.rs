@@ -232,7 +232,11 @@ fn a_file_that_is_not_a_log_gives_unknown_and_says_why() {
 fn a_log_file_alone_leaves_the_enrollment_unknown() {
     let output =
         on(&fixture("quiet-healthy-day").join("log.ndjson"), &["query", "SELECT detail FROM mdm_watchdog", "--csv"]);
-    assert!(stdout(&output).contains("does not contain commands/profiles-status.out"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("does not contain the output of `/usr/bin/profiles status -type enrollment`"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]

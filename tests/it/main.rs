@@ -12,6 +12,7 @@ mod archives_hostile;
 mod archives_pieces;
 mod archives_story;
 mod archives_strings;
+mod archives_sysdiagnose;
 mod archives_time;
 mod archives_tracev3;
 mod awake_time;

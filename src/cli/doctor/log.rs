@@ -1,12 +1,15 @@
 //! What the log gives: how long reading it takes, who speaks in it at which level, and what mdmclient says that is not known.
 
 use super::{Look, Outcome, WINDOWS, program_of, span};
+use crate::collect::archive_log;
 use crate::event;
+use crate::host::pieces::LogArchive;
 use crate::host::{Host, LogSource};
-use crate::log::{self, LogRecord, ReadOptions};
+use crate::log::{self, LogRecord, LogSummary, ReadOptions};
 use crate::vocabulary::{Time, rfc3339};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The most shapes that are kept, so that a log made to hold many does not fill the memory.
@@ -95,7 +98,10 @@ pub fn look(host: &dyn Host, options: &ReadOptions, now: Time) -> (Vec<Look>, Ta
     if !host.is_live() {
         let window = super::Window { name: "the whole log", minutes: 1440 };
         let mut talk = Talk::default();
-        let look = read(host, options, window, now, &mut talk);
+        let look = match host.log_archive() {
+            Some(archive) => read_archive(archive, window, &mut talk),
+            None => read(host, options, window, now, &mut talk),
+        };
         return ([Some(look), talk.private()].into_iter().flatten().collect(), talk);
     }
     let mut looks = Vec::new();
@@ -125,20 +131,38 @@ fn read(host: &dyn Host, options: &ReadOptions, window: super::Window, now: Time
     let look = match (read, ended) {
         (_, Err(error)) => failed(format!("{error}.")),
         (Err(error), Ok(())) => failed(format!("{error}.")),
-        (Ok(summary), Ok(())) => {
-            let covers = match summary.first.zip(summary.last) {
-                Some((first, last)) => format!("records from {} to {}", rfc3339(first), rfc3339(last)),
-                None => "no record at all".to_owned(),
-            };
-            let lost = summary.lines_lost();
-            let (outcome, lost) = match lost {
-                0 => (Outcome::Ok, String::new()),
-                lost => (Outcome::Partly, format!("; {lost} lines were not understood")),
-            };
-            Look { amount: Some(summary.records), ..Look::new(window.name, outcome, format!("{covers}{lost}")) }
-        }
+        (Ok(summary), Ok(())) => look_of(&summary, window),
     };
     Look { duration_ms, ..look }
+}
+
+/// Reads the log of a sysdiagnose or a log archive, whose records come from several threads.
+fn read_archive(archive: LogArchive<'_>, window: super::Window, talk: &mut Talk) -> Look {
+    let start = Instant::now();
+    let shared = Mutex::new(std::mem::take(talk));
+    let read = archive_log::read_records(archive, &|record| {
+        shared.lock().unwrap_or_else(PoisonError::into_inner).take(&record.to_log_record());
+    });
+    *talk = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let look = match read {
+        Ok(summary) => look_of(&summary.to_log_summary(), window),
+        Err(error) => Look::new(window.name, Outcome::Failed, format!("{error}.")),
+    };
+    Look { duration_ms: u64::try_from(start.elapsed().as_millis()).ok(), ..look }
+}
+
+fn look_of(summary: &LogSummary, window: super::Window) -> Look {
+    let covers = match (summary.first, summary.last) {
+        (Some(first), Some(last)) => format!("records from {} to {}", rfc3339(first), rfc3339(last)),
+        (None, Some(last)) => format!("records up to {}", rfc3339(last)),
+        _ if summary.records > 0 => "records without times".to_owned(),
+        _ => "no record at all".to_owned(),
+    };
+    let (outcome, lost) = match summary.lines_lost() {
+        0 => (Outcome::Ok, String::new()),
+        lost => (Outcome::Partly, format!("; {lost} lines were not understood")),
+    };
+    Look { amount: Some(summary.records), ..Look::new(window.name, outcome, format!("{covers}{lost}")) }
 }
 
 /// A message without what names this Mac or its users: every word with a digit, an `@`, a slash or a capital letter that

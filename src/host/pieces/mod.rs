@@ -8,7 +8,7 @@ mod shape;
 mod tar_index;
 
 pub use pack::{files, pack};
-pub use shape::{LogStore, Shape, ShapeError};
+pub use shape::{LogStore, Shape, ShapeError, is_tracev3};
 pub use tar_index::Stream;
 
 use super::open_regular;

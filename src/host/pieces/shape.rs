@@ -3,7 +3,9 @@
 use super::Pieces;
 use crate::host::capture::DESCRIPTION;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use thiserror::Error;
 
 /// How many folders at the top of an archive are looked into.
@@ -18,6 +20,8 @@ const SYSTEM_LOGS: &str = "system_logs.logarchive";
 
 /// The size of a tracev3 file's header, and where the hardware model stands in it.
 const HEADER_SIZE: u64 = 224;
+/// What a tracev3 file begins with: the tags of its header.
+const HEADER_TAGS: [u8; 8] = [0x00, 0x10, 0, 0, 0x11, 0, 0, 0];
 const MODEL: std::ops::Range<usize> = 104..136;
 
 /// The folders of a log archive that hold its tracev3 files.
@@ -50,6 +54,9 @@ pub enum ShapeError {
     /// A log archive without a log.
     #[error("it is a log archive without any tracev3 file")]
     NoLog,
+    /// One file of a log archive.
+    #[error("it is a single tracev3 file, and the texts of its records are in others beside it")]
+    LoneTracev3,
     /// Nothing in it is known.
     #[error(
         "it holds no {DESCRIPTION} (a capture), no {MAC_VERSION} or {SYSTEM_LOGS} (a sysdiagnose), and no log archive"
@@ -178,6 +185,12 @@ fn look_at(pieces: &Pieces, folder: &str, names: &BTreeSet<String>) -> Result<Op
 
 fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// Whether a file that is no folder and not packed is a tracev3 file.
+pub fn is_tracev3(path: &Path) -> bool {
+    let mut start = [0; HEADER_TAGS.len()];
+    File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && start == HEADER_TAGS)
 }
 
 /// Whether a path is that of a uuidtext file: `AB/414C1EC0233A05AF22029CC5E160EA`.

@@ -4,7 +4,7 @@
 use super::bytes::Cursor;
 use crate::log::install_log::OffsetSpan;
 use crate::vocabulary::Time;
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use std::collections::HashMap;
 use thiserror::Error;
 
@@ -159,6 +159,15 @@ impl Boots {
             return Err(Untimed::Impossible);
         }
         Ok(Moment { at, offset: sync.offset() })
+    }
+}
+
+impl Boots {
+    /// When the boot began, by the clock as it was set at a later moment of it.
+    pub fn began(&self, file: FileBoot, ticks: u64) -> Option<Time> {
+        let (numerator, denominator) = (i128::from(file.timebase.0), i128::from(file.timebase.1));
+        let passed = (i128::from(ticks) * numerator).checked_div(denominator).map(i64::try_from)?.ok()?;
+        Some(self.moment(file, ticks, ticks).ok()?.at - TimeDelta::nanoseconds(passed))
     }
 }
 

@@ -27,6 +27,7 @@ pub use wanted::Wanted;
 
 use super::install_log::OffsetSpan;
 use crate::host::pieces::{LogStore, Pieces};
+use crate::vocabulary::Time;
 use boots::Boots;
 use decode::{Context, Leftover, decode_leftover};
 use file::FileSummary;
@@ -57,6 +58,8 @@ pub struct Summary {
     /// The latest record of any process, and the earliest in the files where macOS keeps all kinds of records.
     pub last: Option<Moment>,
     pub persisted_from: Option<Moment>,
+    /// When the Mac had booted that wrote the latest record.
+    pub booted_at: Option<Time>,
     /// The Mac's offsets in the course of time.
     pub offsets: Vec<OffsetSpan>,
     /// Chunks, pages and records that could not be read, and what the first of them was.
@@ -160,12 +163,13 @@ impl Summary {
         let span = file.boot.zip(file.span);
         let ends = span.into_iter().flat_map(|(boot, (from, to))| [(boot, from), (boot, to)]);
         self.suspects.extend(file.suspects);
-        for moment in ends.filter_map(|(boot, ticks)| boots.moment(boot, ticks, ticks).ok()) {
+        for (boot, ticks) in ends {
+            let Ok(moment) = boots.moment(boot, ticks, ticks) else { continue };
             if LogStore::has_all_kinds(name) && self.persisted_from.is_none_or(|from| moment.at < from.at) {
                 self.persisted_from = Some(moment);
             }
             if self.last.is_none_or(|last| moment.at > last.at) {
-                self.last = Some(moment);
+                (self.last, self.booted_at) = (Some(moment), boots.began(boot, ticks));
             }
         }
     }

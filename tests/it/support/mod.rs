@@ -12,6 +12,7 @@ pub mod manager_process;
 pub mod processes;
 pub mod set_clock;
 pub mod story;
+pub mod sysdiagnose;
 pub mod target_volume;
 pub mod tracev3;
 pub mod tracev3_sample;
