@@ -150,7 +150,7 @@ SELECT
 FROM (SELECT 1) LEFT JOIN problems p ON 1;
 
 -- Check: macOS - Enforced OS updates are on time
--- Description: Passes if no OS update that DDM enforces on this Mac is past due or failing, and if none is enforced. Fails if one is, if Apple does not offer it, and if the Mac rejected the declaration. If the answer is unknown, the status is UNKNOWN, or ERROR where something could not be read.
+-- Description: Passes if no OS update that DDM enforces on this Mac is past due or failing, and if none is enforced. Fails if one is past due or failing, if Apple does not offer it, or if the Mac rejected the declaration. If the answer is unknown, the status is UNKNOWN, or ERROR where something could not be read.
 -- For the user: A macOS update that your organization requires is overdue on this Mac. Save your work, connect the Mac to power, open System Settings, General, Software Update, and install it. If it does not install, contact your IT help desk.
 -- For admins: If state is past_due, have the user save their work and restart; if the update does not begin, run the report "Restart what is stuck". If reason is failing, failure_reason says why. If state is no_match or rejected, correct the version or build in the declaration on the MDM server. If state is unknown, nothing is known to be broken; see mdm_health_status.
 WITH problems AS (

@@ -8,7 +8,7 @@
 --   answer is unknown. Declarations that only old logs name are left out.
 -- policy: macOS - Enforced OS updates are on time
 -- passes: Passes if no OS update that DDM enforces on this Mac is past due or failing, and if none is enforced.
---   Fails if one is, if Apple does not offer it, and if the Mac rejected the declaration.
+--   Fails if one is past due or failing, if Apple does not offer it, or if the Mac rejected the declaration.
 -- resolution: A macOS update that your organization requires is overdue on this Mac. Save your work, connect the Mac to
 --   power, open System Settings, General, Software Update, and install it. If it does not install, contact your IT help
 --   desk.

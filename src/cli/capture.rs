@@ -29,9 +29,9 @@ const MANIFEST: &str = "MANIFEST.txt";
 /// What a capture is, for `--help`.
 pub const HELP: &str = "\
 A capture contains what mdm-health reads and nothing else: log.ndjson (the records that it asks
-the unified log for: those of mdmclient, remotemanagementd and softwareupdated), the outputs of
-profiles, mdmclient DumpManagementStatus, security, sysctl, scutil and ioreg (which Mac it is),
-install.log, three property lists, and mdm-health's own record of restarts. MANIFEST.txt lists
+the unified log for: those of mdmclient, remotemanagementd, softwareupdated and its helpers, apsd
+and powerd), the outputs of the commands that mdm-health runs (one of them says which Mac it is),
+install.log, a few property lists, and mdm-health's own record of restarts. MANIFEST.txt lists
 what could not be read. No private key and no password is read. Only the owner of the capture
 can read it. Existing files are never overwritten.
 

@@ -7,7 +7,7 @@ use signal_hook::iterator::Signals;
 use std::path::PathBuf;
 use std::{fs, io, process, thread};
 
-/// Has these signals end what the program runs, such as a long `log show`, then the program; a folder of work goes away.
+/// On these signals: kill child processes such as a long `log show`, remove the work folder, exit.
 pub fn end_on_signals(work: Option<PathBuf>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {

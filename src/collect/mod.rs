@@ -39,7 +39,7 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 /// How old the values of sources that change seldom may be in the background.
 const BACKGROUND_AGE: TimeDelta = TimeDelta::minutes(55);
 
-/// How much older than the background lets them get findings may be that are served while a reading takes its time.
+/// Extra age allowed for findings that are served while a slow reading is running.
 const LATE: TimeDelta = TimeDelta::minutes(5);
 /// How many readings are begun for somebody who acts, if one of them fails.
 const READINGS_TO_ACT_ON: usize = 2;

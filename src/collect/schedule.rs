@@ -14,7 +14,7 @@ pub enum Purpose {
     Background,
 }
 
-/// How often queries may have what is older than a minute read again: scheduled queries come at times of their own, and
+/// How many readings queries may cause when findings are older than a minute: scheduled queries come at times of their own, and
 /// nine an hour would have the log read two hundred times a day. Whoever asks by hand comes seldom and is served at once;
 /// when many have asked, what is known serves until it is as old as the background lets it get.
 #[derive(Debug)]

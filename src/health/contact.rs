@@ -270,7 +270,7 @@ impl Contact<'_> {
         self.awake_since(at) >= PATIENCE
     }
 
-    /// How much of the patience has passed between two moments. What is not known to be awake time may have been: where
+    /// How much of the allowed response time has passed between two moments. What is not known to be awake time may have been: where
     /// nothing is known of it, all of it counts, so that a late request is never taken for one that followed.
     fn patience_between(&self, from: Time, to: Time) -> TimeDelta {
         let awake = self.awake.known().map(|awake| awake.within(from, to)).unwrap_or_default();

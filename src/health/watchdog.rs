@@ -50,8 +50,8 @@ pub struct Verdict {
 
 impl Verdict {
     /// The verdict where some answers are missing and older ones stand in for them; `shown` is the verdict with those. A
-    /// Mac that was enrolled an hour ago at most, and whose server has answered since the window began, is still ok. More
-    /// than that old answers do not carry.
+    /// Mac that was enrolled an hour ago at most, and whose server has answered since the window began, is still ok. Old
+    /// answers prove nothing beyond that.
     pub(super) fn or_still_ok(self, shown: &Self) -> Self {
         if self.enrolled.is_some() || shown.state != WatchdogState::Ok {
             return self;

@@ -279,7 +279,7 @@ pub enum HostError {
     },
     /// Somebody other than root may have written a file that must be root's.
     #[error(
-        "{path} cannot be trusted, because it {why}: it must be a regular file, owned by root and writable by root only, in a folder of the same kind"
+        "{path} cannot be trusted, because it {why}: the file and its folder must be owned by root and writable by root only"
     )]
     NotTrusted {
         /// The file.

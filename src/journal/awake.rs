@@ -12,7 +12,7 @@ const NO_SLEEP: TimeDelta = TimeDelta::seconds(1);
 /// How far apart the wall clock and the clock since boot may come between two samples without one having been set.
 pub(super) const DRIFT: TimeDelta = TimeDelta::seconds(2);
 
-/// A stretch of time for a part of which the Mac was not awake, and nobody knows for which part.
+/// A span in which the Mac slept for a known time at an unknown moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AwakeSpan {
     pub from: Time,

@@ -79,7 +79,7 @@ impl Kept {
 pub enum StoreError {
     /// SQLite or the disk refuses.
     #[error(
-        "the journal {path} cannot be used: {why}. Until then results come from memory only and are lost on restart"
+        "the journal {path} cannot be used: {why}. Until then results are kept in memory only and are lost when mdm-health restarts"
     )]
     Unusable {
         /// The file.

@@ -176,7 +176,7 @@ pub enum LogError {
     Empty,
     /// No line of it looks like a log's.
     #[error(
-        "no line of it is in a log style that this program knows (ndjson, json, default, compact, syslog, Console export or \
+        "this is not a log in a style that mdm-health knows (ndjson, json, default, compact, syslog, Console export or \
          clipboard). If its lines were wrapped, as in a mail, save the log to a file and pass that"
     )]
     NotALog,

@@ -5,7 +5,7 @@
 //!    └────── <socket> ── manager (register, look whether we are still listed) ── mod.rs
 //! ```
 //!
-//! It stays registered or it leaves, so that osquery's watcher starts a new one: a process that lives on while its
+//! It exits when it is no longer registered, so that osquery's watcher starts a new one: a process that lives on while its
 //! tables are gone is the one thing that nobody notices.
 //!
 //! Exit codes: 0 when osquery or a signal asked it to end, 1 when it could not begin, 2 for a command line that cannot
@@ -122,7 +122,7 @@ enum StartError {
     Private(#[from] PrivateError),
     #[error("the extension's socket {path} cannot be created: {why}")]
     NoSocket { path: PathBuf, why: io::Error },
-    #[error("cannot start the registration watchdog: {0}")]
+    #[error("cannot start the thread that checks the registration: {0}")]
     NoWatch(#[from] io::Error),
 }
 

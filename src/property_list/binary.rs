@@ -20,10 +20,10 @@ pub enum BinaryPlistError {
     #[error("it is damaged: a reference in it leads nowhere")]
     Damaged,
     /// Too many levels.
-    #[error("its lists and dictionaries lie more than {MAX_DEPTH} levels deep in each other")]
+    #[error("its lists and dictionaries are nested more than {MAX_DEPTH} levels deep")]
     TooDeep,
     /// Too many objects.
-    #[error("it stands for more than {MAX_OBJECTS} values")]
+    #[error("it expands to more than {MAX_OBJECTS} values")]
     TooMany,
 }
 

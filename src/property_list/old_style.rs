@@ -42,7 +42,7 @@ pub enum OldPlistError {
         length: usize,
     },
     /// Too many levels.
-    #[error("line {line}: lists and dictionaries lie more than {MAX_DEPTH} levels deep in each other")]
+    #[error("line {line}: lists and dictionaries are nested more than {MAX_DEPTH} levels deep")]
     TooDeep {
         /// Where.
         line: usize,

@@ -26,7 +26,7 @@ pub enum XmlPlistError {
         tag: String,
     },
     /// Too many levels.
-    #[error("its lists and dictionaries lie more than {MAX_DEPTH} levels deep in each other")]
+    #[error("its lists and dictionaries are nested more than {MAX_DEPTH} levels deep")]
     TooDeep,
     /// The `plist` crate's own words.
     #[error("{0}")]

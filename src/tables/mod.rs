@@ -144,7 +144,7 @@ impl<R: Row> Table for ReadOnly<R> {
     }
 }
 
-/// Every table, in the order of the README. `healer` carries out what is inserted into `mdm_heal`.
+/// Every table. `healer` carries out what is inserted into `mdm_heal`.
 pub fn all(healer: Arc<Healer>) -> Vec<Box<dyn Table>> {
     vec![
         Box::new(ReadOnly(mdm_watchdog::rows)),

@@ -67,8 +67,7 @@ pub(super) fn code(value: Option<impl Code>) -> Value {
     plain(value.map(|code| Text::Borrowed(code.word())))
 }
 
-/// Without any word NULL, not an empty text.
-/// In alphabetical order.
+/// Words in alphabetical order, separated by commas. NULL if there are none.
 pub(super) fn code_list(value: Option<Vec<impl Code>>) -> Value {
     let words = value.map(|codes| {
         let mut words: Vec<&str> = codes.into_iter().map(Code::word).collect();

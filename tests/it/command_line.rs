@@ -217,7 +217,7 @@ fn a_file_that_is_not_a_log_gives_unknown_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes.txt");
     for (content, reason) in
-        [(&b""[..], "the log is empty"), (b"hello\nworld\n", "no line of it"), (&[0, 159, 146], "no line")]
+        [(&b""[..], "the log is empty"), (b"hello\nworld\n", "not a log in a style"), (&[0, 159, 146], "not a log")]
     {
         std::fs::write(&file, content).unwrap();
         let sql = "SELECT w.state, s.detail FROM mdm_watchdog w, mdm_health_status s WHERE s.source = 'unified_log'";

@@ -22,8 +22,18 @@ static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Texts for users; programs print the string literals of `src` too.
-const TEXTS: [&str; 9] =
-    ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "codes", "tables", "packs", "packaging"];
+const TEXTS: [&str; 10] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs",
+    "codes",
+    "tables",
+    "packs",
+    "packaging",
+];
 
 #[test]
 fn users_read_plain_english() {

@@ -36,7 +36,7 @@ pub enum RecordError {
     #[error(transparent)]
     State(#[from] StateError),
     #[error(
-        "the record of restarts {path} is damaged: {why}. Nothing is restarted until somebody has looked at it: keep a copy, then move it and {LOCK} beside it away as root, and a new one is begun"
+        "the record of restarts {path} is damaged: {why}. Nothing is restarted until an admin acts: keep a copy, then as root move it and {LOCK} beside it away, and a new record is created"
     )]
     Damaged { path: PathBuf, why: String },
     #[error(
@@ -45,7 +45,7 @@ pub enum RecordError {
     Newer { path: PathBuf, found: i64 },
     /// There was one, and somebody took it away.
     #[error(
-        "the record of restarts {path} was removed, so nobody knows what was restarted. Nothing is restarted until somebody has looked: put it back, or remove {LOCK} beside it as root, and a new one is begun"
+        "the record of restarts {path} was removed, so nobody knows what was restarted. Nothing is restarted until an admin acts: put it back, or as root remove {LOCK} beside it, and a new record is created"
     )]
     Missing { path: PathBuf },
     #[error("the record of restarts cannot be read or written: {0}. Make sure that there is room on the disk")]
@@ -53,7 +53,7 @@ pub enum RecordError {
     /// A capture does not hold it.
     #[error(transparent)]
     NotCaptured(HostError),
-    #[error("restarts.json of the capture is no record of restarts: {0}. It may have been changed by hand")]
+    #[error("restarts.json of the capture is not a valid record of restarts: {0}. It may have been changed by hand")]
     BadCapture(serde_json::Error),
 }
 

@@ -1,4 +1,4 @@
-//! The fold that puts updates together: what is on offer, what is in attribution, and which operation belongs to whom.
+//! The fold that puts updates together: what is on offer, which update progress lines are credited to, and who started an operation.
 
 use super::enforcement::Enforcement;
 use super::operation::{Attribution, Operation};
@@ -12,7 +12,7 @@ use crate::vocabulary::codes::{SourceName, UpdatePhase};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long what mdmclient asked for is the update in attribution.
+/// How long progress is credited to what mdmclient asked for last.
 const REQUEST_HOLDS: TimeDelta = TimeDelta::hours(24);
 
 /// The name of the preferences among the sources.
@@ -237,7 +237,7 @@ impl Assembler {
         }
     }
 
-    /// The update in attribution.
+    /// The update that progress lines are credited to.
     fn attribution(&self, at: Time) -> Attribution {
         let requested = self.requested.as_ref().filter(|(asked, _)| at - *asked <= REQUEST_HOLDS);
         only(requested.map_or(&self.offered, |(_, ids)| ids).iter())

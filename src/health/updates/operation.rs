@@ -7,7 +7,7 @@ use crate::event::update::{Progress, Report, UpdateMessage};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdatePhase};
 
-/// The update in attribution.
+/// The update that progress lines are credited to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attribution {
     /// None is known.

@@ -18,7 +18,7 @@ pub enum Id {
     Untied,
 }
 
-/// Whether beginning it a second time is a second attempt. `Prepared` is not work: committing follows it.
+/// Whether starting this phase again counts as a new attempt. `Prepared` is not work: committing follows it.
 fn is_work(phase: UpdatePhase) -> bool {
     matches!(phase, UpdatePhase::Downloading | UpdatePhase::Preparing | UpdatePhase::Installing)
 }

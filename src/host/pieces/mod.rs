@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tar_index::{Index, Place, Plain};
 
-/// What may be unpacked of a gzip file: so many bytes, and so many times its size. Logs shrink to a thirtieth.
+/// Limits for unpacking a gzip file: the larger of a number of bytes and a multiple of its size. Logs shrink to a thirtieth.
 const UNPACKED_AT_LEAST: u64 = 256 << 20;
 const UNPACKED_TIMES: u64 = 100;
 

@@ -74,7 +74,7 @@ pub enum Untimed {
     NoTimesync,
     #[error("its timebase {0}/{1} is not known")]
     UnknownTimebase(u32, u32),
-    #[error("its timesync file tells no possible time")]
+    #[error("its timesync file has an impossible time")]
     Impossible,
 }
 

@@ -39,7 +39,7 @@ pub struct Chunk {
 /// Why a stretch of a file is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Damage {
-    #[error("at byte {at} there should be a chunk, and there is none")]
+    #[error("there is no chunk at byte {at}")]
     NoChunk { at: u64 },
     #[error("the chunk at byte {at} claims {size} bytes")]
     WrongSize { at: u64, size: u64 },

@@ -79,7 +79,7 @@ impl Selection {
         self.suspects.iter().copied()
     }
 
-    /// What is wanted of a process; `None` within if nothing is, and outside if it is in no catalog.
+    /// What is wanted of a process. `Some(None)`: nothing. `None`: the process is in no catalog.
     pub fn part(&self, id: ProcessId) -> Option<Option<&Part>> {
         self.parts.get(&id).map(Option::as_ref)
     }

@@ -19,7 +19,7 @@ pub struct Lane {
 
 /// Something in a row.
 pub enum Item {
-    /// A moment, or several that are too close to be page apart.
+    /// A moment, or several that are too close to be told apart.
     Mark {
         /// When, or when the first was.
         at: Time,
