@@ -274,7 +274,7 @@ fn a_dry_run_decides_and_runs_nothing() {
 fn nothing_is_restarted_without_a_trusted_record() {
     type Damage = fn(&Path);
     let damages: [(&str, &str, Damage); 9] = [
-        ("ledger_damaged", "away as root", |file| {
+        ("ledger_damaged", "as root move it", |file| {
             fs::write(file, "not a database, and long enough to be looked at").expect("written")
         }),
         ("ledger_damaged", "it holds no record", |file| fs::write(file, "").expect("written")),
