@@ -49,9 +49,9 @@ unlist_extension() {
     list=$home/extensions.load
     [ -e "$list" ] || [ -L "$list" ] || return 0
     for part in "$home" "$list"; do
-        ours_alone "$part" && continue
-        say "$part is a link or can be written by others than root. $extension may still be listed in $list: look at it," \
-            "and take that line out yourself."
+        ours_alone "$part" && { [ "$part" = "$home" ] || [ -f "$part" ]; } && continue
+        say "$part is a link or another thing than it should be, or can be written by others than root. $extension may" \
+            "still be listed in $list: look at it, and take that line out yourself."
         return
     done
     fresh=$(mktemp "$list.XXXXXX")

@@ -148,6 +148,10 @@ impl Policy {
         for (key, value) in settings {
             let taken = match SETTINGS.iter().find(|setting| setting.key == key) {
                 Some(setting) => (setting.take)(&mut policy, value),
+                // A whole profile in place of its settings, which stand deeper in it and would be overlooked.
+                None if key == "PayloadContent" => Err(Wrong::TurnsHealOff(
+                    "is a part of a profile, and no setting: put the settings themselves there; heal is off until then.",
+                )),
                 // What macOS and MDM servers add about the payload itself.
                 None if key.starts_with("Payload") => Ok(()),
                 // It may have been meant to forbid something.

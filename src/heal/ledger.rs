@@ -301,17 +301,20 @@ fn finish(connection: &Connection, id: i64, conclusion: &Conclusion, at: Time) -
 fn last_begun(connection: &Connection, action: &str) -> Result<Option<Moment>, rusqlite::Error> {
     let sql =
         "SELECT began_at, began_ran FROM requests WHERE action = ? AND began_at IS NOT NULL ORDER BY id DESC LIMIT 1";
-    let read = |row: &Row<'_>| Ok(moment(time(row, "began_at")?, row.get("began_ran")?));
-    Ok(connection.query_row(sql, [action], read).optional()?.flatten())
+    connection.query_row(sql, [action], |row| moment(row, "began_at", "began_ran")).optional()
 }
 
 fn last_run(connection: &Connection, timer: Timer) -> Result<Option<Moment>, rusqlite::Error> {
-    let read = |row: &Row<'_>| Ok(moment(time(row, "at")?, row.get("ran")?));
     let sql = "SELECT at, ran FROM timers WHERE name = ?";
-    Ok(connection.query_row(sql, [timer.name()], read).optional()?.flatten())
+    connection.query_row(sql, [timer.name()], |row| moment(row, "at", "ran")).optional()
 }
 
-/// A moment of the record, whose seconds are whole.
-fn moment(wall: Option<Time>, ran: i64) -> Option<Moment> {
-    Some(Moment { wall: wall?, ran: TimeDelta::try_seconds(ran)? })
+/// A moment of the record, whose seconds are whole. One that no clock can show is an error, and never no moment.
+fn moment(row: &Row<'_>, wall: &str, ran: &str) -> Result<Moment, rusqlite::Error> {
+    let seconds: i64 = row.get(ran)?;
+    let impossible = || rusqlite::Error::IntegralValueOutOfRange(0, seconds);
+    Ok(Moment {
+        wall: time(row, wall)?.ok_or_else(impossible)?,
+        ran: TimeDelta::try_seconds(seconds).ok_or_else(impossible)?,
+    })
 }

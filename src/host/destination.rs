@@ -6,13 +6,14 @@ use super::recording::making;
 use super::root_folder::who_else_can_change;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RawMode, Stat, Uid};
 use rustix::io::Errno;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::{env, path};
 use tempfile::TempDir;
 
@@ -35,10 +36,19 @@ impl Destination {
     /// user could have made it: otherwise root would hand out files in folders where the user may make none.
     pub fn open(path: &Path, give: bool) -> io::Result<Self> {
         let name = path.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "it has no file name"))?;
-        let folder = rustix::fs::open(parent(path), OPEN_FOLDER, Mode::empty())?;
-        let found = rustix::fs::fstat(&folder)?;
-        let owner = sudo_user().filter(|(user, group)| give && may_write(&found, *user, *group));
-        Ok(Self { folder, name: name.to_owned(), owner })
+        let Some((user, group)) = sudo_user() else {
+            let folder = rustix::fs::open(parent(path), OPEN_FOLDER, Mode::empty())?;
+            return Ok(Self { folder, name: name.to_owned(), owner: None });
+        };
+        let (folder, led) = walk(parent(path))?;
+        let may_write = may_write(&rustix::fs::fstat(&folder)?, user, group);
+        match led {
+            Some(link) if !may_write => Err(io::Error::other(format!(
+                "{} is a symbolic link that belongs to somebody else, and leads where the user who called sudo may not write. Pass the path without that link",
+                link.to_string_lossy()
+            ))),
+            _ => Ok(Self { folder, name: name.to_owned(), owner: (give && may_write).then_some((user, group)) }),
+        }
     }
 
     /// What lies there now.
@@ -150,6 +160,9 @@ pub fn work_folder(beside: &Path) -> io::Result<TempDir> {
     )))
 }
 
+/// How many links a path may go through, as on macOS.
+const MAX_LINKS: u32 = 32;
+
 const PREFIX: &str = ".mdm-health-";
 
 fn fresh_name() -> OsString {
@@ -158,6 +171,43 @@ fn fresh_name() -> OsString {
 
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Opens a folder step by step, so that nothing on the way can be exchanged unseen, and says which link on it was neither
+/// root's nor ours: its owner chose where it leads.
+fn walk(path: &Path) -> io::Result<(OwnedFd, Option<OsString>)> {
+    let own = rustix::process::geteuid().as_raw();
+    let start = if path.is_absolute() { "/" } else { "." };
+    let mut at = rustix::fs::open(start, OPEN_FOLDER, Mode::empty())?;
+    let mut waiting: Vec<OsString> = steps(path);
+    let (mut led, mut links) = (None, 0);
+    while let Some(step) = waiting.pop() {
+        let found = rustix::fs::statat(&at, &step, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::Symlink {
+            at = rustix::fs::openat(&at, &step, OPEN_FOLDER.union(NO_LINK), Mode::empty())?;
+            continue;
+        }
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(Errno::LOOP.into());
+        }
+        if ![0, own].contains(&found.st_uid) {
+            led = Some(step.clone());
+        }
+        let target = rustix::fs::readlinkat(&at, &step, Vec::new())?;
+        let target = Path::new(OsStr::from_bytes(target.as_bytes()));
+        if target.is_absolute() {
+            at = rustix::fs::open("/", OPEN_FOLDER, Mode::empty())?;
+        }
+        waiting.extend(steps(target));
+    }
+    Ok((at, led))
+}
+
+/// The names in a path below its root, the last one first.
+fn steps(path: &Path) -> Vec<OsString> {
+    let names = path.components().rev().filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
+    names.map(|part| part.as_os_str().to_owned()).collect()
 }
 
 /// Makes a folder and opens it, unless somebody put another one in its place meanwhile.

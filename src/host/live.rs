@@ -132,7 +132,7 @@ impl Host for Live {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::open(&path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(Errno::NOENT | Errno::NOTDIR) => return no_file(path),
             Err(Errno::LOOP) => return Err(HostError::NotTrusted { path, why: "is a symbolic link".to_owned() }),
             // A socket or a device without a driver.
             Err(Errno::NXIO | Errno::OPNOTSUPP) => {
@@ -180,6 +180,16 @@ fn milliseconds(clock: Clock) -> Result<i64, HostError> {
     let unreadable =
         |why: nix::errno::Errno| HostError::Unreadable { path: "the clock since boot".into(), why: why.into() };
     clock.now().map(|time| time.num_milliseconds()).map_err(unreadable)
+}
+
+/// There is no file, but its folder may be a link that leads nowhere, so that nobody knows what was meant.
+fn no_file(path: PathBuf) -> Result<Option<Vec<u8>>, HostError> {
+    match path.parent().map(fs::symlink_metadata) {
+        Some(Ok(folder)) if !folder.is_dir() => {
+            Err(HostError::NotTrusted { path, why: "lies in a folder that is none, or a symbolic link".to_owned() })
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Why somebody other than `owner` may have written a file.

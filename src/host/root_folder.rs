@@ -2,6 +2,7 @@
 //! or change anything in it, nor put another folder in its place.
 
 use super::HostError;
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -46,7 +47,7 @@ pub fn check(root: &Path) -> Result<PathBuf, HostError> {
         return Err(refused(&path, why));
     }
     let mut waiting = vec![(root.clone(), false)];
-    let mut seen = 0;
+    let (mut seen, mut linked) = (0, HashSet::new());
     while let Some((path, hidden)) = waiting.pop() {
         seen += 1;
         if seen > MAX_ENTRIES {
@@ -61,8 +62,13 @@ pub fn check(root: &Path) -> Result<PathBuf, HostError> {
         if found.uid() != own {
             return Err(refused(&path, belongs_to(&found)));
         }
-        // Where a link leads was decided by its owner.
         if found.is_symlink() {
+            // Its owner decided where it leads, but what lies there may be somebody else's.
+            if own == 0
+                && let Ok(target) = fs::canonicalize(&path)
+            {
+                check_linked(&root, &target, &mut linked)?;
+            }
             continue;
         }
         if found.mode() & 0o022 != 0 && !hidden {
@@ -80,6 +86,39 @@ pub fn check(root: &Path) -> Result<PathBuf, HostError> {
         }
     }
     Ok(root)
+}
+
+/// Checks what a link of root's leads to, outside the folder itself: root's own programs, and nobody else's.
+fn check_linked(root: &Path, target: &Path, linked: &mut HashSet<PathBuf>) -> Result<(), HostError> {
+    let refused =
+        |path: &Path, why: String| HostError::ForeignRoot { root: root.to_owned(), path: path.to_owned(), why };
+    let mut waiting = vec![target.to_owned()];
+    while let Some(path) = waiting.pop() {
+        if path.starts_with(root) || !linked.insert(path.clone()) {
+            continue;
+        }
+        if linked.len() > MAX_ENTRIES {
+            return Err(refused(root, format!("leads to more than {MAX_ENTRIES} files")));
+        }
+        let unreadable = |why: io::Error| HostError::Unreadable { path: path.clone(), why };
+        if let Some((path, why)) = who_else_can_change(path.parent().unwrap_or(&path)).map_err(unreadable)? {
+            return Err(refused(&path, why));
+        }
+        let found = fs::symlink_metadata(&path).map_err(unreadable)?;
+        if found.uid() != 0 {
+            return Err(refused(&path, belongs_to(&found)));
+        }
+        if found.is_symlink() {
+            waiting.extend(fs::canonicalize(&path));
+        } else if found.mode() & 0o022 != 0 {
+            return Err(refused(&path, writable(&found)));
+        } else if found.is_dir() {
+            for entry in fs::read_dir(&path).map_err(unreadable)? {
+                waiting.push(entry.map_err(unreadable)?.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Who else than root and we ourselves can rename or replace what lies in a folder: the folder, or one above it, and why.
@@ -186,6 +225,32 @@ mod tests {
             lchown(root.join(path), Some(1234), None).unwrap();
             refused(&root, "belongs to uid 1234");
         }
+    }
+
+    /// A root of root's own, whose folder of programs is a link to somebody else's.
+    #[test]
+    fn nothing_that_a_link_in_it_leads_to_may_belong_to_somebody_else() {
+        if !is_root() {
+            return;
+        }
+        let (mac, other) = (mac(), tempfile::tempdir().unwrap());
+        set_mode(other.path(), 0o755);
+        let programs = other.path().join("bin");
+        fs::create_dir(&programs).unwrap();
+        fs::write(programs.join("profiles"), "#!/bin/sh\n").unwrap();
+        for path in [&programs, &programs.join("profiles")] {
+            set_mode(path, 0o755);
+        }
+        fs::remove_dir_all(mac.path().join("usr/bin")).unwrap();
+        symlink(&programs, mac.path().join("usr/bin")).unwrap();
+        check(mac.path()).unwrap();
+        for theirs in ["", "bin", "bin/profiles"] {
+            lchown(other.path().join(theirs), Some(1234), None).unwrap();
+            refused(mac.path(), "belongs to uid 1234");
+            lchown(other.path().join(theirs), Some(0), None).unwrap();
+        }
+        set_mode(&programs.join("profiles"), 0o777);
+        refused(mac.path(), "is writable by others (mode 0777)");
     }
 
     #[test]

@@ -13,6 +13,9 @@ use thiserror::Error;
 /// In a folder with this bit, such as /tmp, only its owner can rename what is ours.
 const STICKY: u32 = 0o1000;
 
+/// How the names of our files begin, and of those that the Finder leaves.
+const OURS: [&str; 3] = ["journal.", "heal.", "."];
+
 /// How often to ask for a lock that somebody holds.
 const LOCK_TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
@@ -56,6 +59,11 @@ pub enum StateError {
         /// Its permissions.
         mode: u32,
     },
+    /// Other things lie in it, and others may need them.
+    #[error(
+        "{path} is open to others and holds other things than mdm-health's, such as {foreign}: pass a folder of its own as --state-dir, which others need not enter"
+    )]
+    Shared { path: PathBuf, foreign: String },
     /// Somebody else could put another folder in its place.
     #[error("{path}, above the folder {folder}, {why}: give it to root and make it writable by root only")]
     Above { path: PathBuf, folder: PathBuf, why: String },
@@ -213,10 +221,25 @@ fn ours_alone(path: &Path, found: &Metadata, folder: bool) -> Result<(), StateEr
         return Err(StateError::Writable { path, mode });
     }
     if mode & 0o077 != 0 {
+        // `--state-dir /etc` would lock everybody out of it.
+        if folder && let Some(foreign) = holds_foreign(&path).map_err(|why| unusable(&path, why))? {
+            return Err(StateError::Shared { path, foreign });
+        }
         let closed = Permissions::from_mode(if folder { 0o700 } else { 0o600 });
         fs::set_permissions(&path, closed).map_err(|why| unusable(&path, why))?;
     }
     Ok(())
+}
+
+/// What lies in a folder and is none of the files that mdm-health keeps.
+fn holds_foreign(folder: &Path) -> io::Result<Option<String>> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !OURS.iter().any(|start| name.starts_with(start)) {
+            return Ok(Some(name.chars().take(64).collect()));
+        }
+    }
+    Ok(None)
 }
 
 fn is_missing(why: &io::Error) -> bool {
@@ -255,6 +278,16 @@ mod tests {
         fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         StateFolder::make(place.path()).unwrap().make_file("journal.db").unwrap();
         assert_eq!((mode(place.path()), mode(&file)), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_folder_of_other_things_is_neither_closed_nor_used() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("passwd"), "").unwrap();
+        fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+        let refusal = StateFolder::make(place.path()).unwrap_err().to_string();
+        assert!(refusal.contains("such as passwd: pass a folder of its own"), "{refusal}");
+        assert_eq!(mode(place.path()), 0o755);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! hundred thousand levels deep overflows the stack when it is dropped.
 
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 use thiserror::Error;
 
 /// How deep lists and dictionaries may lie in each other.
@@ -28,6 +29,12 @@ pub enum XmlPlistError {
     /// Too many levels.
     #[error("its lists and dictionaries are nested more than {MAX_DEPTH} levels deep")]
     TooDeep,
+    /// Whichever of two values counts, the other one may have been meant.
+    #[error("it has the key {key} twice in one dictionary")]
+    Twice {
+        /// The key, shortened.
+        key: String,
+    },
     /// The `plist` crate's own words.
     #[error("{0}")]
     Unreadable(#[from] plist::Error),
@@ -42,23 +49,28 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, XmlPlistError> {
 /// Checks that lists and dictionaries nest within the limit. Every tag must be one that is known as it stands, so that
 /// none can hide behind a comment or within an attribute.
 fn check(text: &str) -> Result<(), XmlPlistError> {
-    let mut tags = text.split('<').skip(1).map(|piece| piece.split('>').next().unwrap_or(piece));
-    let foreign = |tag: &str| XmlPlistError::ForeignTag { tag: tag.chars().take(40).collect() };
+    let mut tags = text.split('<').skip(1).map(|piece| piece.split_once('>').unwrap_or((piece, "")));
+    let shortened = |text: &str| text.chars().take(40).collect();
+    let foreign = |tag: &str| XmlPlistError::ForeignTag { tag: shortened(tag) };
     loop {
-        match tags.next() {
+        match tags.next().map(|(tag, _)| tag) {
             None => return Err(XmlPlistError::NoPlist),
             Some("plist") | Some(r#"plist version="1.0""#) => break,
             Some(tag) if tag.starts_with("?xml ") || tag.starts_with("!DOCTYPE plist") => {}
             Some(tag) => return Err(foreign(tag)),
         }
     }
-    let mut depth = 0usize;
-    for tag in tags {
+    // The keys of each list and dictionary that is open.
+    let mut open: Vec<HashSet<&str>> = Vec::new();
+    for (tag, behind) in tags {
         match tag {
-            "array" | "dict" if depth == MAX_DEPTH => return Err(XmlPlistError::TooDeep),
-            "array" | "dict" => depth += 1,
-            "/array" | "/dict" => depth = depth.checked_sub(1).ok_or_else(|| foreign(tag))?,
-            "/plist" if depth == 0 => {}
+            "array" | "dict" if open.len() == MAX_DEPTH => return Err(XmlPlistError::TooDeep),
+            "array" | "dict" => open.push(HashSet::new()),
+            "/array" | "/dict" => drop(open.pop().ok_or_else(|| foreign(tag))?),
+            "key" if open.last_mut().is_some_and(|keys| !keys.insert(behind)) => {
+                return Err(XmlPlistError::Twice { key: shortened(behind) });
+            }
+            "/plist" if open.is_empty() => {}
             tag if TAGS.contains(&tag) => {}
             tag => return Err(foreign(tag)),
         }
@@ -99,6 +111,18 @@ mod tests {
             let text = format!("<plist>{}</plist>", format!("<array>{hiding}").repeat(100));
             assert!(matches!(check(&text), Err(XmlPlistError::ForeignTag { .. })), "{hiding}");
         }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_in_one_dictionary_is_an_error() {
+        let plist = |inner: &str| format!("<plist version=\"1.0\"><dict>{inner}</dict></plist>");
+        let twice = plist("<key>Enabled</key><false/><key>Enabled</key><true/>");
+        assert_eq!(sentence(&twice), "it has the key Enabled twice in one dictionary");
+        let around = plist("<key>a</key><dict><key>b</key><true/></dict><key>c</key><true/><key>a</key><true/>");
+        assert_eq!(sentence(&around), "it has the key a twice in one dictionary");
+        let apart =
+            plist("<key>a</key><array><dict><key>a</key><true/></dict><dict><key>a</key><true/></dict></array>");
+        assert!(read::<Value>(&apart).is_ok());
     }
 
     #[test]

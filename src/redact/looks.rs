@@ -34,7 +34,7 @@ const ANY: fn(&str) -> bool = |_| true;
 const MODELS: &str =
     "(?:MacBook(?:[ -]Pro|[ -]Air)?|iMac(?:[ -]Pro)?|Mac[ -]mini|Mac[ -]Studio|Mac[ -]Pro|Mac|iPhone|iPad)";
 
-static LOOKS: [Look; 28] = [
+static LOOKS: [Look; 32] = [
     // With `%40` for the sign in a URL. A Kerberos principal has the same form.
     look(
         || {
@@ -46,6 +46,32 @@ static LOOKS: [Look; 28] = [
         Kind::Mail,
         Scope::Everywhere,
         |value| !value.contains("@0x") && !value.ends_with(".png"),
+    ),
+    // `"Grace Hopper"@example.com`
+    look(|| pattern(r#""(?P<value>[^"\n@]{1,64})\\?"@[\p{L}\p{N}]"#), &["\"@"], Kind::User, Scope::Everywhere, ANY),
+    // A URL as a value of another one: `url=https%3A%2F%2Fexample.com%2Fpath`.
+    look(
+        || pattern(r#"(?i)%3A%2F%2F[^%\s&"'<>]+%(?:2F|3A|3F)(?P<value>[^\s&"'<>]{3,})"#),
+        &["%2F", "%2f"],
+        Kind::Secret,
+        Scope::Here,
+        ANY,
+    ),
+    // `serial number is c02xl0gyjgh5`
+    look(
+        || pattern(r"(?i)\bserial(?: number| no\.?)?(?: is| was|:|=)* ['\x22“]?(?P<value>[A-Za-z0-9]{8,14})\b"),
+        &["erial", "ERIAL"],
+        Kind::Serial,
+        Scope::Everywhere,
+        |value| has_digit(value) && has_letter(value),
+    ),
+    // `\\server\share\folder`
+    look(
+        || pattern(r"\\\\(?P<value>[\p{L}\p{N}][\p{L}\p{M}\p{N}.$_-]*(?:\\{1,2}[\p{L}\p{N}][\p{L}\p{M}\p{N}.$_ -]*)+)"),
+        &["\\\\"],
+        Kind::Host,
+        Scope::Here,
+        |value| !is_escape(value),
     ),
     look(
         || pattern(r"com\.apple\.mgmt\.[A-Za-z]+\.[A-Za-z0-9-]+"),
@@ -272,7 +298,7 @@ static PHONE: LazyLock<Regex> = LazyLock::new(|| {
 /// `CN=Grace Hopper,OU=Rockets,DC=acme,DC=test`
 static LDAP: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?P<key>CN|OU|DC|O|L|ST|E|SN|GN|UID|STREET|EMAILADDRESS|GIVENNAME|SURNAME|TITLE)=(?P<value>[^,;+\x22<>=/\n\\]{1,100})",
+        r"(?i)\b(?P<key>CN|OU|DC|O|L|ST|E|SN|GN|UID|STREET|EMAILADDRESS|GIVENNAME|SURNAME|TITLE) ?= ?(?P<value>[^,;+\x22<>=/\n\\ ][^,;+\x22<>=/\n\\]{0,99})",
     )
 });
 

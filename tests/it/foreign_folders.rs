@@ -251,3 +251,44 @@ fn listing(folder: &Path) -> Vec<(String, u32, u64)> {
     all.sort();
     all
 }
+
+/// The admin types a path in the user's home; the user made one of its folders a link to a folder of root's.
+#[test]
+fn a_link_of_the_user_leads_root_to_no_folder_where_the_user_may_not_write() {
+    if !is_root() {
+        return;
+    }
+    let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
+    let (home, aim) = (folder_of_other(), tempfile::tempdir().unwrap());
+    fs::write(aim.path().join("mac.html"), "somebody's").unwrap();
+    let before = listing(aim.path());
+    let (link, twice) = (home.path().join("reports"), home.path().join("twice"));
+    for (link, target) in [(&link, aim.path()), (&twice, Path::new("./reports/."))] {
+        std::os::unix::fs::symlink(target, link).unwrap();
+        lchown(link, Some(OTHER), Some(OTHER)).unwrap();
+    }
+    let root = mac.mac.root().to_str().unwrap();
+    for folder in [&link, &twice] {
+        for arguments in [&["--root", root][..], &["--root", root, "--force"]] {
+            let outputs = make_all(&mac, folder, &SUDO, arguments);
+            let refused = outputs.iter().filter(|output| !output.status.success()).count();
+            assert_eq!(refused, 3, "{folder:?} {arguments:?}");
+            let said = stderr(&outputs[0]);
+            assert!(arguments.len() > 2 || said.contains("symbolic link that belongs to somebody else"), "{said}");
+        }
+    }
+    assert_eq!(listing(aim.path()), before);
+    // A link of root's is as good as any folder, and so is one of the user's own to where the user may write.
+    let (other, place) = (folder_of_other(), tempfile::tempdir().unwrap());
+    std::os::unix::fs::symlink(other.path(), place.path().join("roots")).unwrap();
+    std::os::unix::fs::symlink(other.path(), home.path().join("own")).unwrap();
+    lchown(home.path().join("own"), Some(OTHER), Some(OTHER)).unwrap();
+    for (at, folder) in [place.path().join("roots/"), home.path().join("own")].iter().enumerate() {
+        let name = folder.join(format!("mac{at}.html"));
+        let output =
+            program(&["report", name.to_str().unwrap(), "--root", root, "--now", &mac.now]).envs(SUDO).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(owners(&name), [(OTHER, OTHER, 0o600)]);
+    }
+}

@@ -73,7 +73,7 @@ fn valid_settings_are_read() {
 #[test]
 fn invalid_settings_are_errors_that_name_the_key_and_the_safe_value_applies() {
     type Safe = fn(&Policy) -> bool;
-    let matrix: [(&str, &[&str], Safe); 12] = [
+    let matrix: [(&str, &[&str], Safe); 13] = [
         ("Enabled", &["<string>YES</string>", "<integer>1</integer>", "<array/>"], |policy| !policy.enabled),
         ("AllowForce", &["<string>true</string>", "<integer>1</integer>"], |policy| !policy.allow_force),
         (
@@ -120,6 +120,8 @@ fn invalid_settings_are_errors_that_name_the_key_and_the_safe_value_applies() {
             policy.journal_events == 200_000
         }),
         ("Enable", &["<false/>", "<true/>"], |policy| !policy.enabled),
+        // The profile itself, put in the place of what macOS makes of it.
+        ("PayloadContent", &["<array><dict><key>Enabled</key><false/></dict></array>"], |policy| !policy.enabled),
     ];
     for (key, values, safe) in matrix {
         for value in values {
@@ -150,7 +152,8 @@ fn an_invalid_journal_size_leaves_heal_on() {
 
 #[test]
 fn a_policy_that_is_not_a_plist_turns_heal_off() {
-    for bytes in ["", "Enabled = true", "<plist version=\"1.0\"><array/></plist>", "bplist00\u{1}\u{2}"] {
+    let twice = plist("<key>Enabled</key><false/><key>Enabled</key><true/>");
+    for bytes in ["", "Enabled = true", "<plist version=\"1.0\"><array/></plist>", "bplist00\u{1}\u{2}", &twice] {
         let policy = Policy::from_plist(bytes.as_bytes(), "/p");
         assert!(!policy.enabled && policy.automatic_minutes.is_none(), "{bytes}");
         assert_eq!((policy.errors.len(), policy.origin.as_str()), (1, "an error in /p"), "{bytes}");
@@ -183,7 +186,7 @@ fn a_profile_replaces_local_settings() {
 /// A way to make a policy file untrusted, and words of the error.
 type Spoil = (&'static str, fn(&std::path::Path));
 
-const SPOILS: [Spoil; 9] = [
+const SPOILS: [Spoil; 11] = [
     ("is writable by others (mode 0664)", |path| set_mode(path, 0o664)),
     ("is writable by others (mode 0646)", |path| set_mode(path, 0o646)),
     ("lies in a folder that is writable by others (mode 0777)", |path| set_mode(path.parent().expect("one"), 0o777)),
@@ -199,6 +202,14 @@ const SPOILS: [Spoil; 9] = [
         let folder = path.parent().expect("a folder");
         let elsewhere = folder.with_extension("elsewhere");
         fs::rename(folder, &elsewhere).and_then(|()| symlink(elsewhere, folder)).expect("a link");
+    }),
+    ("lies in a folder that is none, or a symbolic link", |path| {
+        let folder = path.parent().expect("a folder");
+        fs::remove_dir_all(folder).and_then(|()| symlink("/nowhere", folder)).expect("a link that leads nowhere");
+    }),
+    ("lies in a folder that is none, or a symbolic link", |path| {
+        let folder = path.parent().expect("a folder");
+        fs::remove_dir_all(folder).and_then(|()| fs::write(folder, "")).expect("a file in its place");
     }),
     ("is not a regular file", |path| {
         fs::remove_file(path).and_then(|()| fs::create_dir(path)).expect("a folder");

@@ -81,6 +81,20 @@ fn a_record_whose_tables_were_changed_is_damaged_and_opens_no_limit() {
 }
 
 #[test]
+fn a_restart_that_no_clock_can_date_closes_the_limit() {
+    let impossible = ["began_ran = -9223372036854775808", "began_ran = NULL", "began_at = 9000000000000000000"];
+    for values in impossible {
+        let (mac, healer) = restarted();
+        let sql = format!("UPDATE requests SET {values}");
+        Connection::open(database(&mac)).and_then(|record| record.execute_batch(&sql)).expect("changed");
+        let refusal = again(&healer).expect_err(values);
+        assert_eq!(refusal.code.word(), "ledger_damaged", "{values}: {refusal}");
+        assert!(refusal.sentence.contains("holds a value that mdm-health never wrote"), "{refusal}");
+        assert_eq!(mac.acts().len(), 1, "{values}");
+    }
+}
+
+#[test]
 fn a_record_that_was_removed_beside_its_lock_turns_heal_off_until_root_says_so() {
     let (mac, healer) = restarted();
     let copy = fs::read(database(&mac)).expect("a record");

@@ -224,6 +224,13 @@ fn uninstalling_leaves_a_list_alone_that_others_can_write() {
         assert!(text(&output.stdout).contains("can be written by others than root"), "{part}");
         assert_eq!((volume.read(LIST), volume.exists(LAUNCH_DAEMON)), (before, false), "{part}");
     }
+    // Reading a pipe would wait for its writer.
+    let volume = installed();
+    fs::remove_file(volume.path(LIST)).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, volume.path(LIST), rustix::fs::Mode::RUSR).unwrap();
+    let output = volume.uninstall(&[]);
+    assert!(text(&output.stdout).contains("extensions.load is a link or another thing"), "{}", text(&output.stdout));
+    assert_eq!((output.status.success(), volume.exists(LAUNCH_DAEMON)), (true, false));
     // A folder that somebody else made, with a list that leads elsewhere.
     let volume = installed();
     fs::remove_dir_all(volume.path("private/var/osquery")).unwrap();

@@ -49,7 +49,12 @@ pub enum RecordError {
     )]
     Missing { path: PathBuf },
     #[error("the record of restarts cannot be read or written: {0}. Make sure that there is room on the disk")]
-    Sql(#[from] rusqlite::Error),
+    Sql(rusqlite::Error),
+    /// Its tables are ours, and what stands in them is not.
+    #[error(
+        "the record of restarts {NAME} holds a value that mdm-health never wrote: {0}. Nothing is restarted until somebody has looked at it: keep a copy, then move it and {LOCK} beside it away as root, and a new one is begun"
+    )]
+    ForeignValue(rusqlite::Error),
     /// A capture does not hold it.
     #[error(transparent)]
     NotCaptured(HostError),
@@ -57,11 +62,27 @@ pub enum RecordError {
     BadCapture(serde_json::Error),
 }
 
+impl From<rusqlite::Error> for RecordError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, InvalidQuery, Utf8Error,
+        };
+        match error {
+            FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | InvalidQuery
+            | Utf8Error(..) => Self::ForeignValue(error),
+            _ => Self::Sql(error),
+        }
+    }
+}
+
 impl RecordError {
     pub fn reason(&self) -> SourceReason {
         match self {
             Self::State(_) => SourceReason::LedgerNotOurs,
-            Self::Damaged { .. } => SourceReason::LedgerDamaged,
+            Self::Damaged { .. } | Self::ForeignValue(_) => SourceReason::LedgerDamaged,
             Self::Newer { .. } => SourceReason::LedgerNewer,
             Self::Missing { .. } => SourceReason::LedgerMissing,
             Self::Sql(_) => SourceReason::LedgerUnwritable,

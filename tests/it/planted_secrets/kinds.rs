@@ -39,6 +39,28 @@ const fn not_promised(name: &'static str, plant: fn(&mut Values) -> Planted) -> 
 
 pub const KINDS: &[Kind] = &[
     promised("serial under its label", |v| say("SerialNumber = {};", &[&v.old_serial()])),
+    promised("serial in a sentence, in lower case", |v| {
+        say("the serial number is {}.", &[&v.old_serial().to_lowercase()])
+    }),
+    promised("e-mail address with a name in quotes", |v| {
+        let (first, last) = (v.name(Script::Latin), v.name(Script::Latin));
+        say("sent to \"{} {}\"@mail.example today", &[&first, &last])
+    }),
+    promised("URL within a URL", |v| {
+        say("itms-services://?action=download-manifest&url=https%3A%2F%2Fpkg.example.com%2F{}", &[&v.token(9)])
+    }),
+    promised("path on a server", |v| {
+        let (server, folder) = (v.name(Script::Latin), v.name(Script::Latin));
+        say(r"opened \\{}\shared\{}", &[&server, &folder])
+    }),
+    promised("LDAP name with blanks", |v| {
+        let (person, unit) = (v.name(Script::Chinese), v.name(Script::Latin));
+        say("bound as cn = {} , ou = {}", &[&person, &unit])
+    }),
+    promised("location under its label", |v| say("Location: {} 7", &[&v.name(Script::Latin)])),
+    promised("password under a German label", |v| say("Passwort: {}", &[&v.token(9)])),
+    promised("password under a French label", |v| say("mot de passe : {}", &[&v.token(9)])),
+    promised("password under a Russian label", |v| say("пароль: {}", &[&v.token(9)])),
     promised("serial under words", |v| say("Serial Number (system): {}", &[&v.new_serial()])),
     promised("bare serial, 12", |v| say("device {} checked in again", &[&v.old_serial()])),
     promised("bare serial, 10", |v| say("assigned to {} by the server", &[&v.new_serial()])),
