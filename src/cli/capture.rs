@@ -165,7 +165,8 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
         make_folder(&redacted).map_err(unwritable)?;
         let waiting = progress::spinner("taking names and secrets out");
         let whole = findings(&ready, source)?;
-        seeds.keep(identifiers(&whole));
+        let request_types = whole.commands.iter().map(|command| command.request_type.as_ref()).collect();
+        seeds.keep(identifiers(&whole), &request_types);
         let names = redact::redact(&ready, &redacted, &seeds)?;
         drop(waiting);
         same(&whole, &findings(&redacted, source)?)?;

@@ -325,7 +325,7 @@ fn may_be(kind: Kind, value: &str) -> bool {
 }
 
 /// The title of an update: `macOS Sequoia 15.6`.
-fn is_apples(value: &str) -> bool {
+pub fn is_apples(value: &str) -> bool {
     ["macOS ", "Safari", "XProtect", "Rosetta", "Command Line Tools", "Gatekeeper", "com.apple."]
         .iter()
         .any(|head| value.starts_with(head))

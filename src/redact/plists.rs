@@ -1,6 +1,7 @@
 //! Property lists without names.
 
 use super::kind::Kind;
+use super::labels::is_apples;
 use super::names::Names;
 use super::text::Replacer;
 use crate::property_list;
@@ -54,7 +55,8 @@ fn under(key: Option<&str>, value: &Value, names: &mut Names, nested: usize) {
         (_, Value::Dictionary(fields)) => fields.iter().for_each(|(key, value)| under(Some(key), value, names, nested)),
         (Some(key), Value::String(text)) => {
             let named = matches!(key, "ProfileIdentifier" | "PayloadIdentifier" | "Name");
-            if let Some(kind) = Kind::under(key).or(named.then_some(Kind::Name)) {
+            let kind = Kind::under(key).or(named.then_some(Kind::Name));
+            if let Some(kind) = kind.filter(|kind| *kind != Kind::User || !is_apples(text)) {
                 names.add(kind, text);
             }
             names.search(text);

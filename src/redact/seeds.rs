@@ -59,9 +59,18 @@ impl Seeds {
         seeds
     }
 
-    /// Identifiers of commands and profiles, which stay.
-    pub fn keep(&mut self, identifiers: impl IntoIterator<Item = String>) {
-        self.kept.extend(identifiers.into_iter().filter(|identifier| is_uuid(identifier)));
+    /// Identifiers of commands and profiles, which stay: UUIDs, and `0001_ScheduleOSUpdate`, a number with the type of a
+    /// request.
+    pub fn keep(&mut self, identifiers: impl IntoIterator<Item = String>, request_types: &BTreeSet<&str>) {
+        let is_numbered = |identifier: &str| {
+            identifier.split_once('_').is_some_and(|(number, request_type)| {
+                (1..=8).contains(&number.len())
+                    && number.bytes().all(|byte| byte.is_ascii_digit())
+                    && request_types.contains(request_type)
+            })
+        };
+        let kept = identifiers.into_iter().filter(|identifier| is_uuid(identifier) || is_numbered(identifier));
+        self.kept.extend(kept);
     }
 
     pub fn names(&self) -> Names {

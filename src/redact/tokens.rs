@@ -24,6 +24,9 @@ static WITH_HEAD: LazyLock<Regex> = LazyLock::new(|| {
 });
 static SERIAL: LazyLock<Regex> = LazyLock::new(|| pattern(r"[A-HJ-NP-Z0-9]{10,12}"));
 static TOKEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"[A-Za-z0-9+/_=-]{20,}"));
+/// The key of an update, `MSU_UPDATE_22E772610a_patch_13.3.1_rsr`, as far as a token reaches.
+static PRODUCT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^MSU_UPDATE_[0-9]{2}[A-Z][0-9]{1,7}[a-z]?_[a-z]{4,6}_[0-9]{1,2}$"));
 /// `com.apple.RemoteManagement.SoftwareUpdateExtension/1:ID.TOKEN`, each in base64.
 static DECLARATION: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"/[0-9]{1,3}:(?P<id>[A-Za-z0-9+/_-]{2,}={0,2})\.(?P<token>[A-Za-z0-9+/_-]{2,}={0,2})"));
@@ -68,7 +71,7 @@ pub fn find(text: &str, found: &mut Vec<Find>) {
         }
     }
     for token in TOKEN.find_iter(text) {
-        if is_random(token.as_str()) {
+        if is_random(token.as_str()) && !PRODUCT.is_match(token.as_str()) {
             found.push(Find::whole(token.range(), token.as_str(), Kind::Secret, Scope::Here));
         }
     }

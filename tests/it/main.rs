@@ -63,6 +63,7 @@ mod plain_english;
 mod planted_secrets;
 mod readme;
 mod real_captures;
+mod redacted_rows;
 mod redaction;
 mod remembered_answers;
 mod report;
