@@ -50,10 +50,11 @@ its accounts and home folders, and the Wi-Fi networks it knows (a capture of a c
 know them).
 
 It replaces by their form: e-mail addresses in any script, and Kerberos names; hosts, logins, paths
-and values in URLs; paths on servers such as \\\\server\\share; host names; IP and hardware addresses; serial numbers; UDIDs and other UUIDs;
-IMEI, ICCID, EID, card and telephone numbers; home folders, mounted disks and temporary folders;
-DOMAIN\\user; LDAP names; names of computers such as Grace's MacBook Pro; push topics; recovery
-keys; JWTs, API keys, private keys, and long random tokens; data; what of these is in base64.
+and values in URLs; paths on servers such as \\\\server\\share; host names; IP and hardware addresses;
+serial numbers; UDIDs and other UUIDs; IMEI, ICCID, EID, card and telephone numbers; home folders,
+mounted disks and temporary folders; DOMAIN\\user; LDAP names; names of computers such as Grace's
+MacBook Pro; push topics; recovery keys; JWTs, API keys, private keys, and long random tokens; data;
+what of these is in base64.
 
 It replaces under a label or key that says so: names of users, persons, organizations, departments,
 places, hosts and Wi-Fi networks; passwords, tokens, cookies, secrets and keys; account, asset,
