@@ -87,6 +87,20 @@ fn a_full_installer_that_is_offered_as_an_update_is_a_major_update_of_the_system
 }
 
 #[test]
+fn an_old_update_of_macos_is_no_app_although_its_key_is_digits() {
+    let kind = |title: &str| {
+        let plist = format!(
+            "<plist version=\"1.0\"><dict><key>RecommendedUpdates</key><array><dict>\
+             <key>Product Key</key><string>062-01946</string><key>Display Name</key><string>{title}</string>\
+             </dict></array></dict></plist>"
+        );
+        let mac = mac("12.0", "21A344").file("/Library/Preferences/com.apple.SoftwareUpdate.plist", &plist);
+        update(&mac).shown("kind")
+    };
+    assert_eq!([kind("macOS Big Sur 11.7.10 Update"), kind("Safari")], ["-", "app"]);
+}
+
+#[test]
 fn an_operation_that_ends_at_preflight_is_an_attempt_that_failed() {
     let attempt = |minute: u32| {
         report(&format!("17:{minute}:00"), "start", "ACCEPTED", "0.001000", "")

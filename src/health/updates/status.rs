@@ -303,7 +303,9 @@ impl Update {
         self.title = self.title.take().or(update.title.as_deref().map(Into::into));
         self.version = self.version.take().or(update.version.as_deref().map(Into::into));
         self.of_the_system |= update.of_the_system;
-        if self.kind.is_none() && !update.of_the_system {
+        // `macOS Catalina 10.15.7 Update`, whose key is digits: of the system, and no application.
+        let titled_macos = update.title.as_deref().is_some_and(|title| title.starts_with("macOS "));
+        if self.kind.is_none() && !update.of_the_system && !titled_macos {
             let named = |words: &str| {
                 [&update.title, &update.identifier].into_iter().flatten().any(|name| name.contains(words))
             };
