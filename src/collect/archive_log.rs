@@ -2,6 +2,7 @@
 //! of them.
 
 use super::log_errors::{LogError, covers};
+use super::talk::Talk;
 use super::whole_log::WholeLog;
 use crate::event::{self, Event};
 use crate::host::pieces::{LogArchive, Progress};
@@ -34,8 +35,11 @@ const CLIENTS: [&str; 2] = ["mdmclient", "remotemanagementd"];
 
 pub fn read(archive: LogArchive<'_>) -> WholeLog {
     let events = Mutex::new(Events::default());
+    let talk = Mutex::new(Talk::default());
     let read = read_records(archive, &|record| {
-        if let Some(event) = event::recognise(&record.to_log_record()) {
+        let record_of_log = record.to_log_record();
+        talk.lock().unwrap_or_else(PoisonError::into_inner).take(&record_of_log);
+        if let Some(event) = event::recognise(&record_of_log) {
             events.lock().unwrap_or_else(PoisonError::into_inner).take(record, event);
         }
     });
@@ -60,7 +64,9 @@ pub fn read(archive: LogArchive<'_>) -> WholeLog {
         Some((_, reason, why)) => Fact::unknown(*reason, why.clone()),
         None => covers(&log, None, true, &journal),
     };
-    WholeLog { journal, summary: Some(log), error, note: note(&summary), booted_at: summary.booted_at }
+    let talk = talk.into_inner().unwrap_or_else(PoisonError::into_inner);
+    journal.readable_at = talk.readable_at;
+    WholeLog { journal, summary: Some(log), error, talk, note: note(&summary), booted_at: summary.booted_at }
 }
 
 /// Hands out the records of the programs that are listened to, from several threads and in no order.

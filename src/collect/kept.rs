@@ -16,6 +16,7 @@ fn most(class: EventClass) -> usize {
         EventClass::Device => 5_000,
         EventClass::Updates => 10_000,
         EventClass::Users | EventClass::Power | EventClass::Client => 2_000,
+        EventClass::Private => 100,
     }
 }
 

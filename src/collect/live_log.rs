@@ -7,6 +7,7 @@
 use super::kept::KeptLog;
 use super::log_errors::{LogError, from_the_future, log_error, refused};
 use super::sources::milliseconds;
+use super::talk::Talk;
 use crate::event;
 use crate::health::window::WINDOW;
 use crate::host::{Host, HostError, LogSource};
@@ -43,6 +44,7 @@ const BACK_AGAIN: Duration = Duration::from_secs(3600);
 pub struct LiveLog {
     pub kept: KeptLog,
     status: SourceStatus,
+    talk: Talk,
     /// When the latest record of any process was written.
     heard: Option<Time>,
     no_backfill_before: Option<Instant>,
@@ -53,7 +55,13 @@ impl LiveLog {
     pub fn new(folder: &Path, retention: Retention, now: Time) -> Self {
         let unread: Fact<()> = Fact::unknown(SourceReason::NotRead, "the log was not read yet.");
         let status = SourceStatus::of(SourceName::UnifiedLog, &unread, now);
-        Self { kept: KeptLog::new(folder, retention), status, heard: None, no_backfill_before: None }
+        Self {
+            kept: KeptLog::new(folder, retention),
+            status,
+            talk: Talk::default(),
+            heard: None,
+            no_backfill_before: None,
+        }
     }
 
     /// Reads what is new.
@@ -108,7 +116,9 @@ impl LiveLog {
             SourceStatus { reason: Some(reason), detail: Some(why), .. } => (*reason, why.clone()),
             _ => (SourceReason::NotRead, "the log was not read yet.".to_owned()),
         };
-        self.kept.journal(self.records(), unread)
+        let mut journal = self.kept.journal(self.records(), unread);
+        journal.readable_at = self.talk.readable_at;
+        journal
     }
 
     /// How much the covered span is known to hold at least: a log store that was emptied looks like one that holds
@@ -119,9 +129,9 @@ impl LiveLog {
         read.max(u64::from(self.heard.is_some_and(within) || self.kept.any(within)))
     }
 
-    /// How reading went: the log, and the journal on disk.
-    pub fn statuses(&self, now: Time) -> [SourceStatus; 2] {
-        [self.status.clone(), self.kept.status(now)]
+    /// How reading went: the log, what mdmclient wrote in it, and the journal on disk.
+    pub fn statuses(&self, now: Time) -> [SourceStatus; 3] {
+        [self.status.clone(), self.talk.status(None, now), self.kept.status(now)]
     }
 
     fn read(&mut self, host: &dyn Host, options: &ReadOptions, span: Span, now: Time) {
@@ -132,6 +142,7 @@ impl LiveLog {
         };
         let mut chunk = Vec::new();
         let read = log::read_log(&mut source, options, |record| {
+            self.talk.take(record);
             if let Some(event) = event::recognise(record) {
                 chunk.push(Kept::new(event, record));
                 if chunk.len() == CHUNK {
@@ -148,6 +159,7 @@ impl LiveLog {
             covered = covered.map(|span| Span { from: span.from.max(now - WINDOW), ..span });
             covered = covered.filter(|span| span.from <= span.to);
         }
+        self.talk.counted(covered, now);
         self.kept.add(chunk, covered, now);
         self.kept.load_changes();
         self.heard = self.heard.max(read.as_ref().ok().and_then(|summary| summary.last));

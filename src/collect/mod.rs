@@ -12,6 +12,7 @@ mod once;
 mod schedule;
 pub mod source;
 mod sources;
+mod talk;
 mod whole_log;
 
 use crate::facts::policy::Policy;

@@ -29,6 +29,8 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     log.judge_at(now);
     let mut evidence = Evidence::unread(now);
     evidence.set_other_source(log.status(now, milliseconds(start)));
+    let read = log.summary.as_ref().and_then(|summary| summary.first.zip(summary.last));
+    evidence.set_other_source(log.talk.status(read.map(|(from, to)| Span { from, to }), now));
     evidence.journal = log.journal;
     let booted_at = log.booted_at;
     let policy = host.is_live().then(|| Policy::read(host));

@@ -2,6 +2,7 @@
 
 use super::archive_log;
 use super::log_errors::{LogError, covers, journal_error, log_error, refused};
+use super::talk::Talk;
 use crate::event;
 use crate::host::{Host, LogSource};
 use crate::journal::Journal;
@@ -15,6 +16,7 @@ pub struct WholeLog {
     /// `None` if it could not be read.
     pub summary: Option<LogSummary>,
     pub error: Option<LogError>,
+    pub talk: Talk,
     /// What to know of a log that was read well.
     pub note: Option<String>,
     /// When the Mac booted that wrote the last record, where the log says it.
@@ -34,7 +36,9 @@ impl WholeLog {
         let until = host.now().or(source.written());
         let options = &ReadOptions { until, ..*options };
         let mut journal = Journal::empty(Fact::unknown(SourceReason::NotRead, "the log was not read."));
+        let mut talk = Talk::default();
         let read = log::read_log(&mut source, options, |record| {
+            talk.take(record);
             if let Some(event) = event::recognise(record) {
                 journal.push(event);
             }
@@ -48,6 +52,7 @@ impl WholeLog {
                         Journal::empty(Fact::unknown(SourceReason::NotUnderstood, "the log's lines were wrapped."));
                 }
                 journal.sort();
+                journal.readable_at = talk.readable_at;
                 journal.records = summary.records;
                 journal.covers = covers(&summary, asked, ended.is_ok(), &journal);
                 let note = until.filter(|_| summary.undated).map(|until| {
@@ -55,7 +60,7 @@ impl WholeLog {
                         if host.now().is_some() { "the moment asked about" } else { "when the file was last written" };
                     format!("Its times have no date: they are the last ones before {}, {which}.", rfc3339(until))
                 });
-                Self { journal, summary: Some(summary), error, note, booted_at: None }
+                Self { journal, summary: Some(summary), error, talk, note, booted_at: None }
             }
             (Err(_), Some(error)) => Self::unread(error),
             (Err(error), None) => Self::unread((SourceState::Error, SourceReason::NotALog, format!("{error}."))),
@@ -64,7 +69,8 @@ impl WholeLog {
 
     pub fn unread((state, reason, why): LogError) -> Self {
         let journal = Journal::empty(Fact::unknown(reason, why.clone()));
-        Self { journal, summary: None, error: Some((state, reason, why)), note: None, booted_at: None }
+        let error = Some((state, reason, why));
+        Self { journal, summary: None, error, talk: Talk::default(), note: None, booted_at: None }
     }
 
     /// The moment for which a verdict is asked is not known before the log was read: of a plain log file it is the last

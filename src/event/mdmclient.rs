@@ -19,6 +19,10 @@ pub static PROGRAM: Program = Program {
 };
 
 fn recognise(record: &LogRecord<'_>) -> Option<Event> {
+    if super::is_private(record) {
+        let event = || Event { channel: Some(Channel::Device), ..Event::new(record, EventKind::Private) };
+        return super::is_of_the_mdm_daemon(record).then(event);
+    }
     let (prefix, said) = Prefix::split(&record.message);
     let (kind, target) = if prefix.os_update {
         (os_update_item::recognise(said).map(|said| in_unified_log(said, NAME))?, None)

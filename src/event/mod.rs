@@ -40,6 +40,9 @@ static PROGRAMS: [&Program; 8] = [
     &apsd::PROGRAM,
 ];
 
+/// What macOS shows in place of a message that it hides.
+const PRIVATE: &str = "<private>";
+
 /// The longest text of an event, in bytes; a longer one is cut.
 const MAX_TEXT: usize = 512;
 
@@ -183,6 +186,8 @@ pub enum EventKind {
     Update(Box<UpdateEvent>),
     /// The Mac went to sleep or woke.
     Power(PowerState),
+    /// mdmclient's daemon said something that macOS shows as `<private>`.
+    Private,
     /// Something that the MDM client said outside of commands.
     Client(Box<ClientEvent>),
 }
@@ -219,6 +224,16 @@ pub enum HttpMessage {
 /// The event of a record; `None` for most.
 pub fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     PROGRAMS.iter().find(|program| program.wrote(record)).and_then(|program| (program.recognise)(record))
+}
+
+/// Whether a record is of mdmclient's daemon, which serves the device channel, as far as the style says.
+pub fn is_of_the_mdm_daemon(record: &LogRecord<'_>) -> bool {
+    record.uid.is_none_or(|uid| uid == 0) && mdmclient::PROGRAM.wrote(record)
+}
+
+/// Whether macOS hides the whole message of a record.
+pub fn is_private(record: &LogRecord<'_>) -> bool {
+    record.message.trim() == PRIVATE
 }
 
 /// The programs that are listened to, and what is wanted of each.

@@ -25,6 +25,9 @@ pub struct Contact<'e> {
     pub records: u64,
     /// Whether the log of the last day is still being read.
     pub still_reading: bool,
+    /// When mdmclient's daemon last wrote what macOS hides, and what it does not.
+    pub private_at: Option<Time>,
+    pub readable_at: Option<Time>,
     /// When the Mac was awake, at least, or why nothing is known of that.
     pub awake: Fact<AwakeSpans>,
     /// Whether the Mac has no network connection now; false where that is unknown.
@@ -69,6 +72,7 @@ impl Contact<'_> {
         }
         self.log_falls_short()
             .or_else(|| self.awake_falls_short())
+            .or_else(|| self.private())
             .or_else(|| self.refused())
             .or_else(|| self.hung().into_iter().flatten().next().map(|(_, finding)| finding))
             .or_else(|| self.offline())
@@ -140,6 +144,25 @@ impl Contact<'_> {
             };
             let detail = format!("The Mac is known to have been awake for {} minutes {since}.", awake.num_minutes());
             Finding::unknown(WatchdogReason::RecentlyAwake, detail)
+        })
+    }
+
+    /// Still rule 6: what was said since the last success cannot be read, so it may have been an answer. That is so if
+    /// nothing readable came since, or within the window; or if none of the log's requests and answers is readable.
+    fn private(&self) -> Option<Finding> {
+        let since = self.last_success().max(self.covers_from());
+        let private_at = self.private_at.filter(|at| since.is_none_or(|since| *at > since))?;
+        let long_ago = since.map_or(self.now - WINDOW, |since| since.max(self.now - WINDOW));
+        let readable = self.readable_at.is_some_and(|at| at > long_ago);
+        let is_http =
+            |kind: &EventKind| matches!(kind, EventKind::RequestSent { .. } | EventKind::ResponseReceived { .. });
+        let covered = |at: Time| self.covers_from().is_none_or(|from| at >= from);
+        (!readable || !self.device_events(is_http).any(covered)).then(|| {
+            let detail = format!(
+                "macOS shows what mdmclient wrote as <private>, the last time at {}: whether the server answered is unknown.",
+                rfc3339(private_at)
+            );
+            Finding::unknown(WatchdogReason::PrivateMessages, detail)
         })
     }
 

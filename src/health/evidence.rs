@@ -43,7 +43,7 @@ macro_rules! evidence {
             pub still_reading: bool,
             /// The Mac's time zone.
             pub zone: Zone,
-            /// How reading went of what has no [`Observed`] below: the unified log, the journal, the time zone, the policy.
+            /// How reading went of what has no [`Observed`] below: the unified log, what mdmclient wrote in it, the journal, the time zone, the policy.
             pub other_sources: Vec<SourceStatus>,
             $($(#[$asked_doc])* pub $asked: Observed<$Asked>,)*
             $($(#[$read_doc])* pub $read: Observed<$Read>,)*
@@ -52,7 +52,7 @@ macro_rules! evidence {
         impl Evidence {
             /// Before anything was read.
             pub fn unread(now: Time) -> Self {
-                let other_sources = [SourceName::UnifiedLog, SourceName::HealPolicy, SourceName::TimeZone];
+                let other_sources = [SourceName::UnifiedLog, SourceName::MdmclientRecords, SourceName::HealPolicy, SourceName::TimeZone];
                 Self {
                     now,
                     journal: Journal::empty(Fact::unknown(UNREAD, WHY_UNREAD)),

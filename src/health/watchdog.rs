@@ -78,6 +78,8 @@ pub fn judge(
         covers: &evidence.journal.covers,
         records: evidence.journal.records,
         still_reading: evidence.still_reading,
+        private_at: evidence.journal.private_at(evidence.now),
+        readable_at: evidence.journal.readable_at,
         awake: evidence.awake.clone(),
         offline: evidence.offline(),
         usual_gap,

@@ -15,16 +15,19 @@ pub enum EventClass {
     Power,
     /// What was said outside of commands and requests.
     Client,
+    /// What macOS hides.
+    Private,
 }
 
 impl EventClass {
-    pub const ALL: [Self; 5] = [Self::Device, Self::Updates, Self::Users, Self::Power, Self::Client];
+    pub const ALL: [Self; 6] = [Self::Device, Self::Updates, Self::Users, Self::Power, Self::Client, Self::Private];
 
     pub fn of(event: &Event) -> Self {
         match (&event.kind, event.channel) {
             (EventKind::Update(_), _) => Self::Updates,
             (EventKind::Power(_), _) => Self::Power,
             (EventKind::Client(_), _) => Self::Client,
+            (EventKind::Private, _) => Self::Private,
             (_, Some(Channel::User(_))) => Self::Users,
             _ => Self::Device,
         }
@@ -38,6 +41,7 @@ impl EventClass {
             Self::Users => 2,
             Self::Power => 3,
             Self::Client => 4,
+            Self::Private => 5,
         }
     }
 
@@ -49,6 +53,7 @@ impl EventClass {
             Self::Users => "events of users' channels",
             Self::Power => "sleeps and wakes",
             Self::Client => "events outside of commands",
+            Self::Private => "private messages",
         }
     }
 }
@@ -61,6 +66,7 @@ pub struct PerClass<T> {
     users: T,
     power: T,
     client: T,
+    private: T,
 }
 
 impl<T> PerClass<T> {
@@ -71,6 +77,7 @@ impl<T> PerClass<T> {
             users: make(EventClass::Users),
             power: make(EventClass::Power),
             client: make(EventClass::Client),
+            private: make(EventClass::Private),
         }
     }
 
@@ -81,6 +88,7 @@ impl<T> PerClass<T> {
             EventClass::Users => &self.users,
             EventClass::Power => &self.power,
             EventClass::Client => &self.client,
+            EventClass::Private => &self.private,
         }
     }
 
@@ -91,6 +99,7 @@ impl<T> PerClass<T> {
             EventClass::Users => &mut self.users,
             EventClass::Power => &mut self.power,
             EventClass::Client => &mut self.client,
+            EventClass::Private => &mut self.private,
         }
     }
 

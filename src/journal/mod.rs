@@ -24,6 +24,7 @@ pub fn most(class: EventClass) -> usize {
     match class {
         EventClass::Device | EventClass::Updates => 15_000,
         EventClass::Users | EventClass::Power | EventClass::Client => 5_000,
+        EventClass::Private => 500,
     }
 }
 
@@ -38,6 +39,8 @@ pub struct Journal {
     pub complete_from: PerClass<Option<Time>>,
     /// Records that were read, of any process, not later than the moment of the verdict.
     pub records: u64,
+    /// When mdmclient's daemon last wrote a record that can be read, as far as was seen.
+    pub readable_at: Option<Time>,
     /// The span that the log evidence covers without a hole; unknown if the log could not be read.
     pub covers: Fact<Span>,
     /// The days with successes, oldest first, as far back as they are kept on disk; empty without a journal on disk, when
@@ -54,7 +57,7 @@ impl Journal {
     /// A journal of events that are in order already.
     pub fn new(events: PerClass<VecDeque<Arc<Event>>>, days: Vec<Day>, records: u64, covers: Fact<Span>) -> Self {
         let (dropped, complete_from) = (PerClass::default(), PerClass::default());
-        Self { events, dropped, complete_from, records, covers, days }
+        Self { events, dropped, complete_from, records, readable_at: None, covers, days }
     }
 
     /// Adds an event behind the others of its class.
@@ -101,6 +104,11 @@ impl Journal {
             _ => None,
         };
         self.of(EventClass::Power).filter_map(state).collect()
+    }
+
+    /// When mdmclient's daemon last said something that macOS hides, up to that moment.
+    pub fn private_at(&self, now: Time) -> Option<Time> {
+        self.of(EventClass::Private).rev().map(|event| event.at).find(|at| *at <= now)
     }
 
     /// How many events there are.

@@ -39,6 +39,8 @@ impl Retention {
             EventClass::Device => self.events,
             EventClass::Updates => self.events / 2,
             EventClass::Users | EventClass::Power | EventClass::Client => self.events / 10,
+            // Only that there are some, and when the last was.
+            EventClass::Private => self.events / 100,
         }
     }
 }

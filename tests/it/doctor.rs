@@ -97,7 +97,7 @@ states! {
     the_policy_folder_is_writable_by_its_group: false, |mac| {
         fs::set_permissions(mac.path("/Library/Managed Preferences"), fs::Permissions::from_mode(0o775)).unwrap();
     },
-    everything_is_private: true, |mac| {
+    everything_is_private: false, |mac| {
         fs::remove_file(mac.path("/usr/bin/log.records")).unwrap();
         mac.log(&(said("17:00:00", "<private>") + &said("17:00:01", "<private>")));
     },

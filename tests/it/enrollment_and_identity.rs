@@ -413,6 +413,7 @@ fn every_source_has_a_status_row_and_a_failed_one_says_why() {
         .collect();
     assert_snapshot!(states.join("\n"), @r"
     unified_log ok -
+    mdmclient_records ok -
     profiles_status ok -
     awake ok -
     network unavailable not_captured

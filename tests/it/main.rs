@@ -61,6 +61,7 @@ mod pages;
 mod pasted_logs;
 mod plain_english;
 mod planted_secrets;
+mod private_messages;
 mod readme;
 mod real_captures;
 mod redacted_rows;

@@ -315,6 +315,8 @@ fn both_writings_of_the_table_agree_on_random_macs() {
             if mac.awake_known { Fact::Known(mac.spans()) } else { Fact::unknown(SourceReason::TimedOut, "it hung.") };
         let (commands, exchanges) = (commands::assemble(&events), exchanges::pair(&events));
         let found = Contact {
+            private_at: None,
+            readable_at: None,
             now: at(NOW),
             covers: &covers,
             records: mac.records,

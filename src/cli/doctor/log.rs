@@ -64,24 +64,13 @@ impl Talk {
         shapes
     }
 
-    /// What macOS hides of mdmclient's words, if there is anything to say of it.
-    fn private(&self) -> Option<Look> {
-        let mdmclient = self.programs.get(MDMCLIENT).filter(|program| program.private > 0)?;
-        let (private, records) = (mdmclient.private, mdmclient.records);
-        let detail = format!(
-            "{private} of {records} messages of mdmclient are <private>: what they say is unknown. The profile for \
-             com.apple.ManagedClient in packaging/ shows them."
-        );
-        Some(Look::new("private messages", Outcome::Partly, detail))
-    }
-
     fn take(&mut self, record: &LogRecord<'_>) {
         let Some(name) = program_of(record) else { return };
         let program = self.programs.entry(name).or_default();
         program.records += 1;
         let level = record.level.map_or_else(|| "unknown".to_owned(), |level| format!("{level:?}"));
         *program.levels.entry(level).or_default() += 1;
-        program.private += u64::from(record.message.trim() == "<private>");
+        program.private += u64::from(event::is_private(record));
         if event::recognise(record).is_some() {
             program.events += 1;
         } else if name == MDMCLIENT {
@@ -102,7 +91,7 @@ pub fn look(host: &dyn Host, options: &ReadOptions, now: Time) -> (Vec<Look>, Ta
             Some(archive) => read_archive(archive, window, &mut talk),
             None => read(host, options, window, now, &mut talk),
         };
-        return ([Some(look), talk.private()].into_iter().flatten().collect(), talk);
+        return (vec![look], talk);
     }
     let mut looks = Vec::new();
     let mut talk = Talk::default();
@@ -114,7 +103,6 @@ pub fn look(host: &dyn Host, options: &ReadOptions, now: Time) -> (Vec<Look>, Ta
             break;
         }
     }
-    looks.extend(talk.private());
     (looks, talk)
 }
 

@@ -154,6 +154,8 @@ impl Laptop {
         let awake = AwakeSpans::new(spans.map(|minute| Span { from: at(minute), to: at(minute + 1) }).collect());
         let (commands, exchanges) = (commands::assemble(&events), exchanges::pair(&events));
         let found = Contact {
+            private_at: None,
+            readable_at: None,
             now,
             covers: &Fact::Known(Span { from: at(0), to: now }),
             records: 1,
