@@ -132,6 +132,7 @@ WITH problems AS (
   SELECT source, state, reason
   FROM mdm_health_status
   WHERE state IN ('partial', 'error')
+    AND NOT (state = 'partial' AND coalesce(reason, '') = 'private_messages')
     AND coalesce(reason, '') NOT IN ('end_only', 'collecting', 'not_read', 'too_many_events', 'too_many_update_events')
 )
 SELECT

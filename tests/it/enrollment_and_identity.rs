@@ -429,6 +429,7 @@ fn every_source_has_a_status_row_and_a_failed_one_says_why() {
     ddm_state unavailable not_captured
     system_version ok -
     platform unavailable not_captured
+    declarations unavailable no_known_command
     time_zone ok -
     ");
 }
