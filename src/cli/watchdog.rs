@@ -6,7 +6,7 @@ use crate::facts::restarts::DaemonRestarts;
 use crate::heal::{Healer, Refusal, Request, automatic};
 use crate::health::Findings;
 use crate::vocabulary::Time;
-use crate::vocabulary::codes::{HealAction, HealRefusal};
+use crate::vocabulary::codes::HealAction;
 use crate::vocabulary::printable_json;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value};
@@ -86,8 +86,6 @@ pub fn heal_automatically(
 }
 
 fn conclude(collector: &Arc<Collector>, healed: Result<(), Refusal>, patience: Duration, giving: &Giving) -> Healed {
-    let healed =
-        healed.or_else(|refusal| if refusal.code == HealRefusal::NotStuck.into() { Ok(()) } else { Err(refusal) });
     (give(&collector.findings_of_a_day(patience), giving), healed)
 }
 

@@ -136,7 +136,7 @@ impl Healer {
         self.collector.refresh_restarts();
         let (id, conclusion) = carried_out?;
         match conclusion.outcome {
-            HealOutcome::Done | HealOutcome::DryRun => Ok(id),
+            HealOutcome::Done | HealOutcome::DryRun | HealOutcome::NothingToDo => Ok(id),
             other => Err(conclusion.refusal.unwrap_or_else(|| Refusal::new(other, conclusion.detail))),
         }
     }

@@ -40,6 +40,11 @@ impl Work<'_> {
     pub fn heal(&mut self, id: i64, request: &Request) -> Result<Conclusion, Refusal> {
         let (stuck, proof) = match self.stuck(request) {
             Ok(stuck) => stuck,
+            // A request to a whole fleet would otherwise fail on each Mac that is well.
+            Err(refusal) if refusal.code == HealRefusal::NotStuck.into() => {
+                let detail = format!("Nothing is stuck: {}", refusal.sentence);
+                return Ok(Conclusion::new(HealOutcome::NothingToDo, detail));
+            }
             Err(refusal) => return Ok(refusal.into()),
         };
         let mut whole = Conclusion::new(HealOutcome::Refused, String::new());

@@ -17,6 +17,9 @@ const SDK_VERSION: &str = "5.23.1";
 /// Any osquery will do. What is too old refuses by itself.
 const MIN_SDK_VERSION: &str = "0.0.0";
 
+/// What only we ask of a table: osquery has no such action.
+pub const ALIVE: &str = "alive";
+
 /// How many bytes an answer of the manager may have. `extensions()` lists a few short texts an extension.
 const ANSWER_LIMIT: usize = 4 << 20;
 
@@ -96,11 +99,11 @@ impl Manager {
         Self::accepted("to deregister mdm_health", self.read(reply.status())?).map(drop)
     }
 
-    /// Whether an extension behind the socket answers what never waits: the columns of a table.
-    pub fn columns(&self, table: &str) -> Result<(), ManagerError> {
-        let call = |call: Encoder| call.text(1, "table").text(2, table).entry(3, "action", "columns").stop();
+    /// Whether our own extension's tables answer, and not only the socket before them.
+    pub fn alive(&self, table: &str) -> Result<(), ManagerError> {
+        let call = |call: Encoder| call.text(1, "table").text(2, table).entry(3, "action", ALIVE).stop();
         let status = self.read(self.ask("call", call)?.status_of_call())?;
-        Self::accepted("to list a table's columns", status).map(drop)
+        Self::accepted("to say whether a table answers", status).map(drop)
     }
 
     fn ask(&self, method: &str, arguments: impl FnOnce(Encoder) -> Encoder) -> Result<Message, ManagerError> {

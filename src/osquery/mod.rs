@@ -87,9 +87,12 @@ const POLL: Duration = Duration::from_millis(100);
 /// How many looks at osquery may fail in a row: a busy moment is not its end.
 const FAILURES: usize = 2;
 
-/// For how many intervals a predecessor may still be listed: osquery lets it go when it pings it the next time (3 to 8 s
+/// For how many intervals a predecessor may still be listed: osquery drops it when it pings it the next time (3 to 8 s
 /// were seen with 5.23.1).
 const PREDECESSOR: u32 = 5;
+
+/// How often a refused registration is tried again meanwhile.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// The longest path of a Unix socket on macOS, in bytes. Linux takes 107.
 const LONGEST_PATH: usize = 103;
@@ -273,12 +276,13 @@ fn register(
     arguments: &Arguments,
     endings: &Receiver<Ending>,
 ) -> Result<Result<i64, Ending>, StartError> {
-    for _ in 0..PREDECESSOR {
+    let (start, patience) = (Instant::now(), arguments.interval * PREDECESSOR);
+    while start.elapsed() < patience {
         match manager.register(registry) {
             Err(error) if error.is_duplicate() => note(arguments, &format!("waits, since {error}.")),
             ended => return Ok(Ok(ended?)),
         }
-        if let Ok(ending) = endings.recv_timeout(arguments.interval) {
+        if let Ok(ending) = endings.recv_timeout(RETRY.min(patience)) {
             return Ok(Err(ending));
         }
     }
@@ -333,7 +337,7 @@ impl Registered {
         let silent = |what: &str| format!("{what} {} does not answer", self.path.display());
         own.ping().map_err(|_| silent("the extension's own socket"))?;
         if let Some(table) = DEFINITIONS.first() {
-            own.columns(table.name).map_err(|_| silent("what is behind the extension's own socket"))?;
+            own.alive(table.name).map_err(|_| silent("what is behind the extension's own socket"))?;
         }
         Ok(listed.contains(&self.uuid))
     }

@@ -7,6 +7,7 @@
 //! first column, can take a row away.
 
 use super::guard::{Guard, GuardError};
+use super::manager::ALIVE;
 use crate::tables::Ask;
 use crate::tables::{Table, Value, WriteError};
 use osquery_rust_ng::plugin::{ColumnOptions, OsqueryPlugin, Registry};
@@ -38,7 +39,7 @@ impl TablePlugin {
         Self { table: table.into(), ask, guard }
     }
 
-    fn table_name(&self) -> &'static str {
+    pub fn table_name(&self) -> &'static str {
         self.table.definition().name
     }
 
@@ -93,6 +94,7 @@ impl OsqueryPlugin for TablePlugin {
         match request.get("action").map_or("", String::as_str) {
             "generate" => self.generate(),
             "columns" => response(0, "OK", self.routes()),
+            ALIVE => response(0, "OK", Vec::new()),
             "insert" => self.insert(&request),
             // What is on record cannot be edited.
             "update" | "delete" => read_only(),

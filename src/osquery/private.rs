@@ -7,10 +7,12 @@
 use super::NAME;
 use super::answers::{Answers, FRESH};
 use super::folder::Folder;
+use super::manager::ALIVE;
 use super::plugin::TablePlugin;
-use super::thrift::{self, Message, ThriftError};
+use super::thrift::{self, Message, MessageKind, ThriftError};
 use crate::host::socket;
 use osquery_rust_ng::Server;
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -25,8 +27,7 @@ const UUID: i64 = 1;
 /// As many connections as the crate's server has workers. One more would wait for a worker without end.
 const WORKERS: usize = 10;
 
-/// How many of them may be asked for what can take time. The others are free for what never waits, such as `columns`,
-/// which osquery asks of every table when a query comes beside another.
+/// How many of them may be asked for what can take time. The others are free to say that they are alive.
 const SLOW_WORKERS: usize = 8;
 
 /// How long the crate's server may take to begin.
@@ -73,6 +74,9 @@ pub struct PrivateServer {
     socket: PathBuf,
     answer_limit: Duration,
     answers: Answers,
+    /// Each table's answer to `columns`, which osquery asks of every table when a query comes beside another. It never
+    /// changes, so that it is given at once, as a ping is answered.
+    columns: BTreeMap<&'static str, Message>,
     connections: Mutex<Connections>,
     changed: Condvar,
     // Left open and unanswered: the server pings the stand-in twice a second, and has nothing to learn from it.
@@ -89,13 +93,15 @@ impl PrivateServer {
     /// Starts the server in a private folder. `answer_limit` is how long a call may take.
     pub fn start(tables: Vec<TablePlugin>, folder: &Folder, answer_limit: Duration) -> Result<Self, PrivateError> {
         let path = folder.manager();
+        let names: Vec<&'static str> = tables.iter().map(TablePlugin::table_name).collect();
         let failed = |why| PrivateError::NoServer { socket: path.clone(), why };
         let (stand_in, registry) = register(tables, &path).map_err(failed)?;
-        let server = Self {
+        let mut server = Self {
             registry,
             socket: folder.server(UUID),
             answer_limit,
             answers: Answers::new(FRESH),
+            columns: BTreeMap::new(),
             connections: Mutex::default(),
             changed: Condvar::new(),
             _stand_in: stand_in,
@@ -103,6 +109,13 @@ impl PrivateServer {
         // The crate is silent about a bind that fails.
         let first = server.wait_until_it_listens().map_err(|why| failed(why.into()))?;
         server.lock().idle.push(first);
+        for name in names {
+            let call = thrift::Encoder::message(MessageKind::Call, "call", 0);
+            let call = call.text(1, "table").text(2, name).entry(3, "action", "columns").stop().bytes();
+            let call = Message::read(&mut call.as_slice(), REGISTRY_LIMIT)?.ok_or_else(ended)?;
+            let columns = server.pass_on(&call, WORKERS)?;
+            server.columns.insert(name, columns);
+        }
         Ok(server)
     }
 
@@ -115,12 +128,17 @@ impl PrivateServer {
     pub fn call(&self, call: &Message) -> Result<Vec<u8>, PrivateError> {
         let [registry, item, action] = call.target()?;
         call.check_request()?;
+        if let ("table", Some(columns), "columns") =
+            (registry.as_str(), self.columns.get(item.as_str()), action.as_str())
+        {
+            return Ok(columns.answer_to(call));
+        }
         match (registry.as_str(), action.as_str()) {
             ("table", "generate") => {
                 let answer = self.answers.of(&item, || self.pass_on(call, SLOW_WORKERS))?;
                 Ok(answer.answer_to(call))
             }
-            ("table", "columns") => self.pass_on(call, WORKERS).map(Message::into_bytes),
+            ("table", ALIVE) => self.pass_on(call, WORKERS).map(Message::into_bytes),
             _ => {
                 let answer = self.pass_on(call, SLOW_WORKERS);
                 self.answers.wrote();

@@ -122,8 +122,8 @@ fn the_look_at_itself_sees_whether_tables_answer_even_while_they_are_slow() {
     let peer = served.peer.clone();
     thread::spawn(move || peer.generate(name(0), "{}"));
     let own = Manager::new(served.peer.0.clone(), Duration::from_secs(10));
-    own.columns(name(0)).unwrap();
-    assert!(own.columns("no_such_table").is_err());
+    own.alive(name(0)).unwrap();
+    assert!(own.alive("no_such_table").is_err());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Each limit of heal, on the fake Mac: a refusal has a code and a sentence, is recorded, and runs no command.
 
+use crate::support;
 use crate::support::heal_mac::{HealMac, mdmclient, now, progress};
 use mdm_health::cli::shell::{self, Format};
 use mdm_health::collect::Collector;
@@ -156,10 +157,25 @@ fn nothing_is_restarted_without_proof() {
     );
     let updates = [("action", text("restart_softwareupdated"))];
     is_refused(&mac, &updates, "not_stuck", "mdm_software_updates_stuck is 0");
-    is_refused(&mac, &[("action", text("heal"))], "not_stuck", "mdm_software_updates_stuck is 0");
     mac.set("profiles", "gibberish");
     is_refused(&mac, &restart(), "evidence_unknown", "Whether this Mac is enrolled is unknown");
     is_refused(&mac, &[("action", text("heal"))], "evidence_unknown", "Whether this Mac is enrolled is unknown");
+}
+
+/// A fleet may be asked to heal as a whole: no Mac that is well fails for it.
+#[test]
+fn heal_on_a_healthy_mac_succeeds_and_does_nothing() {
+    let mac = HealMac::stuck();
+    mac.say(&[mdmclient("17:40:00", "<<<<< Received HTTP response (200) [Idle] <<<<<")]);
+    let context = context(&mac, Box::new(mac.live()));
+    let table = mdm_heal(&context);
+    assert_eq!(table.insert(&values(&[("action", text("heal")), ("reason", text("INC-42"))])), Ok(1));
+    assert_eq!(column(table.as_ref(), &context, "outcome"), [text("nothing_to_do")]);
+    let [Value::Text(detail)] = &column(table.as_ref(), &context, "detail")[..] else { panic!("no detail") };
+    assert!(detail.starts_with("Nothing is stuck: ") && detail.contains("mdm_software_updates_stuck is 0"), "{detail}");
+    assert_eq!(mac.acts(), Vec::<String>::new());
+    let watchdog = &support::rows(&context.collector.findings(PATIENCE), "mdm_watchdog")[0];
+    assert_eq!(watchdog.number("mdm_client_restarted"), Some(0), "it restarted nothing");
 }
 
 /// By mdm-watchdog's rule silence is stuck; automatic heal needs more than that.

@@ -216,8 +216,10 @@ fn a_refused_registration_ends_the_extension_with_osquerys_message() {
         let (code, said) = Extension::on(&manager, capture.path()).end();
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(&format!("osquery refused to register mdm_health: {words}")), "{said}");
-        let tries = if words == "Duplicate extension registered" { 6 } else { 1 };
-        assert_eq!((manager.state().registrations.len(), left(folder.path())), (tries, Vec::new()));
+        // A predecessor is dropped within some intervals, here of a second; it is tried twice a second.
+        let (tries, duplicate) = (manager.state().registrations.len(), words == "Duplicate extension registered");
+        assert!(if duplicate { (6..=12).contains(&tries) } else { tries == 1 }, "{words}: {tries} times");
+        assert_eq!(left(folder.path()), Vec::<String>::new());
     }
 }
 
