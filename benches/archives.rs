@@ -1,11 +1,13 @@
 //! How fast a log archive is read: wanted records alone, against a whole parse by macos-unifiedlogs with the records
-//! filtered afterwards, in the same run. Both have to give the same records.
+//! filtered afterwards, in the same run. Both have to give the same records. Then the whole program: from a log archive to
+//! the row of `mdm_watchdog` against `cat`, and from a packed sysdiagnose to the report page against `gunzip`.
 //!
 //! Run it with `cargo bench --bench archives`. Absolute speeds depend on the machine; the ratios are the result.
 //! `cargo bench --bench archives -- --make FOLDER` makes the archive and keeps it; `-- --read FOLDER` and
 //! `-- --parse FOLDER` read it once, for whoever measures a whole process.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the writer of archives is the tests'")]
+#![allow(clippy::disallowed_methods, reason = "the bench starts the program itself")]
 
 #[path = "../tests/it/support/tracev3.rs"]
 mod tracev3;
@@ -26,7 +28,9 @@ use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 use tracev3::Packing;
 use tracev3_sample::{Sample, generate};
@@ -35,6 +39,11 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const MEGABYTES: usize = 100;
 const ROUNDS: usize = 3;
+
+/// How large the log of the packed sysdiagnose is, so that the whole is about 200 MB packed, and how many other files lie
+/// beside it.
+const SYSDIAGNOSE_MEGABYTES: usize = 420;
+const OTHER_FILES: usize = 1500;
 
 /// Reads to the end, however long that takes.
 struct Patient;
@@ -94,8 +103,112 @@ fn main() -> Result<()> {
             median(&mut read),
             median(&mut parse)
         );
+        whole_program(folder.path())?;
+    }
+    packed_sysdiagnose()
+}
+
+/// From the archive to `mdm_watchdog`'s row.
+fn whole_program(archive: &Path) -> Result<()> {
+    let itself = env::current_exe()?;
+    let files = fs::read_dir(archive.join("Persist"))?.map(|entry| entry.map(|entry| entry.path()));
+    let files: Vec<PathBuf> = files.collect::<std::io::Result<_>>()?;
+    let query = ["query", "SELECT state, reason FROM mdm_watchdog", "--source"];
+    let program = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+        command.args(query).arg(archive);
+        command
+    };
+    let parse = || {
+        let mut command = Command::new(&itself);
+        command.arg("--parse").arg(archive);
+        command
+    };
+    let cat = || {
+        let mut command = Command::new("cat");
+        command.args(&files);
+        command
+    };
+    compare("the row of mdm_watchdog", program, &[("cat", &cat), ("a whole parse", &parse)])
+}
+
+/// From a sysdiagnose as a Mac packs it to the report page.
+fn packed_sysdiagnose() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let name = "sysdiagnose_2026.11.23_18-00-00+0100_macOS_Mac14-2_24G90";
+    let inside = folder.path().join(name);
+    let bytes = SYSDIAGNOSE_MEGABYTES * 1_000_000;
+    generate(&inside.join("system_logs.logarchive"), Sample { bytes, files: 50, ..sample(100) });
+    fs::write(inside.join("sw_vers.txt"), "ProductVersion:\t\t15.6.1\nBuildVersion:\t\t24G90\n")?;
+    for number in 0..OTHER_FILES {
+        let other = inside.join(format!("logs/other-{}/{number}.txt", number % 40));
+        fs::create_dir_all(other.parent().ok_or("no folder")?)?;
+        fs::write(other, format!("line {number} of some output\n").repeat(200))?;
+    }
+    let packed = folder.path().join(format!("{name}.tar.gz"));
+    let mut tar = Command::new("tar");
+    tar.arg("-czf").arg(&packed).arg("-C").arg(folder.path()).arg(name);
+    if !tar.status()?.success() {
+        return Err("tar failed".into());
+    }
+    fs::remove_dir_all(&inside)?;
+    println!("a packed sysdiagnose of {} MB", fs::metadata(&packed)?.len() / 1_000_000);
+    let report = folder.path().join("report.html");
+    let program = || {
+        let _ = fs::remove_file(&report);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+        command.arg("report").arg(&report).arg("--source").arg(&packed);
+        command
+    };
+    let gunzip = || {
+        let mut command = Command::new("gunzip");
+        command.arg("-c").arg(&packed);
+        command
+    };
+    compare("the report page", program, &[("gunzip", &gunzip)])?;
+    let index = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
+        // Opens the source and refuses it before anything is read of its log.
+        command.arg("capture").arg(folder.path().join("capture")).arg("--source").arg(&packed);
+        command
+    };
+    compare("the index alone", index, &[("gunzip", &gunzip)])
+}
+
+/// Runs the program and what it is compared with in turns, and prints how they compare.
+fn compare(what: &str, program: impl Fn() -> Command, others: &[(&str, &dyn Fn() -> Command)]) -> Result<()> {
+    let mut ratios: Vec<Vec<f64>> = vec![Vec::new(); others.len()];
+    let (mut times, mut most) = (Vec::new(), 0);
+    for _ in 0..ROUNDS {
+        let (one, resident) = run(program())?;
+        times.push(one);
+        most = most.max(resident);
+        for ((_, other), ratios) in others.iter().zip(&mut ratios) {
+            ratios.push(one.as_secs_f64() / run(other())?.0.as_secs_f64());
+        }
+    }
+    times.sort();
+    println!("{what}: {:?}, at most {} MB resident", times[ROUNDS / 2], most / 1024);
+    for ((name, _), ratios) in others.iter().zip(&mut ratios) {
+        ratios.sort_by(f64::total_cmp);
+        println!("  {:.2} times as long as {name}", ratios[ROUNDS / 2]);
     }
     Ok(())
+}
+
+/// How long a program runs, and how many kilobytes it has resident at most, where the system tells it.
+fn run(mut command: Command) -> Result<(Duration, u64)> {
+    let start = Instant::now();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait()?.is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        most = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()).unwrap_or(most);
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok((start.elapsed(), most))
 }
 
 fn sample(one_in: u64) -> Sample {

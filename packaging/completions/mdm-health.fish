@@ -24,7 +24,7 @@ function __fish_mdm_health_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c mdm-health -n "__fish_mdm_health_needs_command" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_needs_command" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
@@ -44,7 +44,7 @@ complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "completions" 
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "man" -d 'Print the man page'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "version" -d 'Print the version'
 complete -c mdm-health -n "__fish_mdm_health_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
@@ -52,7 +52,7 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l utc-offs
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l json -d 'Print JSON'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -l csv -d 'Print CSV'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand query" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
@@ -60,7 +60,7 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l utc-o
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l json -d 'Print one JSON object: true, false, RFC 3339 times, with State, Reason and Detail; null is unknown, or never'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -l syslog -d 'Write the lines to the system\'s log as well, as one entry'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand diagnose" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
@@ -69,7 +69,7 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l automatic
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l json -d 'Print one JSON object: true, false, RFC 3339 times, with State, Reason and Detail; null is unknown, or never'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -l syslog -d 'Write the lines to the system\'s log as well, as one entry'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand heal" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
@@ -77,7 +77,7 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l utc-off
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l samples -d 'Show examples of what mdmclient says and mdm-health does not know, with names and numbers taken out'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
@@ -85,44 +85,44 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l utc-off
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l force -d 'Replace the file if it exists; without this nothing is ever replaced'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -s h -l help -d 'Print help'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l hours -d 'How many hours of the log to ask for' -r
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -l redact -d 'Replace serial numbers, identifiers, names, addresses and secrets by placeholders'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand capture" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand tables" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand codes" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand packs" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -l utc-offset -d 'UTC offset of the Mac\'s local time, for a compact log and for deadlines [default: this machine\'s for a compact log and a live Mac, else the one in the capture or in the Mac\'s own log lines]' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand man" -s h -l help -d 'Print help'
-complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l source -d '`live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand version" -l now -d 'Judge for this time instead of now; for a recorded Mac, now is when it was recorded; for a log file, its last record' -r

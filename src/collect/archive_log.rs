@@ -71,13 +71,13 @@ pub fn read(archive: LogArchive<'_>) -> WholeLog {
 
 /// Hands out the records of the programs that are listened to, from several threads and in no order.
 pub fn read_records(archive: LogArchive<'_>, sink: Sink<'_>) -> io::Result<Summary> {
-    let waiting = Waiting { since: Instant::now(), read: AtomicU64::new(0), progress: archive.progress };
+    let waiting = Waiting::new(archive.progress);
     let read = tracev3::read(archive.pieces, archive.store, &wanted(), sink, &waiting);
     archive.progress.end();
     read
 }
 
-fn wanted() -> Vec<Wanted> {
+pub fn wanted() -> Vec<Wanted> {
     let wanted = event::programs().iter().map(|program| Wanted {
         process: program.name.to_owned(),
         subsystem: program.wanted.subsystem.to_owned(),
@@ -92,7 +92,7 @@ fn wanted() -> Vec<Wanted> {
 }
 
 /// Why what was read is not all that the Mac kept.
-fn error(summary: &Summary, archive: LogArchive<'_>) -> Option<LogError> {
+pub fn error(summary: &Summary, archive: LogArchive<'_>) -> Option<LogError> {
     let partial = |reason, why: String| Some((SourceState::Partial, reason, why));
     let lost_by_client = summary
         .counts
@@ -145,10 +145,16 @@ fn note(summary: &Summary) -> Option<String> {
 }
 
 /// Passes the progress on, and ends the reading when it takes too long.
-struct Waiting<'p> {
+pub struct Waiting<'p> {
     since: Instant,
     read: AtomicU64,
     progress: &'p dyn Progress,
+}
+
+impl<'p> Waiting<'p> {
+    pub fn new(progress: &'p dyn Progress) -> Self {
+        Self { since: Instant::now(), read: AtomicU64::new(0), progress }
+    }
 }
 
 impl Watch for Waiting<'_> {

@@ -6,13 +6,16 @@
 
 use super::kept::KeptLog;
 use super::log_errors::{LogError, from_the_future, log_error, refused};
+use super::native_log;
 use super::sources::milliseconds;
 use super::talk::Talk;
 use crate::event;
 use crate::health::window::WINDOW;
+use crate::host::pieces::LogArchive;
 use crate::host::{Host, HostError, LogSource};
 use crate::journal::store::{Kept, Retention};
 use crate::journal::{Journal, LogReading};
+use crate::log::tracev3::Places;
 use crate::log::{self, LogSummary, ReadOptions};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
 use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
@@ -48,6 +51,8 @@ pub struct LiveLog {
     /// When the latest record of any process was written.
     heard: Option<Time>,
     no_backfill_before: Option<Instant>,
+    /// Up to where the files of the log were read, where they are read themselves.
+    places: Places,
 }
 
 impl LiveLog {
@@ -61,6 +66,7 @@ impl LiveLog {
             talk: Talk::default(),
             heard: None,
             no_backfill_before: None,
+            places: Places::default(),
         }
     }
 
@@ -72,6 +78,9 @@ impl LiveLog {
         }
         let read_on = self.kept.span.map(|span| span.to - OVERLAP).filter(|from| *from > now - READ_ON);
         let from = read_on.unwrap_or(now - WINDOW - MARGIN);
+        if read_on.is_none() {
+            self.places = Places::default();
+        }
         self.read(host, options, Span { from, to: now }, now);
     }
 
@@ -90,7 +99,9 @@ impl LiveLog {
         // What is known of a hole's other side need not be read again.
         let before = self.kept.span_before(span);
         let from = before.map_or(now - BACK, |before| (before.to - OVERLAP).max(now - BACK));
+        let places = std::mem::take(&mut self.places);
         self.read(host, options, Span { from, to: span.from + OVERLAP }, now);
+        self.places = places;
         if before.is_some() {
             self.kept.load();
         }
@@ -135,6 +146,9 @@ impl LiveLog {
     }
 
     fn read(&mut self, host: &dyn Host, options: &ReadOptions, span: Span, now: Time) {
+        if let Some(archive) = host.log_archive() {
+            return self.read_store(archive, span, now);
+        }
         let start = Instant::now();
         let mut source = match host.open_log(span, &event::predicate()) {
             Ok(source) => source,
@@ -166,6 +180,22 @@ impl LiveLog {
         let error = log_error(read.as_ref(), ended.as_ref().err());
         let error = error.or_else(|| from_the_future(self.kept.later_than(now)));
         self.note(read.ok(), error, now, start);
+    }
+
+    /// Reads what is new in the files of the log.
+    fn read_store(&mut self, archive: LogArchive<'_>, span: Span, now: Time) {
+        let start = Instant::now();
+        let read = match native_log::read(archive, &mut self.places, &mut self.talk, span) {
+            Ok(read) => read,
+            Err(error) => return self.note(None, Some(error), now, start),
+        };
+        let counted = read.summary.last.map(|last| Span { to: last.max(span.from), ..span });
+        self.talk.counted(counted, now);
+        self.kept.add(read.events, read.covered, now);
+        self.kept.load_changes();
+        self.heard = self.heard.max(read.summary.last);
+        let error = read.error.or_else(|| from_the_future(self.kept.later_than(now)));
+        self.note(Some(read.summary), error, now, start);
     }
 
     /// Whether anything is known to have been said before that moment.

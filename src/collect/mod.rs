@@ -8,6 +8,7 @@ mod install_log;
 mod kept;
 mod live_log;
 mod log_errors;
+mod native_log;
 mod once;
 mod schedule;
 pub mod source;

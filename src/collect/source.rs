@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
 
+/// This Mac, with its log read from the files in which macOS keeps it.
+const NATIVE: &str = "native";
+
 /// Where evidence comes from.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SourceOptions {
-    /// `live` for this Mac, or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`
-    #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", hide_env_values = true, value_name = "live|PATH")]
+    /// `live` for this Mac, `native` for this Mac with its log read from macOS's own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`
+    #[arg(long, global = true, env = "MDM_HEALTH_SOURCE", hide_env_values = true, value_name = "live|native|PATH")]
     pub source: Option<String>,
     /// Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone
     // Made absolute, because commands are started in another folder than this one.
@@ -59,13 +62,22 @@ impl SourceOptions {
 
     /// Opens the source for a capture.
     pub fn open_for_capture(&self) -> Result<Box<dyn Host>, SourceError> {
-        self.open_as(Live::for_capture, &())
+        let mut source = self.clone();
+        if self.source.as_deref() == Some(NATIVE) {
+            // What is captured is what `log show` prints.
+            source.source = Some("live".to_owned());
+        }
+        source.open_as(Live::for_capture, &())
     }
 
     fn open_as(&self, kind: impl FnOnce(Live) -> Live, progress: &dyn Progress) -> Result<Box<dyn Host>, SourceError> {
         match self.source.as_deref() {
             None if !Live::is_a_mac(&self.root) => Err(SourceError::NotAMac),
             None | Some("live") => Ok(Box::new(kind(Live::new(root_folder::check(&self.root)?, self.now)))),
+            Some(NATIVE) => {
+                let live = kind(Live::new(root_folder::check(&self.root)?, self.now));
+                Ok(Box::new(live.with_store()?))
+            }
             Some("") => Err(SourceError::Blank),
             Some(path) => Ok(Box::new(Recorded::open_watched(path.as_ref(), self.now, progress)?)),
         }
@@ -78,7 +90,7 @@ impl SourceOptions {
     }
 
     pub fn is_live(&self) -> bool {
-        self.source.as_deref().is_none_or(|source| source == "live")
+        self.source.as_deref().is_none_or(|source| source == "live" || source == NATIVE)
     }
 
     /// A path, or `live`.

@@ -1,6 +1,7 @@
 //! The Mac that the program runs on, or a root folder that looks like one.
 
 use super::act::Actor;
+use super::pieces::{LogArchive, LogStore, Pieces};
 use super::process::{self, Running};
 use super::root_folder::below;
 use super::{
@@ -42,12 +43,17 @@ pub struct Live {
     log_limit: Duration,
     /// Whether the log is read to the end that was asked for, even if that is now.
     exact: bool,
+    /// The files in which macOS keeps the log, where they are read instead of asking `log show`.
+    store: Option<(Pieces, LogStore)>,
 }
+
+/// Where the folders `diagnostics` and `uuidtext` are.
+const LOG_STORE: &str = "/private/var/db";
 
 impl Live {
     /// The Mac below that folder. `now` replaces the clock.
     pub fn new(root: PathBuf, now: Option<Time>) -> Self {
-        Self { root, now, log_limit: LOG_LIMIT, exact: false }
+        Self { root, now, log_limit: LOG_LIMIT, exact: false, store: None }
     }
 
     pub fn with_log_limit(self, log_limit: Duration) -> Self {
@@ -58,6 +64,18 @@ impl Live {
     /// in it lies in the future.
     pub fn for_capture(self) -> Self {
         Self { log_limit: CAPTURE_LIMIT, exact: true, ..self }
+    }
+
+    /// The same Mac, whose log is read from the files in which macOS keeps it.
+    pub fn with_store(self) -> Result<Self, HostError> {
+        let path = below(&self.root, LOG_STORE);
+        let store = LogStore::of_a_mac();
+        let opened = Pieces::open(&path, &()).and_then(|pieces| {
+            let pieces = pieces.ok_or(io::ErrorKind::NotADirectory)?;
+            store.files(&pieces).map(|_| pieces)
+        });
+        let pieces = opened.map_err(|why| HostError::Unreadable { path, why })?;
+        Ok(Self { store: Some((pieces, store)), ..self })
     }
 
     /// Whether there is a Mac below that folder.
@@ -86,6 +104,10 @@ impl Host for Live {
         arguments.extend(["--predicate", predicate]);
         let running = process::start(below(&self.root, "/usr/bin/log"), &arguments, self.log_limit)?;
         Ok(Box::new(LogShow { running, span }))
+    }
+
+    fn log_archive(&self) -> Option<LogArchive<'_>> {
+        self.store.as_ref().map(|(pieces, store)| LogArchive { pieces, store, progress: &() })
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {

@@ -38,6 +38,18 @@ fn made() -> (TempDir, PathBuf) {
     (folder, made)
 }
 
+fn tar(made: &Path) -> Vec<u8> {
+    let files = mdm_health::host::pieces::files(made).unwrap();
+    let name = |path: &Path| format!("{NAME}/{}", path.strip_prefix(made).unwrap().to_str().unwrap());
+    files.iter().fold(Tar::default(), |tar, path| tar.pax(&name(path), &fs::read(path).unwrap())).end()
+}
+
+/// Writes a packed one.
+pub fn packed(path: &Path) {
+    let (_folder, made) = made();
+    fs::write(path, gzip(&tar(&made))).unwrap();
+}
+
 fn status(findings: &Findings, source: &str) -> Row {
     rows(findings, "mdm_health_status").into_iter().find(|row| row.text("source") == Some(source)).unwrap()
 }
@@ -67,9 +79,7 @@ fn it_says_which_macos_runs_and_that_the_mac_is_enrolled() {
 #[test]
 fn it_says_the_same_as_folder_tar_and_tar_gz() {
     let (folder, made) = made();
-    let files = mdm_health::host::pieces::files(&made).unwrap();
-    let name = |path: &Path| format!("{NAME}/{}", path.strip_prefix(&made).unwrap().to_str().unwrap());
-    let tar = files.iter().fold(Tar::default(), |tar, path| tar.pax(&name(path), &fs::read(path).unwrap())).end();
+    let tar = tar(&made);
     let (plain, packed) = (folder.path().join("x.tar"), folder.path().join("x.tar.gz"));
     fs::write(&plain, &tar).unwrap();
     fs::write(&packed, gzip(&tar)).unwrap();

@@ -49,6 +49,7 @@ mod log_predicate;
 mod log_styles;
 mod macos_claims;
 mod manager_faults;
+mod native_log;
 mod no_network;
 mod old_plist;
 mod osquery;

@@ -54,6 +54,16 @@ fn the_readmes_first_commands_print_what_it_shows() {
 }
 
 #[test]
+fn what_the_readme_does_with_a_sysdiagnose_works() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::archives_sysdiagnose::packed(&folder.path().join("sysdiagnose.tar.gz"));
+    let lines: Vec<&str> = blocks(section("From a sysdiagnose"), "sh")[0].lines().collect();
+    let printed: Vec<String> = lines.iter().map(|line| printed(folder.path(), line)).collect();
+    assert!(folder.path().join("mac.html").is_file());
+    assert!(printed[1].contains("command_hung") && printed[2].contains("Error.PredicateFailed"), "{printed:?}");
+}
+
+#[test]
 fn the_readmes_list_of_mdm_watchdog_outputs_is_complete() {
     let shown = blocks(section("For those who know mdm-watchdog"), "text")[0];
     assert_eq!(printed(clone().path(), &format!("mdm-health -diagnose --source {SOURCE}")), shown);

@@ -11,7 +11,8 @@ pub use pack::{files, pack};
 pub use shape::{LogStore, Shape, ShapeError, is_tracev3};
 pub use tar_index::Stream;
 
-use super::open_regular;
+use super::{FileLook, open_regular};
+use crate::vocabulary::Time;
 use gzip::{Checkpoints, Unpacker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -171,6 +172,12 @@ impl Pieces {
             Some(index) => index.get(name).map(|place| place.size),
             None => fs::metadata(self.path.join(name)).ok().map(|file| file.len()),
         }
+    }
+
+    /// When a file of a folder was last written.
+    pub fn modified(&self, name: &str) -> Option<Time> {
+        let file = self.is_folder().then(|| fs::metadata(self.path.join(name)).ok()).flatten()?;
+        FileLook::of(&file).modified()
     }
 
     /// Whether there is a file of that path.

@@ -75,6 +75,11 @@ pub struct LogStore {
 }
 
 impl LogStore {
+    /// The store of a Mac, below `/private/var/db`.
+    pub fn of_a_mac() -> Self {
+        Self { diagnostics: "diagnostics".to_owned(), uuidtext: "uuidtext".to_owned() }
+    }
+
     fn archive(folder: &str) -> Self {
         Self { diagnostics: folder.to_owned(), uuidtext: folder.to_owned() }
     }

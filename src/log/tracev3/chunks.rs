@@ -20,7 +20,7 @@ const PEEK: usize = 4 << 10;
 const SEARCH: usize = 256 << 10;
 
 /// A tag, a second tag and a size stand before the data.
-const PREAMBLE: u64 = 16;
+pub const PREAMBLE: u64 = 16;
 
 /// What all catalogs and chunksets have in their tags, from the second byte on.
 static TAGS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\x60\0\0\x11\0\0\0"));
@@ -111,6 +111,11 @@ impl<R: Read + Seek> Chunks<R> {
             return Ok(Some(self.found(tag, from..self.size, true)));
         }
         Ok(None)
+    }
+
+    /// Goes on at a place where a chunk begins.
+    pub fn go_to(&mut self, at: u64) {
+        (self.next, self.last, self.is_behind_damage) = (at, None, false);
     }
 
     /// The data of a chunk.

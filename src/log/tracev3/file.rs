@@ -33,6 +33,18 @@ pub struct FileSummary {
     pub is_cut: bool,
     /// Whether reading stopped before the file's end, because its time was over.
     pub is_stopped: bool,
+    /// Where the last catalog begins that is whole.
+    pub catalog_at: Option<u64>,
+}
+
+/// How much of a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// Of a file that is being written: from a catalog on, and as far as its chunks are whole.
+    Growing {
+        catalog_at: Option<u64>,
+    },
 }
 
 /// Whoever waits for the reading: told how far it is, and asked whether it should go on.
@@ -53,6 +65,7 @@ pub fn read<'c>(
     file: impl Read + Seek,
     size: u64,
     wanted: &[Wanted],
+    extent: Extent,
     context: Context<'c>,
     watch: &dyn Watch,
 ) -> (FileSummary, Option<Leftover<'c>>) {
@@ -68,6 +81,8 @@ pub fn read<'c>(
         summary: FileSummary::default(),
         context,
     };
+    let is_growing = extent != Extent::Whole;
+    let mut start = if let Extent::Growing { catalog_at } = extent { catalog_at } else { None };
     let mut position = 0;
     loop {
         if watch.is_over() {
@@ -75,15 +90,28 @@ pub fn read<'c>(
             break;
         }
         let next = reading.chunks.next_chunk();
-        reading.note_damage();
+        let damage = reading.chunks.take_damage();
+        // What is damaged at the end may be on its way to the disk.
+        let is_unfinished = |chunk: &Chunk| chunk.is_cut || chunk.data.end >= size && !damage.is_empty();
+        if is_growing && next.as_ref().is_ok_and(|next| next.as_ref().is_none_or(is_unfinished)) {
+            break;
+        }
+        reading.note_damage(damage);
         match next {
             Ok(Some(chunk)) => {
+                if chunk.tag == catalog::TAG {
+                    reading.summary.catalog_at = Some(chunk.data.start - chunks::PREAMBLE);
+                }
                 let end = chunk.data.end.max(position);
                 watch.advance(end - position);
                 position = end;
                 if let Err(error) = reading.chunk(&chunk) {
                     reading.lose(error.to_string());
                     break;
+                }
+                if let Some(catalog_at) = start.take() {
+                    reading.chunks.go_to(catalog_at);
+                    reading.summary.catalog_at = Some(catalog_at);
                 }
             }
             Ok(None) => break,
@@ -242,8 +270,8 @@ impl<'c, R: Read + Seek> Reading<'_, 'c, R> {
         }
     }
 
-    fn note_damage(&mut self) {
-        for damage in self.chunks.take_damage() {
+    fn note_damage(&mut self, damage: Vec<chunks::Damage>) {
+        for damage in damage {
             self.summary.is_cut |= damage == chunks::Damage::Cut;
             self.lose(damage.to_string());
         }

@@ -13,6 +13,7 @@ mod chunkset;
 mod convert;
 mod decode;
 mod file;
+mod follow;
 mod format_strings;
 mod guard;
 mod record;
@@ -22,6 +23,7 @@ mod wanted;
 
 pub use boots::{Moment, Untimed};
 pub use file::Watch;
+pub use follow::Places;
 pub use record::{Counts, Record, Sink};
 pub use wanted::Wanted;
 
@@ -30,7 +32,7 @@ use crate::host::pieces::{LogStore, Pieces};
 use crate::vocabulary::Time;
 use boots::Boots;
 use decode::{Context, Leftover, decode_leftover};
-use file::FileSummary;
+use file::{Extent, FileSummary};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,6 +74,8 @@ pub struct Summary {
     /// How many executables wrote records whose path no file tells, and how many of those may be wanted ones.
     pub nameless: usize,
     pub suspects: BTreeSet<u128>,
+    /// Whether there are files that were not read, since they were last written before all that was asked for.
+    pub has_older: bool,
 }
 
 /// Reads a log and hands the wanted records out, from several threads and in no order.
@@ -83,14 +87,30 @@ pub fn read(
     watch: &dyn Watch,
 ) -> io::Result<Summary> {
     let (files, timesync) = store.files(pieces)?;
+    let files: Vec<_> = files.into_iter().map(|name| (name, Extent::Whole)).collect();
+    read_extents(pieces, store, &timesync, &files, wanted, sink, watch, |_, _| {})
+}
+
+/// Reads files of a log as far as each is to be read, and says of each what that came to.
+#[allow(clippy::too_many_arguments, reason = "all of it is what a log consists of and who wants what of it")]
+fn read_extents(
+    pieces: &Pieces,
+    store: &LogStore,
+    timesync: &[String],
+    files: &[(String, Extent)],
+    wanted: &[Wanted],
+    sink: Sink<'_>,
+    watch: &dyn Watch,
+    done: impl FnMut(&str, &FileSummary) + Send,
+) -> io::Result<Summary> {
     let mut summary = Summary { files: files.len(), ..Summary::default() };
-    let boots = read_boots(pieces, &timesync, &mut summary);
+    let boots = read_boots(pieces, timesync, &mut summary);
     summary.offsets = boots.offsets();
     let images = Images::new(pieces, store);
     let strings = Strings::new(pieces, store);
     let image = |uuid| images.path(uuid);
     let context = Context { strings: &strings, boots: &boots, image: &image, sink };
-    let leftovers = read_files(pieces, &files, wanted, context, watch, &mut summary);
+    let leftovers = read_files(pieces, files, wanted, context, watch, &mut summary, done);
     summary.counts.add(decode_leftover(leftovers));
     summary.lost += summary.counts.damaged;
     summary.nameless = images.nameless();
@@ -116,30 +136,34 @@ fn read_boots(pieces: &Pieces, files: &[String], summary: &mut Summary) -> Boots
 /// Reads the files, several at once where there are processors for it.
 fn read_files<'c>(
     pieces: &Pieces,
-    files: &[String],
+    files: &[(String, Extent)],
     wanted: &[Wanted],
     context: Context<'c>,
     watch: &dyn Watch,
     summary: &mut Summary,
+    on_file: impl FnMut(&str, &FileSummary) + Send,
 ) -> Vec<Leftover<'c>> {
     let next = AtomicUsize::new(0);
-    let done = Mutex::new((Vec::new(), summary));
+    let done = Mutex::new((Vec::new(), summary, on_file));
     let read_all = || loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let Some(name) = files.get(number) else { break };
+        let Some((name, extent)) = files.get(number) else { break };
         let opened = pieces.piece(name).map(|piece| (piece.size(), piece));
-        let read = opened.map(|(size, piece)| file::read(number, piece, size, wanted, context, watch));
+        let read = opened.map(|(size, piece)| file::read(number, piece, size, wanted, *extent, context, watch));
         let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-        let (leftovers, summary) = &mut *done;
+        let (leftovers, summary, on_file) = &mut *done;
         match read {
             Ok((file, leftover)) => {
+                on_file(name, &file);
                 summary.add(name, file, context.boots);
                 leftovers.extend(leftover);
             }
+            // A file of a live store may be removed meanwhile.
+            Err(error) if *extent != Extent::Whole && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => summary.lose(name, &error.to_string(), 1),
         }
     };
-    watch.begin(files.iter().filter_map(|name| pieces.size(name)).sum());
+    watch.begin(files.iter().filter_map(|(name, _)| pieces.size(name)).sum());
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(files.len());
     thread::scope(|scope| {
         // Where no further thread can be had, this one reads all.

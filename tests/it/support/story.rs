@@ -100,9 +100,14 @@ impl Story {
 
     /// A tracev3 file with those of the lines.
     pub fn tracev3(&self, lines: std::ops::Range<usize>) -> Vec<u8> {
+        self.tracev3_in_steps(lines, usize::MAX)
+    }
+
+    /// The same, with all that was said so far written down after every so many lines.
+    pub fn tracev3_in_steps(&self, lines: std::ops::Range<usize>, step: usize) -> Vec<u8> {
         let (boot, programs) = (self.boot(), self.programs());
         let mut file = File::new(&boot, &programs, Packing::Lz4);
-        for line in &self.0[lines] {
+        for (number, line) in self.0[lines].iter().enumerate() {
             let is_writer = |one: &Program| (&one.image, one.pid, one.uid) == (&line.image, line.pid, line.uid);
             file.push(&Entry {
                 ticks: (line.at - boot.start) as u64,
@@ -114,6 +119,9 @@ impl Story {
                 format: Format::Own(0),
                 values: vec![Value::Text(&line.message)],
             });
+            if number % step == step - 1 {
+                file.flush();
+            }
         }
         file.finish()
     }

@@ -1,0 +1,65 @@
+//! Reads a live Mac's log from the files in which macOS keeps it, without `log show`. What macOS holds only in memory is
+//! not in them, and what it has not written yet neither.
+
+use super::archive_log::{self, Waiting};
+use super::log_errors::LogError;
+use super::talk::Talk;
+use crate::event;
+use crate::host::pieces::LogArchive;
+use crate::journal::store::Kept;
+use crate::log::LogSummary;
+use crate::log::tracev3::{Places, Record};
+use crate::vocabulary::codes::{SourceReason, SourceState};
+use crate::vocabulary::{Span, Time};
+use chrono::TimeDelta;
+use std::sync::{Mutex, PoisonError};
+
+/// How long before the newest record in the files others may still be in memory only. How long macOS keeps a page of
+/// records of a program that says little is not known.
+const UNWRITTEN: TimeDelta = TimeDelta::minutes(10);
+
+/// What was read.
+pub struct NativeLog {
+    pub events: Vec<Kept>,
+    pub summary: LogSummary,
+    /// The part of the span for which the events are all there are.
+    pub covered: Option<Span>,
+    pub error: Option<LogError>,
+}
+
+/// Reads what is new since `places`, or all of the span if nothing was read yet.
+pub fn read(archive: LogArchive<'_>, places: &mut Places, talk: &mut Talk, span: Span) -> Result<NativeLog, LogError> {
+    let is_first = places.is_empty();
+    let found = Mutex::new((Vec::new(), talk));
+    let is_asked_for = |at: Time| at <= span.to && (at >= span.from || !is_first);
+    let sink = |record: &Record<'_>| {
+        let record = record.to_log_record();
+        if !is_asked_for(record.at) {
+            return;
+        }
+        let event = event::recognise(&record);
+        let (events, talk) = &mut *found.lock().unwrap_or_else(PoisonError::into_inner);
+        talk.take(&record);
+        events.extend(event.map(|event| Kept::new(event, &record)));
+    };
+    let waiting = Waiting::new(archive.progress);
+    let (pieces, store) = (archive.pieces, archive.store);
+    let read = places.read(pieces, store, span.from, &archive_log::wanted(), &sink, &waiting);
+    archive.progress.end();
+    let summary = read.map_err(|why| {
+        let why = format!("{} cannot be read: {why}. Run mdm-health as root.", pieces.path().display());
+        (SourceState::Error, SourceReason::Unreadable, why)
+    })?;
+    if summary.files == 0 {
+        let why = format!("{} holds no tracev3 file, so there is no log.", pieces.path().display());
+        return Err((SourceState::Error, SourceReason::LogStoreMissing, why));
+    }
+    let error = archive_log::error(&summary, archive);
+    let log = summary.to_log_summary();
+    let begins = if is_first && !summary.has_older { log.first.max(Some(span.from)) } else { Some(span.from) };
+    let ends = log.last.map(|last| (last - UNWRITTEN).min(span.to));
+    let covered = begins.zip(ends).filter(|(from, to)| error.is_none() && from <= to);
+    let (mut events, _) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    events.sort_by_key(Kept::place);
+    Ok(NativeLog { events, covered: covered.map(|(from, to)| Span { from, to }), error, summary: log })
+}
