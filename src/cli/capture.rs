@@ -8,10 +8,11 @@ use crate::collect;
 use crate::collect::source::{SourceError, SourceOptions};
 use crate::event::HttpMessage;
 use crate::facts::record;
-use crate::health::{Evidence, Findings};
+use crate::health::{Evidence, Findings, enrollment};
+use crate::host::capture::{Description, MacDescription};
 use crate::host::destination::{Destination, work_folder};
 use crate::host::recording::{Recording, RecordingError, create, making};
-use crate::host::{HostError, Recorded, capture::Description, pieces};
+use crate::host::{HostError, Recorded, pieces};
 use crate::redact::{self, RedactError, Seeds};
 use crate::vocabulary::codes::{SourceName, SourceState};
 use crate::vocabulary::{printable, rfc3339};
@@ -151,6 +152,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
         restarts.as_deref(),
         Description {
             captured_at: evidence.now,
+            mac: which_mac(&evidence),
             macos: system.map(|system| system.version.clone()),
             build: system.and_then(|system| system.build.clone()),
             utc_offset: source.utc_offset,
@@ -243,6 +245,18 @@ fn publish(folder: &Path, to: &Path, destination: &Destination) -> Result<(), Ca
     })
 }
 
+/// Which Mac it is, as far as it says so.
+fn which_mac(evidence: &Evidence) -> Option<MacDescription> {
+    let platform = evidence.platform.known().cloned().unwrap_or_default();
+    let mac = MacDescription {
+        name: platform.computer_name,
+        model: platform.model,
+        serial_number: platform.serial_number,
+        mdm_server: enrollment::decide(evidence).server_url,
+    };
+    Some(mac).filter(|mac| *mac != MacDescription::default())
+}
+
 /// What a capture holds, and what could not be read, in sentences.
 fn manifest(description: &Description, evidence: &Evidence) -> String {
     let mut text =
@@ -252,6 +266,22 @@ fn manifest(description: &Description, evidence: &Evidence) -> String {
         Some((from, to)) => writeln!(text, ", with its log from {} to {}.", rfc3339(from), rfc3339(to)),
         None => writeln!(text, "."),
     };
+    let mac = description.mac.clone().unwrap_or_default();
+    let macos = description.macos.as_ref().map(|version| {
+        let build = description.build.as_ref().map(|build| format!(" ({build})")).unwrap_or_default();
+        format!("macOS {version}{build}")
+    });
+    let which = [
+        mac.name,
+        mac.model,
+        mac.serial_number.map(|serial| format!("serial number {serial}")),
+        macos,
+        mac.mdm_server.map(|server| format!("enrolled in {server}")),
+    ];
+    let which: Vec<String> = which.into_iter().flatten().map(|part| printable(&part)).collect();
+    if !which.is_empty() {
+        let _ = writeln!(text, "The Mac: {}", which.join(", "));
+    }
     // The policy may be read of a live Mac only, and the declarations of a sysdiagnose: none is a piece of a capture.
     let no_piece = [SourceName::HealPolicy, SourceName::Declarations];
     let failed = evidence

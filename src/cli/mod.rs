@@ -2,6 +2,7 @@
 
 mod capture;
 pub mod doctor;
+mod fleet;
 mod layout;
 mod manual;
 pub mod packs;
@@ -30,6 +31,7 @@ use shell::Format;
 use signals::end_on_signals;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +98,14 @@ enum Command {
     /// code is 0 only if nothing failed
     Doctor(doctor::DoctorOptions),
     /// Write an HTML report: the verdict with its evidence, a timeline, and every table
-    Report(Target),
+    Report {
+        #[command(flatten)]
+        target: Target,
+        /// Report on every capture in this folder: a line each in FILE.html, the worst first, and a page each in a folder
+        /// beside it. Captures may be folders, .tar.gz files or archives. --source is not used
+        #[arg(long, value_name = "DIR")]
+        fleet: Option<PathBuf>,
+    },
     /// Record what mdm-health reads on this Mac, to look at elsewhere with --source
     #[command(after_long_help = capture::HELP)]
     Capture(CaptureOptions),
@@ -172,7 +181,8 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
         Command::Packs { name } => name.as_deref().map_or_else(|| Ok(packs::list()), packs::text).map_err(made)?,
         Command::Completions { shell } => manual::completions(Arguments::command(), *shell).map_err(made)?,
         Command::Man => manual::man_page(Arguments::command()).map_err(made)?,
-        Command::Report(target) => return report(arguments, target),
+        Command::Report { target, fleet: None } => return report(arguments, target),
+        Command::Report { target, fleet: Some(folder) } => return fleet::report(&arguments.source, folder, target),
         Command::Doctor(options) => return doctor(arguments, *options),
         Command::Diagnose(giving) => watchdog::diagnose(&collector(arguments)?, PATIENCE, giving),
         Command::Heal { automatic, giving } => {

@@ -28,6 +28,9 @@ pub fn of_file(path: &str) -> String {
 pub struct Description {
     /// The moment to judge for.
     pub captured_at: Time,
+    /// Which Mac it is, for people: the pieces say the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacDescription>,
     /// The Mac's version of macOS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub macos: Option<String>,
@@ -53,6 +56,23 @@ pub struct Description {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absent: BTreeSet<String>,
 }
+
+/// What people call a Mac by. The only part of `capture.json` with names in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MacDescription {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial_number: Option<String>,
+    /// The address of the MDM server that it is enrolled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mdm_server: Option<String>,
+}
+
+/// The member of `capture.json` with names in it.
+pub const MAC: &str = "mac";
 
 /// A stretch of time in which the Mac was awake: `["2026-11-23T15:00:00Z", "2026-11-23T17:10:00Z"]`, with a third member
 /// where it slept for so many seconds of it and nobody knows when.

@@ -51,6 +51,22 @@ impl Destination {
         }
     }
 
+    /// A name in the folder of this name, which is made if it is not there. A link in its place is not followed.
+    pub fn within(&self, name: &str) -> io::Result<Self> {
+        let _making = making();
+        let folder = match make_folder(&self.folder, &self.name) {
+            Ok(made) => {
+                self.give(&made);
+                made
+            }
+            Err(why) if why.kind() == ErrorKind::AlreadyExists => {
+                rustix::fs::openat(&self.folder, &self.name, OPEN_FOLDER.union(NO_LINK), Mode::empty())?
+            }
+            Err(why) => return Err(why),
+        };
+        Ok(Self { folder, name: name.into(), owner: self.owner })
+    }
+
     /// What lies there now.
     pub fn kind(&self) -> io::Result<Option<FileType>> {
         match rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW) {

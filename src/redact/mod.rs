@@ -23,7 +23,7 @@ mod urls;
 use crate::facts::identities::read_identities;
 use crate::facts::platform::{Platform, read_platform};
 use crate::host::Command;
-use crate::host::capture::{DESCRIPTION, LOG, RESTARTS, of_command};
+use crate::host::capture::{DESCRIPTION, LOG, MAC, MacDescription, RESTARTS, of_command};
 use crate::host::pieces::files;
 use crate::host::recording::create;
 use crate::log::MAX_RECORD;
@@ -110,6 +110,8 @@ pub fn redact(from: &Path, into: &Path, seeds: &Seeds) -> Result<Redacted, Redac
 enum Piece {
     /// There is nothing of the Mac's own in it.
     Harmless,
+    /// `capture.json`, of which one member says which Mac it is.
+    Description,
     /// An object a line, or any text.
     Lines,
     /// Profiles with whatever an administrator put into them.
@@ -132,7 +134,9 @@ impl Piece {
     fn of(within: &Path) -> Self {
         let within = within.to_string_lossy();
         let is = |command| within == of_command(command, "out");
-        if within == DESCRIPTION || within.ends_with(".code") || is(Command::Awake) || is(Command::SystemVersion) {
+        if within == DESCRIPTION {
+            Self::Description
+        } else if within.ends_with(".code") || is(Command::Awake) || is(Command::SystemVersion) {
             Self::Harmless
         } else if within == LOG {
             Self::Lines
@@ -163,6 +167,14 @@ impl Piece {
     fn collect(&self, path: &Path, names: &mut Names, certificates: &mut Vec<String>) -> io::Result<()> {
         match self {
             Self::Harmless => return Ok(()),
+            Self::Description => {
+                let mac = description(path)?.get(MAC).cloned().unwrap_or_default();
+                json_texts(&mac, &mut |text| names.search(text));
+                let mac: MacDescription = serde_json::from_value(mac).unwrap_or_default();
+                names.add(Kind::Host, &mac.name.unwrap_or_default());
+                names.add(Kind::Serial, &mac.serial_number.unwrap_or_default());
+                return Ok(());
+            }
             Self::Lines => {
                 return each_line(path, |line| {
                     match serde_json::from_slice(line) {
@@ -215,6 +227,14 @@ impl Piece {
             Self::Harmless => {
                 io::copy(&mut File::open(path)?, &mut to)?;
             }
+            Self::Description => {
+                let mut written = description(path)?;
+                if let Some(mac) = written.get_mut(MAC) {
+                    *mac = json_without(mac.take(), replacer);
+                }
+                serde_json::to_writer_pretty(&mut to, &written)?;
+                to.write_all(b"\n")?;
+            }
             Self::Lines => each_line(path, |line| {
                 match serde_json::from_slice(line) {
                     Ok(value) => serde_json::to_writer(&mut to, &json_without(value, replacer))?,
@@ -264,6 +284,10 @@ fn what_is_read(text: &str) -> String {
     let properties =
         [of("IOPlatformSerialNumber", serial_number), of("IOPlatformUUID", hardware_uuid), of("model", model)];
     format!("    {{\n{}    }}\n", properties.into_iter().flatten().collect::<String>())
+}
+
+fn description(path: &Path) -> io::Result<Value> {
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

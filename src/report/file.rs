@@ -3,7 +3,7 @@
 use crate::host::destination::Destination;
 use rustix::fs::FileType;
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -12,6 +12,8 @@ pub enum FileError {
     Exists(PathBuf),
     #[error("{0} is not a regular file and is not replaced: pass another name")]
     NotAFile(PathBuf),
+    #[error("{0} is not a folder and is not replaced: pass another name")]
+    NotAFolder(PathBuf),
     #[error("{path} cannot be written: {why}")]
     Unwritable { path: PathBuf, why: io::Error },
 }
@@ -41,6 +43,31 @@ impl Target {
             Some(kind) if kind != FileType::RegularFile => Err(FileError::NotAFile(self.file.clone())),
             _ => Ok(Some(destination)),
         }
+    }
+
+    /// The file; `-` for standard output.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Where the pages go that belong to this one: a folder beside it, named after it.
+    pub fn folder_beside(&self) -> Result<(String, Destination), FileError> {
+        let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
+        let path = self.file.with_file_name(format!("{stem}-macs"));
+        let unwritable = |why| FileError::Unwritable { path: path.clone(), why };
+        let destination = Destination::open(&path, false).map_err(unwritable)?;
+        match destination.kind().map_err(unwritable)? {
+            Some(_) if !self.force => Err(FileError::Exists(path)),
+            Some(kind) if kind != FileType::Directory => Err(FileError::NotAFolder(path)),
+            _ => Ok((format!("{stem}-macs"), destination)),
+        }
+    }
+
+    /// Writes a page into that folder.
+    pub fn write_beside(&self, folder: &Destination, name: &str, page: &str) -> Result<(), FileError> {
+        let put =
+            folder.within(name).and_then(|file| file.put_file(self.force, |file| file.write_all(page.as_bytes())));
+        put.map_err(|why| FileError::Unwritable { path: name.into(), why })
     }
 
     /// Writes the page, complete or not at all.

@@ -27,15 +27,22 @@ pub fn state(state: WatchdogState) -> Look {
     Look { word, class, symbol }
 }
 
-/// The look of whether OS updates are stuck.
-pub fn updates(stuck: Option<bool>) -> Look {
+/// The look of whether OS updates are stuck. Beside an update that failed it is never that of success.
+pub fn updates(stuck: Option<bool>, troubled: bool) -> Look {
     let (word, class, symbol) = match stuck {
+        Some(false) if troubled => ("Not stuck, but needs attention", "doubt", "s-warning"),
         Some(false) => ("Not stuck", "good", "s-ok"),
         Some(true) => ("Stuck", "bad", "s-stuck"),
         None => ("Unknown", "doubt", "s-unknown"),
     };
     Look { word, class, symbol }
 }
+
+/// The look of a capture that cannot be read.
+pub const UNREADABLE: Look = Look { word: "Cannot be read", class: "doubt", symbol: "s-unknown" };
+
+/// What to do about such captures.
+pub const UNREADABLE_ADVICE: &str = "Its line says why. Capture these Macs again, or remove the files.";
 
 /// What to do about a verdict: the reason's own advice, else that of the state.
 pub fn advice(state: WatchdogState, reason: Option<WatchdogReason>) -> &'static str {

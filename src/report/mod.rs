@@ -3,6 +3,7 @@
 
 mod clock;
 pub mod file;
+pub mod fleet;
 mod html;
 mod labels;
 mod os_updates;
@@ -13,8 +14,9 @@ mod trust;
 mod verdict;
 mod view;
 
+use crate::facts::platform::Platform;
 use crate::health::Findings;
-use crate::tables::{MDM_HEALTH_STATUS, MDM_WATCHDOG, OS_UPDATE_SETTINGS, Table, TableDefinition};
+use crate::tables::{MDM_ENROLLMENT, MDM_HEALTH_STATUS, MDM_WATCHDOG, OS_UPDATE_SETTINGS, Table, TableDefinition};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, SourceState, WatchdogState};
 use clock::{Clock, distance, length};
@@ -31,25 +33,26 @@ struct Report<'f> {
     /// The moment that is judged.
     now: Time,
     clock: Clock<'f>,
+    /// Which Mac it is, if that was read.
+    platform: Option<&'f Platform>,
     tables: Vec<TableView>,
 }
 
 /// The page. `source` says where the evidence comes from.
 pub fn page(source: &str, findings: &Findings, tables: &[Box<dyn Table>]) -> String {
-    let report = Report {
-        now: findings.evidence.now,
-        clock: Clock::new(&findings.evidence.zone),
-        tables: tables.iter().map(|table| TableView::new(table.as_ref(), findings)).collect(),
-    };
+    let report = Report::new(findings, tables);
     let word = labels::state(report.first(&MDM_WATCHDOG).code("state").unwrap_or(WatchdogState::Unknown)).word;
+    let name = report.platform.and_then(|mac| mac.computer_name.as_deref());
+    let title = name.map(|name| format!(", {}", html::text(name))).unwrap_or_default();
     [
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"{}\"/>\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
              <meta name=\"color-scheme\" content=\"light dark\"/><meta name=\"referrer\" content=\"no-referrer\"/>\n\
-             <title>mdm-health: {word}</title>\n<style>\n{STYLE}</style></head><body>\n{SYMBOLS}",
-            html::text(POLICY)
+             <title>mdm-health: {word}{title}</title>\n<style>\n{STYLE}{}</style></head><body>\n{SYMBOLS}",
+            html::text(POLICY),
+            tables::style(&report)
         ),
         header(&report, source),
         "<main>\n".to_owned(),
@@ -88,8 +91,20 @@ fn header(report: &Report, source: &str) -> String {
         || "<i>nothing that could be read</i>".to_owned(),
         |(from, to)| format!("{} to {}, {}", report.clock.short(from), report.clock.short(to), length(to - from)),
     );
+    let platform = report.platform;
+    let name = platform.and_then(|mac| mac.computer_name.as_deref()).map_or_else(|| "a Mac".to_owned(), html::text);
+    let mac: String = [
+        ("Model", platform.and_then(|mac| mac.model.as_deref())),
+        ("Serial number", platform.and_then(|mac| mac.serial_number.as_deref())),
+    ]
+    .into_iter()
+    .filter_map(|(name, text)| Some(format!("<div><dt>{name}</dt><dd>{}</dd></div>", html::text(text?))))
+    .collect();
+    let server = report.first(&MDM_ENROLLMENT).text("server_url");
+    let enrolled = server.map(|server| format!("<div><dt>Enrolled in</dt><dd>{}</dd></div>", html::text(server)));
+    let enrolled = enrolled.unwrap_or_default();
     format!(
-        "<header><h1>MDM health of a Mac</h1><dl><div><dt>Mac</dt><dd>{system}</dd></div>\
+        "<header><h1>MDM health of {name}</h1><dl>{mac}<div><dt>System</dt><dd>{system}</dd></div>{enrolled}\
          <div><dt>Verdict for</dt><dd>{}</dd></div><div><dt>Log</dt><dd>{span}</dd></div>\
          <div><dt>Source</dt><dd>{}</dd></div><div><dt>By</dt><dd>mdm-health {}</dd></div></dl>\
          <nav aria-label=\"Parts of this page\"><a href=\"#verdict\">Verdict</a> <a href=\"#updates\">OS updates</a> <a href=\"#evidence\">Evidence</a> \
@@ -100,7 +115,17 @@ fn header(report: &Report, source: &str) -> String {
     )
 }
 
-impl Report<'_> {
+impl<'f> Report<'f> {
+    fn new(findings: &'f Findings, tables: &[Box<dyn Table>]) -> Self {
+        let platform = &findings.evidence.platform;
+        Self {
+            now: findings.evidence.now,
+            clock: Clock::new(&findings.evidence.zone),
+            platform: platform.known().or(platform.last_good.as_ref().map(|(platform, _)| platform)),
+            tables: tables.iter().map(|table| TableView::new(table.as_ref(), findings)).collect(),
+        }
+    }
+
     /// A table's rows.
     fn rows(&self, table: &'static TableDefinition) -> Vec<RowView<'_>> {
         let found = self.tables.iter().find(|one| one.definition.name == table.name);

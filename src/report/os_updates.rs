@@ -1,7 +1,7 @@
 //! OS updates: whether they are stuck, what to do first, and how far each one is.
 
 use super::clock::distance;
-use super::labels::{self, Look};
+use super::labels;
 use super::targets::{Target, targets};
 use super::{Report, html};
 use crate::tables::{MDM_WATCHDOG, OS_UPDATE_SETTINGS};
@@ -18,7 +18,7 @@ pub fn section(report: &Report) -> String {
     let stuck = row.flag("mdm_software_updates_stuck");
     let reason: Option<SoftwareUpdatesReason> = row.code("software_updates_reason");
     let targets = targets(report);
-    let look = look(stuck, &targets);
+    let look = labels::updates(stuck, targets.iter().any(Target::troubled));
     let first = targets.first();
     let sentence = first.and_then(|target| headline(report, target, stuck, reason));
     let sentence = sentence.unwrap_or_else(|| html::text(reason.map_or("", Code::meaning)));
@@ -46,15 +46,6 @@ pub fn section(report: &Report) -> String {
         );
     }
     section + "</div></section>\n"
-}
-
-/// Never the look of success beside an update that failed.
-fn look(stuck: Option<bool>, targets: &[Target<'_>]) -> Look {
-    let look = labels::updates(stuck);
-    if stuck == Some(false) && targets.iter().any(Target::troubled) {
-        return Look { word: "Not stuck, but needs attention", class: "doubt", symbol: "s-warning" };
-    }
-    look
 }
 
 /// What is wrong with the first update, or what it waits for, with its version and date.

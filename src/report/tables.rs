@@ -21,6 +21,19 @@ pub fn section(report: &Report) -> String {
     section + "</section>\n"
 }
 
+/// The columns' names before their cells, for paper and for narrow screens, where a row is a paragraph.
+pub fn style(report: &Report) -> String {
+    let mut style = String::new();
+    for table in report.tables.iter().filter(|table| table.rows().len() > 1) {
+        let columns = table.definition.columns.iter().filter(|column| !column.hidden);
+        for (column, number) in columns.zip(1..) {
+            let (table, column) = (table.definition.name, column.name);
+            let _ = writeln!(style, "#t-{table} td:nth-child({number})::before {{ content: \"{column}: \"; }}");
+        }
+    }
+    style
+}
+
 fn one(report: &Report, table: &TableView) -> String {
     let (name, description, rows) = (table.definition.name, table.definition.description, table.rows().len());
     let count = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
@@ -65,7 +78,7 @@ fn grid(report: &Report, table: &TableView) -> String {
     }
     let _ = writeln!(
         page,
-        "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"The table {name}\"><table class=\"grid\"><thead><tr>"
+        "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"The table {name}\"><table class=\"grid\" id=\"t-{name}\"><thead><tr>"
     );
     for column in table.definition.columns.iter().filter(|column| !column.hidden) {
         let _ = write!(page, "<th scope=\"col\" title=\"{}\">{}</th>", html::text(column.description), column.name);

@@ -69,6 +69,7 @@ mod redacted_rows;
 mod redaction;
 mod remembered_answers;
 mod report;
+mod report_fleet;
 mod report_updates;
 mod rooms;
 mod root_safety;

@@ -30,8 +30,8 @@ pub fn section(report: &Report) -> String {
     let shades = shades(report, scale);
     let zone = report.clock.name(scale.from, scale.to);
     let mut section = format!(
-        "<section id=\"timeline\"><h2>Timeline</h2><p class=\"note\">In {zone}. Point at a mark for its \
-         details.</p>\n<figure>{}<figcaption>{}",
+        "<section id=\"timeline\"><h2>Timeline</h2><p class=\"note\">In {zone}. <span class=\"mouse\">Point at a \
+         mark for its details.</span></p>\n<figure>{}<figcaption>{}",
         draw::picture(report, scale, &drawn, &shades),
         legend(&drawn, &shades)
     );
