@@ -641,12 +641,16 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__report)
-            opts="-h --force --source --root --state-dir --now --utc-offset --help"
+            opts="-h --force --fleet --source --root --state-dir --now --utc-offset --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --fleet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -42,6 +42,7 @@ fn mixed() -> TempDir {
     link("a-past-due", "updates/enforcement-past-due");
     link("d-failed", "updates/failed-install-retried");
     link("A-Not enrolled & <b>\"odd\"", "not-enrolled");
+    #[allow(clippy::disallowed_methods, reason = "the tests pack a capture with the system's own tar")]
     let packed = Command::new("tar")
         .args(["-C", fixture("").to_str().unwrap(), "-czf", folder.path().join("e.tar.gz").to_str().unwrap()])
         .arg("identity-expired")
