@@ -85,7 +85,7 @@ fn each_capture_is_a_line_and_what_cannot_be_read_is_a_line_that_says_so() {
     let line = |name: &str| words(lines[names.iter().position(|one| one == name).unwrap()]);
     assert!(line("a-past-due").contains("Stuck: macOS 26.1 (25B78) due 13 Nov 09:00"), "{}", line("a-past-due"));
     assert!(line("d-failed").contains("Not stuck, but needs attention: macOS 15.6.1"), "{}", line("d-failed"));
-    for (name, why) in [("README.txt", "log style"), ("nothing", "no capture.json"), ("half.tar.gz", "half.tar.gz")] {
+    for (name, why) in [("README.txt", "not a log"), ("nothing", "no capture.json"), ("half.tar.gz", "half.tar.gz")] {
         assert!(line(name).contains("Cannot be read") && line(name).contains(why), "{}", line(name));
     }
 
