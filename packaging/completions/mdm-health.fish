@@ -77,6 +77,7 @@ complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l utc-off
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -l samples -d 'Show examples of what mdmclient says and mdm-health does not know, with names and numbers taken out'
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l fleet -d 'Report on every capture in this folder: a line each in FILE.html, the worst first, and a page each in a folder beside it. Captures may be folders, .tar.gz files or archives. --source is not used' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l source -d '`live` for this Mac, `native` for this Mac with its log read from macOS\'s own files (see the README), or a path: a capture, a sysdiagnose or a log archive (a folder, a .tar or a .tar.gz), or a log file in any style of `log show`' -r
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l root -d 'Root directory of the Mac to inspect. Programs below it are run, so except for / it must belong to you alone' -r -F
 complete -c mdm-health -n "__fish_mdm_health_using_subcommand report" -l state-dir -d 'Directory for the journal and the restart record [default: /Library/Application Support/mdm-health on a Mac, /var/lib/mdm-health elsewhere]' -r -F
