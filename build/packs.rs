@@ -17,6 +17,8 @@ pub enum Kind {
     Incident,
     /// It asks osquery's own tables whether mdm-health is installed: a policy of Fleet, which mdm-health cannot run itself.
     Installed,
+    /// It gives one value, which inventories keep of each Mac: Jamf's extension attributes, Intune's custom attributes.
+    Attribute,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
             Self::Policy => &["report", "description", "policy", "passes", "resolution", "admin", "well", "fault"],
             Self::Report | Self::Incident => &["report", "description"],
             Self::Installed => &["policy", "passes", "resolution", "admin"],
+            Self::Attribute => &["attribute", "description", "type"],
         }
     }
 
@@ -33,7 +36,7 @@ impl Kind {
     fn optional(self) -> &'static [&'static str] {
         match self {
             Self::Policy => &["only", "fleet"],
-            Self::Report | Self::Incident | Self::Installed => &[],
+            Self::Report | Self::Incident | Self::Installed | Self::Attribute => &[],
         }
     }
 }
@@ -64,7 +67,8 @@ impl Source {
             "report" => Kind::Report,
             "incident" => Kind::Incident,
             "installed" => Kind::Installed,
-            other => return Err(format!("the kind is {other}, not policy, report, incident or installed")),
+            "attribute" => Kind::Attribute,
+            other => return Err(format!("the kind is {other}, not policy, report, incident, installed or attribute")),
         };
         if take("name")? != stem {
             return Err("the file and its query have different names".to_owned());
@@ -73,7 +77,7 @@ impl Source {
             return Err("the platform is not darwin, and every table is".to_owned());
         }
         let interval = match kind {
-            Kind::Incident | Kind::Installed => 0,
+            Kind::Incident | Kind::Installed | Kind::Attribute => 0,
             Kind::Policy | Kind::Report => {
                 let given = take("interval")?;
                 given.parse().ok().filter(|seconds| INTERVALS.contains(seconds)).ok_or_else(|| {
@@ -94,6 +98,15 @@ impl Source {
         let mut words = header.get("fleet").into_iter().flat_map(|fleet| fleet.split(", "));
         if let Some(word) = words.find(|word| !FLEET.contains(word)) {
             return Err(format!("fleet says {word}, not {}", FLEET.join(", ")));
+        }
+        if header.get("type").is_some_and(|of| !["string", "date"].contains(&of.as_str())) {
+            return Err("the type of an attribute is string or date".to_owned());
+        }
+        if kind == Kind::Attribute && sql.contains(['"', '$', '`', '\\']) {
+            return Err(
+                "the SQL of an attribute stands in double quotes of a shell, and has a character of the shell's"
+                    .to_owned(),
+            );
         }
         if kind != Kind::Incident && (!sql.starts_with("SELECT") || sql.matches(';').count() != 1) {
             return Err("what is scheduled is one SELECT".to_owned());
@@ -125,6 +138,18 @@ impl Source {
             Kind::Installed => format!("Kind::Installed({policy})"),
             Kind::Report => "Kind::Report".to_owned(),
             Kind::Incident => "Kind::Incident".to_owned(),
+            Kind::Attribute => {
+                return format!(
+                    "Attribute {{ name: {0:?}, jamf: \"jamf-{1}\", intune: \"intune-{1}\", title: {2:?}, description: {3:?}, \
+                     date: {4}, sql: {5:?} }}",
+                    of("name"),
+                    of("name").trim_start_matches("attribute-"),
+                    of("attribute"),
+                    of("description"),
+                    of("type") == "date",
+                    self.sql
+                );
+            }
         };
         let (name, title, description) = (of("name"), of("report"), of("description"));
         format!(
@@ -167,14 +192,16 @@ fn split(text: &str) -> Result<(BTreeMap<String, String>, String), String> {
 
 /// The queries as Rust: those over mdm-health's tables, and the one over osquery's own.
 pub fn code(sources: &[Source]) -> String {
-    let of = |installed: bool| -> String {
-        let sources = sources.iter().filter(|source| (source.kind == Kind::Installed) == installed);
+    let of = |wanted: fn(Kind) -> bool| -> String {
+        let sources = sources.iter().filter(|source| wanted(source.kind));
         sources.map(|source| format!("    {},\n", source.code())).collect()
     };
     format!(
         "/// Every query over mdm-health's tables, by name.\npub static QUERIES: &[Query] = &[\n{}];\n\n\
-         /// What Fleet asks osquery's own tables.\npub static OSQUERYS_OWN: &[Query] = &[\n{}];\n",
-        of(false),
-        of(true)
+         /// What Fleet asks osquery's own tables.\npub static OSQUERYS_OWN: &[Query] = &[\n{}];\n\n\
+         /// The values for inventories.\npub static ATTRIBUTES: &[Attribute] = &[\n{}];\n",
+        of(|kind| !matches!(kind, Kind::Installed | Kind::Attribute)),
+        of(|kind| kind == Kind::Installed),
+        of(|kind| kind == Kind::Attribute)
     )
 }

@@ -35,6 +35,11 @@ mdm_health packs fleet-package | made packs/fleet/mdm-health.package.yml
 mdm_health packs fleet-free-reports | made packs/fleet/free/mdm-health.reports.yml
 mdm_health packs fleet-free-policies | made packs/fleet/free/mdm-health.policies.yml
 mdm_health packs fleet-apply | made packs/fleet/mdm-health.apply.yml
+for attribute in mdm-state mdm-last-success mdm-identity-expires os-update; do
+    for inventory in jamf intune; do
+        mdm_health packs "$inventory-$attribute" | made "packs/$inventory/$attribute.sh"
+    done
+done
 mdm_health completions bash | made packaging/completions/mdm-health.bash
 mdm_health completions zsh | made packaging/completions/_mdm-health
 mdm_health completions fish | made packaging/completions/mdm-health.fish

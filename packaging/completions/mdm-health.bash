@@ -573,7 +573,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__packs)
-            opts="-h --source --root --state-dir --now --utc-offset --help osquery kolide fleet-labels fleet-reports fleet-policies fleet-package fleet-free-reports fleet-free-policies fleet-apply mdm-client-stuck mdm-commands-failed mdm-commands-pending mdm-diagnosis mdm-enrollment-unsound mdm-heal-ledger mdm-heal mdm-identity-expiring mdm-last-exchanges mdm-other-server mdm-sources-trouble mdm-timeline os-update-enforcement os-updates-stalled"
+            opts="-h --source --root --state-dir --now --utc-offset --help osquery kolide fleet-labels fleet-reports fleet-policies fleet-package fleet-free-reports fleet-free-policies fleet-apply mdm-client-stuck mdm-commands-failed mdm-commands-pending mdm-diagnosis mdm-enrollment-unsound mdm-heal-ledger mdm-heal mdm-identity-expiring mdm-last-exchanges mdm-other-server mdm-sources-trouble mdm-timeline os-update-enforcement os-updates-stalled attribute-mdm-identity-expires jamf-mdm-identity-expires intune-mdm-identity-expires attribute-mdm-last-success jamf-mdm-last-success intune-mdm-last-success attribute-mdm-state jamf-mdm-state intune-mdm-state attribute-os-update jamf-os-update intune-os-update"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

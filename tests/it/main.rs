@@ -38,6 +38,7 @@ mod heal_time;
 mod install_log_forms;
 mod install_log_growth;
 mod interleaving;
+mod inventories;
 mod journal_crash;
 mod journal_on_disk;
 mod kolide_checks;

@@ -317,7 +317,7 @@ fn a_source_file_is_a_header_and_sql() {
 fn a_source_file_with_a_wrong_header_stops_the_build_with_a_message() {
     for (right, wrong, sentence) in [
         ("-- kind: policy\n", "", "the header has no kind"),
-        ("kind: policy", "kind: poem", "the kind is poem, not policy, report, incident or installed"),
+        ("kind: policy", "kind: poem", "the kind is poem, not policy, report, incident, installed or attribute"),
         ("kind: policy", "kind: report", "the header has admin, which a query of this kind has no use for"),
         ("only: enrolled", "only: mine", "only can say enrolled and nothing else"),
         ("critical, heal", "critical, sing", "fleet says sing, not critical, calendar, heal"),

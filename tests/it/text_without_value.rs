@@ -2,7 +2,7 @@
 //! is looked for). Every query of the packs gives the same rows there as in mdm-health's own shell.
 
 use crate::support::{self, findings};
-use mdm_health::cli::packs::{Form, Kind, QUERIES};
+use mdm_health::cli::packs::{ATTRIBUTES, Form, Kind, QUERIES};
 use mdm_health::cli::shell::{self, Format};
 use mdm_health::health::Findings;
 use mdm_health::tables::{ColumnKind, Table, TableDefinition, Value};
@@ -50,6 +50,7 @@ fn every_query_gives_the_same_rows_in_osquery() {
             all.push((format!("{}, turned", query.name), query.turned()));
         }
     }
+    all.extend(ATTRIBUTES.iter().map(|attribute| (attribute.name.to_owned(), attribute.sql.to_owned())));
     for check in Form::Kolide.text().unwrap().split("\n-- Check: ").skip(1) {
         let sql = check.lines().skip(1).filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
         all.push((check.lines().next().unwrap().to_owned(), sql));

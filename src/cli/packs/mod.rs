@@ -3,13 +3,14 @@
 //! A policy is a report turned around: it gives a row exactly when the report gives none that somebody can act on. So a
 //! predicate is written once, and what is unknown is a row of the report and fails nothing.
 
+mod attributes;
 mod fleet;
 mod kolide;
 mod osquery;
 mod query;
 
 use fleet::Licence;
-pub use query::{Kind, OSQUERYS_OWN, Policy, QUERIES, Query};
+pub use query::{ATTRIBUTES, Attribute, Kind, OSQUERYS_OWN, Policy, QUERIES, Query};
 
 /// A file that is made from the queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,15 +83,23 @@ impl Form {
 
 /// The names that can be printed.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    Form::ALL.into_iter().map(Form::name).chain(QUERIES.iter().map(|query| query.name))
+    let forms = Form::ALL.into_iter().map(Form::name).chain(QUERIES.iter().map(|query| query.name));
+    forms.chain(ATTRIBUTES.iter().flat_map(|attribute| [attribute.name, attribute.jamf, attribute.intune]))
 }
 
-/// The form or the SQL of a query by that name.
+/// The form, the SQL of a query or the script of an attribute by that name.
 pub fn text(name: &str) -> Result<String, serde_json::Error> {
-    match Form::ALL.into_iter().find(|form| form.name() == name) {
-        Some(form) => form.text(),
-        None => Ok(QUERIES.iter().filter(|query| query.name == name).map(|query| format!("{}\n", query.sql)).collect()),
+    if let Some(form) = Form::ALL.into_iter().find(|form| form.name() == name) {
+        return form.text();
     }
+    let queries = QUERIES.iter().filter(|query| query.name == name).map(|query| format!("{}\n", query.sql));
+    let attributes = ATTRIBUTES.iter().filter_map(|attribute| match name {
+        _ if name == attribute.name => Some(format!("{}\n", attribute.sql)),
+        _ if name == attribute.jamf => Some(attribute.for_jamf()),
+        _ if name == attribute.intune => Some(attribute.for_intune()),
+        _ => None,
+    });
+    Ok(queries.chain(attributes).collect())
 }
 
 /// Printed below the list.
@@ -110,6 +119,9 @@ pub fn list() -> String {
         };
         format!("| `{}` | {run} | {} |\n", query.name, query.description)
     });
+    let rows = rows.chain(ATTRIBUTES.iter().map(|attribute| {
+        format!("| `{}` | attribute of an inventory | {} |\n", attribute.name, attribute.description)
+    }));
     let fixes = QUERIES.iter().filter_map(|query| match &query.kind {
         Kind::Policy(policy) => Some(format!("| `{}` | {} |\n", query.name, policy.admin)),
         _ => None,

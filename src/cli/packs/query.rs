@@ -57,6 +57,25 @@ pub struct Policy {
     pub heal: bool,
 }
 
+/// A value that an inventory keeps of each Mac.
+#[derive(Debug)]
+pub struct Attribute {
+    /// Its name, as a query on the command line.
+    pub name: &'static str,
+    /// The name of its script for Jamf Pro.
+    pub jamf: &'static str,
+    /// The name of its script for Intune.
+    pub intune: &'static str,
+    /// Its name in the inventory.
+    pub title: &'static str,
+    /// What its value says.
+    pub description: &'static str,
+    /// Whether it is a date and time, and empty where there is none.
+    pub date: bool,
+    /// One SELECT that gives one value.
+    pub sql: &'static str,
+}
+
 impl Query {
     /// The SQL in one line. A source has no comments in its SQL.
     pub fn line(&self) -> String {
