@@ -135,7 +135,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__capture)
-            opts="-h --hours --redact --source --root --state-dir --now --utc-offset --help"
+            opts="-h --hours --redact --archive --source --root --state-dir --now --utc-offset --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

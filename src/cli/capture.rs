@@ -12,13 +12,13 @@ use crate::health::{Evidence, Findings, enrollment};
 use crate::host::capture::{Description, MacDescription};
 use crate::host::destination::{Destination, work_folder};
 use crate::host::recording::{Recording, RecordingError, create, making};
-use crate::host::{HostError, Recorded, pieces};
+use crate::host::{Host, HostError, Recorded, pieces};
 use crate::redact::{self, RedactError, Seeds};
 use crate::vocabulary::codes::{SourceName, SourceState};
 use crate::vocabulary::{printable, rfc3339};
 use chrono::TimeDelta;
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,9 @@ use thiserror::Error;
 
 /// The piece that says what a capture lacks.
 const MANIFEST: &str = "MANIFEST.txt";
+
+/// The whole log, where it is kept too.
+const ARCHIVE: &str = "system_logs.logarchive";
 
 /// What a capture is, for `--help`.
 pub const HELP: &str = "\
@@ -78,6 +81,9 @@ pub struct CaptureOptions {
     /// Replace serial numbers, identifiers, names, addresses and secrets by placeholders
     #[arg(long)]
     redact: bool,
+    /// Also run `log collect` for these hours and keep what it writes: the whole log, for Console and `log show --archive`. A day of it takes some hundred megabytes
+    #[arg(long, conflicts_with = "redact")]
+    archive: bool,
 }
 
 /// Why there is no capture.
@@ -140,6 +146,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     let folder = work.path().join("capture");
     make_folder(&folder).map_err(unwritable)?;
 
+    let archive = options.archive.then(|| collect_log(host.as_ref(), &work.path().join(ARCHIVE), options.hours));
     let mut seeds = if options.redact && host.is_live() { Seeds::ask(host.as_ref()) } else { Seeds::default() };
     let span = TimeDelta::hours(options.hours.into());
     let recording = Recording::new(progress::watched(host), folder.clone(), span);
@@ -162,6 +169,20 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     )?;
 
     let mut manifest = manifest(&description, &evidence);
+    if let Some(collected) = archive {
+        manifest += &match collected {
+            Ok(bytes) => {
+                fs::rename(work.path().join(ARCHIVE), folder.join(ARCHIVE)).map_err(unwritable)?;
+                format!(
+                    "{ARCHIVE} ({:.1} MB) is the whole log of the last {} h, with everything that other programs wrote. \
+                     mdm-health reads log.ndjson.\n",
+                    bytes as f64 / 1e6,
+                    options.hours
+                )
+            }
+            Err(error) => format!("- {ARCHIVE}: {}.\n", printable(&error.to_string())),
+        };
+    }
     let mut ready = folder;
     if options.redact {
         let redacted = work.path().join("redacted");
@@ -182,6 +203,15 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
     create(&ready.join(MANIFEST)).and_then(|mut file| file.write_all(manifest.as_bytes())).map_err(unwritable)?;
     publish(&ready, to, &destination)?;
     Ok(format!("{} was written.\n\n{manifest}", printable(&to.to_string_lossy())))
+}
+
+/// Has the Mac collect its whole log, and gives how many bytes that came to.
+fn collect_log(host: &dyn Host, to: &Path, hours: u16) -> Result<u64, HostError> {
+    let _waiting = progress::spinner("collecting the whole log");
+    host.collect_log(to, hours)?;
+    let unreadable = |why| HostError::Unreadable { path: to.to_owned(), why };
+    let files = pieces::files(to).map_err(unreadable)?;
+    Ok(files.iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len()).sum())
 }
 
 fn findings(capture: &Path, source: &SourceOptions) -> Result<Findings, CaptureError> {

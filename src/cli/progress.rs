@@ -8,6 +8,7 @@ use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -76,6 +77,10 @@ impl Host for Watched {
             None => "reading the log {spinner} {bytes} {bytes_per_sec} for {elapsed}",
         };
         Ok(Box::new(WatchedLog { source, bar: bar(size, template) }))
+    }
+
+    fn collect_log(&self, to: &Path, hours: u16) -> Result<(), HostError> {
+        self.host.collect_log(to, hours)
     }
 
     fn log_archive(&self) -> Option<LogArchive<'_>> {

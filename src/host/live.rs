@@ -24,6 +24,12 @@ use std::time::Duration;
 /// Every Mac has this file; nothing else does.
 const MARK_OF_A_MAC: &str = "/System/Library/CoreServices/SystemVersion.plist";
 
+/// What shows the log, and collects it.
+const LOG: &str = "/usr/bin/log";
+
+/// How many bytes `log collect` may print.
+const COLLECT_OUTPUT: usize = 1 << 20;
+
 /// How long `log show` may take.
 const LOG_LIMIT: Duration = Duration::from_secs(60);
 
@@ -102,8 +108,19 @@ impl Host for Live {
             arguments.extend(["--end", &end]);
         }
         arguments.extend(["--predicate", predicate]);
-        let running = process::start(below(&self.root, "/usr/bin/log"), &arguments, self.log_limit)?;
+        let running = process::start(below(&self.root, LOG), &arguments, self.log_limit)?;
         Ok(Box::new(LogShow { running, span }))
+    }
+
+    fn collect_log(&self, to: &Path, hours: u16) -> Result<(), HostError> {
+        let (path, last) = (below(&self.root, LOG), format!("{hours}h"));
+        // It is run in another folder.
+        let to = std::path::absolute(to).map_err(|why| HostError::Unreadable { path: to.to_owned(), why })?;
+        let arguments = ["collect".as_ref(), "--output".as_ref(), to.as_os_str(), "--last".as_ref(), last.as_ref()];
+        match process::run(path.clone(), &arguments, self.log_limit, COLLECT_OUTPUT)? {
+            Output { code: Some(0), .. } => Ok(()),
+            Output { code, stderr, .. } => Err(HostError::Failed { path, code, stderr }),
+        }
     }
 
     fn log_archive(&self) -> Option<LogArchive<'_>> {

@@ -151,6 +151,10 @@ pub trait Host: Send + Sync {
     /// Opens the unified log for the given span and, of a live Mac, for the records that the predicate of `log show`
     /// selects; a recorded host gives what it has.
     fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError>;
+    /// Has the Mac write the last hours of its whole log, as it keeps it, as a log archive to a path that does not exist.
+    fn collect_log(&self, _to: &Path, _hours: u16) -> Result<(), HostError> {
+        Err(HostError::NotLive { missing: "log to collect" })
+    }
     /// The unified log as macOS keeps it, of a host that has it in that form and not as text.
     fn log_archive(&self) -> Option<LogArchive<'_>> {
         None

@@ -2,6 +2,14 @@
 # `log show` of the fake Mac: the records of log.records between --start and --end, then the trailer. With log.do it
 # behaves otherwise: hang, die, cut, garbage and flood come after the records, denied before them; back shows the last first.
 echo "$*" >> "$0.calls"
+if [ "$1" = collect ]; then
+    # log collect --output PATH --last 24h, which writes an archive; with log.refuses it does not.
+    [ -f "$0.refuses" ] && { echo "log: Must be admin" >&2; exit 77; }
+    /bin/mkdir -p "$3/Persist"
+    echo "what it holds" > "$3/Info.plist"
+    echo "what was logged" > "$3/Persist/0000000000000001.tracev3"
+    exit 0
+fi
 start=0 end=9
 while [ $# -gt 0 ]; do
     case "$1" in

@@ -308,3 +308,26 @@ fn paths_and_links_that_leave_an_archive_are_ignored() {
     assert_eq!(stdout(&mac.recorded(&bad, &["query", sql, "--csv"])), "state,reason\nunavailable,not_captured\n");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn the_whole_log_is_kept_beside_the_rest_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mac = Captured::of(&fixture("user-channel-beside-device"), "UTC0");
+    let (capture, printed) = mac.capture(folder.path(), "whole", &["--archive", "--hours", "3"]);
+    assert!(printed.contains("system_logs.logarchive (0.0 MB) is the whole log of the last 3 h"), "{printed}");
+    let log = fs::read_to_string(capture.join("system_logs.logarchive/Persist/0000000000000001.tracev3")).unwrap();
+    assert_eq!(log, "what was logged\n");
+    assert_eq!(fs::metadata(capture.join("system_logs.logarchive")).unwrap().permissions().mode() & 0o777, 0o700);
+    // It is still a capture, as a folder and packed, and says what one without says.
+    let (packed, _) = mac.capture(folder.path(), "whole.tar.gz", &["--archive"]);
+    let query = ["query", "SELECT * FROM mdm_exchanges", "--json"];
+    let expected = mac.live(&query);
+    for source in [&capture, &packed] {
+        assert_eq!(stdout(&mac.recorded(source, &query)), stdout(&expected));
+    }
+    // Where it is refused, the rest is kept, and the manifest says why.
+    mac.mac.file("/usr/bin/log.refuses", "");
+    let (refused, printed) = mac.capture(folder.path(), "refused", &["--archive"]);
+    assert!(printed.contains("- system_logs.logarchive: ") && printed.contains("Must be admin"), "{printed}");
+    assert!(refused.join("log.ndjson").exists() && !refused.join("system_logs.logarchive").exists());
+}
