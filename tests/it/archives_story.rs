@@ -1,8 +1,8 @@
 //! A log says the same whichever way it is kept.
 
-use crate::support::story::{Story, fixtures};
+use crate::support::story::{PRIVATE, Story, fixtures};
 use crate::support::tracev3::write;
-use crate::support::{no_state, rows, tables};
+use crate::support::{ndjson, no_state, rows, tables};
 use mdm_health::collect;
 use mdm_health::event;
 use mdm_health::health::Findings;
@@ -100,4 +100,30 @@ fn what_lies_in_two_files_counts_once_and_files_are_sorted_by_time() {
         };
         assert_eq!(told(&archive), told(&text), "{name}");
     }
+}
+
+#[test]
+fn hidden_messages_levels_users_and_paths_stay_what_they_are() {
+    let mut story = Story::of_ndjson(&ndjson(
+        "2026-11-23 17:00:00 >>>>> Sending HTTP request (PUT) [Idle] >>>>>
+         2026-11-23 17:00:01 <<<<< Received HTTP response (200) [Idle] <<<<<
+         2026-11-23 17:01:00 <private>
+         2026-11-23 17:02:00 <private>
+         2026-11-23 17:03:00 </usr/libexec/mdmclient 501> <private>
+         2026-11-23 17:04:00 </usr/libexec/mdmclient 501> <<<<< Received HTTP response (200) [Idle] <<<<<
+         2026-11-23 17:05:00 </tmp/mdmclient> <<<<< Received HTTP response (200) [Idle] <<<<<
+         2026-11-23 17:06:00 Processing server request: DeviceInformation for: <Device> (A-1) PowerNap: no",
+    ));
+    let levels = ["Default", "Info", "Debug", "Error", "Fault", "Default", "Default", "Info"];
+    story.0.iter_mut().zip(levels).for_each(|(line, level)| line.level = level.to_owned());
+    assert_eq!(story.0.iter().filter(|line| line.message == PRIVATE).count(), 3);
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("story.logarchive");
+    story.archive(&archive);
+    compare("levels", &story, &archive);
+    let (told, _) = told(&archive, None);
+    let counted = told.iter().find(|row| row.contains("mdmclient_records")).unwrap();
+    assert!(counted.contains("5 records") && counted.contains("2 of them <private>"), "{counted}");
+    // The program in /tmp only has mdmclient's name.
+    assert_eq!(told.iter().filter(|row| row.starts_with("mdm_exchanges ")).count(), 2, "{told:#?}");
 }

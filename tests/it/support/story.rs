@@ -25,6 +25,9 @@ pub struct Line {
     pub message: String,
 }
 
+/// What `log show` prints where a value is hidden.
+pub const PRIVATE: &str = "<private>";
+
 /// What the levels are called, and how tracev3 counts them.
 const LEVELS: [(&str, u8); 5] = [("Default", 0), ("Info", 1), ("Debug", 2), ("Error", 16), ("Fault", 17)];
 
@@ -92,7 +95,7 @@ impl Story {
             uuid: 0xA0 + images.iter().position(|one| one == image).unwrap() as u128,
             pid: *pid,
             uid: *uid,
-            formats: vec!["%{public}@".to_owned()],
+            formats: vec!["%{public}@".to_owned(), "%{private}@".to_owned()],
             shared_cache: 0,
         };
         writers.iter().map(program).collect()
@@ -108,6 +111,10 @@ impl Story {
         let (boot, programs) = (self.boot(), self.programs());
         let mut file = File::new(&boot, &programs, Packing::Lz4);
         for (number, line) in self.0[lines].iter().enumerate() {
+            let (format, value) = match line.message.as_str() {
+                PRIVATE => (1, Value::Private),
+                message => (0, Value::Text(message)),
+            };
             let is_writer = |one: &Program| (&one.image, one.pid, one.uid) == (&line.image, line.pid, line.uid);
             file.push(&Entry {
                 ticks: (line.at - boot.start) as u64,
@@ -116,8 +123,8 @@ impl Story {
                 level: LEVELS.iter().find(|(word, _)| *word == line.level).unwrap().1,
                 subsystem: &line.subsystem,
                 category: &line.category,
-                format: Format::Own(0),
-                values: vec![Value::Text(&line.message)],
+                format: Format::Own(format),
+                values: vec![value],
             });
             if number % step == step - 1 {
                 file.flush();
