@@ -679,7 +679,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__tables)
-            opts="-h --source --root --state-dir --now --utc-offset --help mdm_client_events mdm_commands_recent mdm_declarations mdm_enrollment mdm_exchanges mdm_heal mdm_health_status mdm_identity mdm_watchdog os_update_enforcement os_update_events os_update_settings os_update_status"
+            opts="-h --source --root --state-dir --now --utc-offset --help mdm_client_events mdm_commands_recent mdm_declarations mdm_enrollment mdm_exchanges mdm_heal mdm_health_status mdm_identity mdm_watchdog mdm_watchdog_history os_update_enforcement os_update_events os_update_settings os_update_status"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -164,6 +164,7 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
             build: system.and_then(|system| system.build.clone()),
             utc_offset: source.utc_offset,
             awake,
+            history: collect::history_to_record(&evidence),
             ..Description::default()
         },
     )?;

@@ -1,5 +1,6 @@
 //! A progress bar for people who wait for a long log; nothing where nobody looks.
 
+use crate::host::capture::RecordedVerdict;
 use crate::host::pieces::{LogArchive, Progress};
 use crate::host::{
     AwakeTimes, Bookmark, Command, FileEnd, Growth, Host, HostError, LogSource, Output, Ownership, SinceBoot,
@@ -133,6 +134,10 @@ impl Host for Watched {
 
     fn recorded_awake(&self) -> &[AwakeTimes] {
         self.host.recorded_awake()
+    }
+
+    fn recorded_history(&self) -> &[RecordedVerdict] {
+        self.host.recorded_history()
     }
 
     fn uptime(&self) -> Result<Duration, HostError> {

@@ -3,8 +3,8 @@
 use crate::host::state::StateFolder;
 use crate::journal::awake::AwakeSample;
 use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
-use crate::journal::{Day, DayOfReadings, EventClass, Journal, LogReading, PerClass};
-use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
+use crate::journal::{Day, DayOfReadings, EventClass, Flaw, Journal, LogReading, PerClass, VerdictSpan};
+use crate::vocabulary::codes::{SourceName, SourceReason, SourceState, WatchdogReason, WatchdogState};
 use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
 use chrono::TimeDelta;
 use std::collections::VecDeque;
@@ -23,6 +23,8 @@ fn most(class: EventClass) -> usize {
 pub struct KeptLog {
     /// Where the journal lies.
     folder: PathBuf,
+    /// The Mac's hardware UUID, once it is known.
+    mac: Option<String>,
     store: Option<Store>,
     /// Why there is none on disk.
     store_error: Option<String>,
@@ -36,6 +38,8 @@ pub struct KeptLog {
     samples: Vec<AwakeSample>,
     /// Those of this process.
     readings: Vec<LogReading>,
+    /// Which verdicts there were.
+    history: Vec<VerdictSpan>,
 }
 
 impl KeptLog {
@@ -43,6 +47,7 @@ impl KeptLog {
     pub fn new(folder: &Path, retention: Retention) -> Self {
         Self {
             folder: folder.to_owned(),
+            mac: None,
             store: None,
             store_error: None,
             retention,
@@ -51,12 +56,23 @@ impl KeptLog {
             days: Vec::new(),
             samples: Vec::new(),
             readings: Vec::new(),
+            history: Vec::new(),
         }
     }
 
     /// Loads what other processes wrote to the journal. Call it before taking `now`, so that their spans end before it.
-    pub fn sync_from_disk(&mut self, retention: Retention, now: Time) {
+    /// `mac` is the Mac's hardware UUID: a journal that was copied from another Mac says nothing of this one.
+    pub fn sync_from_disk(&mut self, mac: Option<&str>, retention: Retention, now: Time) {
         self.retention = retention;
+        if self.mac.is_none() && mac.is_some() {
+            // Opened before the Mac was known, it may be another one's.
+            self.mac = mac.map(str::to_owned);
+            if self.store.take().is_some() {
+                // All of it is on disk, where it stays if it is another Mac's.
+                (self.events, self.span) = (PerClass::default(), None);
+                (self.days, self.samples, self.history) = (Vec::new(), Vec::new(), Vec::new());
+            }
+        }
         // Another process removed the file or set it aside: what is written to it is lost.
         self.store.take_if(|store| !store.is_in_place());
         self.open_store(now);
@@ -68,7 +84,7 @@ impl KeptLog {
         if self.store.is_some() {
             return;
         }
-        match open_store(&self.folder, now) {
+        match open_store(&self.folder, self.mac.as_deref(), now) {
             Ok(store) => {
                 (self.store, self.store_error) = (Some(store), None);
                 // What was read while there was none is on disk before anything is loaded from there.
@@ -89,9 +105,9 @@ impl KeptLog {
     }
 
     pub fn load(&mut self) {
-        if let Some(Loaded { mut events, span, days, samples }) = self.on_disk(|store| store.load(most)) {
+        if let Some(Loaded { mut events, span, days, samples, history }) = self.on_disk(|store| store.load(most)) {
             self.events = PerClass::from_fn(|class| std::mem::take(events.get_mut(class)).into());
-            (self.span, self.days, self.samples) = (span, days, samples);
+            (self.span, self.days, self.samples, self.history) = (span, days, samples, history);
         }
     }
 
@@ -130,6 +146,18 @@ impl KeptLog {
     /// The readings of the day before that moment: by all processes where there is a journal on disk.
     pub fn day_of_readings(&mut self, now: Time) -> DayOfReadings {
         self.on_disk(|store| store.readings(now)).unwrap_or_else(|| DayOfReadings::of(&self.readings, now))
+    }
+
+    /// Adds the verdict of one moment, and gives all that there were. Without a journal on disk there is nothing to give.
+    pub fn add_verdict(&mut self, state: WatchdogState, reason: WatchdogReason, at: Time) -> &[VerdictSpan] {
+        let history = self.on_disk(|store| store.add_verdict(state, reason, at).and_then(|()| store.history()));
+        self.history = history.unwrap_or_default();
+        &self.history
+    }
+
+    /// Which verdicts there were.
+    pub fn history(&self) -> &[VerdictSpan] {
+        &self.history
     }
 
     pub fn samples(&self) -> &[AwakeSample] {
@@ -216,13 +244,19 @@ impl KeptLog {
         let aside = self.store.as_ref().and_then(|store| store.set_aside.as_ref());
         let (state, reason, detail) = match (&self.store_error, aside) {
             (Some(why), _) => (SourceState::Error, Some(SourceReason::MemoryOnly), Some(why.clone())),
-            (None, Some(aside)) => (
+            (None, Some((Flaw::Damaged, aside))) => (
                 SourceState::Partial,
                 Some(SourceReason::SetAside),
                 Some(format!(
                     "The journal was damaged, or another program's. It is now {}, and a new one was begun.",
                     aside.display()
                 )),
+            ),
+            // All is well with the new one.
+            (None, Some((Flaw::OfAnotherMac, aside))) => (
+                SourceState::Ok,
+                Some(SourceReason::OtherMac),
+                Some(format!("The journal was another Mac's. It is now {}, and a new one was begun.", aside.display())),
             ),
             (None, None) => (SourceState::Ok, None, None),
         };
@@ -258,9 +292,9 @@ fn add(kept: &mut VecDeque<Kept>, new: Vec<Kept>, most: usize) {
     }
 }
 
-fn open_store(folder: &Path, now: Time) -> Result<Store, String> {
+fn open_store(folder: &Path, mac: Option<&str>, now: Time) -> Result<Store, String> {
     let made = StateFolder::make(folder).and_then(|folder| folder.make_file("journal.db"));
     // Not by `folder`, above which there may be a link, as /var and /tmp are on a Mac.
     let path = made.map_err(|error| format!("{error}."))?;
-    Store::open(&path, now).map_err(|error| format!("{error}."))
+    Store::open(&path, mac, now).map_err(|error| format!("{error}."))
 }

@@ -16,18 +16,20 @@ mod sources;
 mod talk;
 mod whole_log;
 
+use crate::facts::Ask as _;
 use crate::facts::policy::Policy;
 use crate::facts::record;
 use crate::health::{Evidence, Findings};
 use crate::host::Host;
 use crate::journal::store::Retention;
 use crate::log::ReadOptions;
+use crate::vocabulary::codes::WatchdogReason;
 use crate::vocabulary::{Freshness, Limits, Time};
 use chrono::{TimeDelta, Utc};
 use clocks::Clocks;
 use install_log::Follower;
 use live_log::LiveLog;
-pub use once::{awake_to_record, evidence};
+pub use once::{awake_to_record, evidence, history_to_record};
 use schedule::{Budget, Purpose};
 use sources::Asking;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,7 @@ const BACKGROUND_AGE: TimeDelta = TimeDelta::minutes(55);
 
 /// Extra age allowed for findings that are served while a slow reading is running.
 const LATE: TimeDelta = TimeDelta::minutes(5);
+
 /// How many readings are begun for somebody who acts, if one of them fails.
 const READINGS_TO_ACT_ON: usize = 2;
 
@@ -298,7 +301,7 @@ impl Collector {
         let Some(journal_dir) = self.journal_dir.as_deref().filter(|_| self.host.is_live()) else {
             let renewals = self.lock().renewals;
             let evidence = evidence(self.host.as_ref(), &self.options, &self.state_dir);
-            return self.publish(evidence, renewals, Instant::now(), purpose);
+            return self.publish(Findings::new(evidence), renewals, Instant::now(), purpose);
         };
         // Older log may still be being read: the moment that counts is the one at which it is this reading's turn.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -311,7 +314,9 @@ impl Collector {
             install_log: Follower::default(),
             evidence: Evidence::unread(self.now()),
         });
-        log.kept.sync_from_disk(retention, self.now());
+        evidence.platform.ask(host, Freshness::Usual, self.now());
+        let mac = evidence.platform.known().and_then(|platform| platform.hardware_uuid.as_deref());
+        log.kept.sync_from_disk(mac, retention, self.now());
         let freshness = match purpose {
             Purpose::Query => Freshness::Usual,
             Purpose::Act => Freshness::AtMost(TimeDelta::zero()),
@@ -323,6 +328,7 @@ impl Collector {
             // Queries that come meanwhile get what is ready, and need not wait for the log.
             evidence.still_reading = true;
             evidence.journal = log.journal();
+            evidence.history = log.kept.history().to_vec();
             evidence.set_other_source(log.kept.status(self.now()));
             asking(self.now()).read_steady(evidence, |evidence| self.lock().so_far = Some(evidence.clone()));
         }
@@ -338,7 +344,7 @@ impl Collector {
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
         asking(now).read(evidence, install_log, None);
         awake::find(evidence, host, log.kept.samples(), None);
-        self.publish(evidence.clone(), renewals, Instant::now(), purpose);
+        self.publish(judge(evidence, log), renewals, Instant::now(), purpose);
         // From here on only those who asked for the whole day wait for this reading, and another may be asked for.
         self.lock().backfilling = true;
         let _backfilling = Mark(self, |state| state.backfilling = false);
@@ -350,13 +356,12 @@ impl Collector {
             log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
             evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
             awake::find(evidence, host, log.kept.samples(), None);
-            self.publish_log(evidence);
+            self.publish_log(judge(evidence, log));
         }
     }
 
     /// Publishes what was read at that moment. `renewals` is the count before it was read.
-    fn publish(&self, evidence: Evidence, renewals: u64, at: Instant, purpose: Purpose) {
-        let mut findings = Findings::new(evidence);
+    fn publish(&self, mut findings: Findings, renewals: u64, at: Instant, purpose: Purpose) {
         let mut state = self.lock();
         // What was restarted meanwhile is not forgotten again.
         if let Some((newer, _)) = state.findings.as_ref().filter(|_| state.renewals != renewals) {
@@ -370,16 +375,28 @@ impl Collector {
     }
 
     /// Publishes more of the log. Everything else is as old as it was.
-    fn publish_log(&self, evidence: &Evidence) {
-        let (restarts, at, renewals) = {
+    fn publish_log(&self, mut findings: Findings) {
+        let (at, renewals) = {
             let state = self.lock();
-            let Some((findings, at)) = &state.findings else { return };
-            (findings.evidence.restarts.clone(), *at, state.renewals)
+            let Some((before, at)) = &state.findings else { return };
+            findings.evidence.restarts = before.evidence.restarts.clone();
+            (*at, state.renewals)
         };
-        self.publish(Evidence { restarts, ..evidence.clone() }, renewals, at, Purpose::Query);
+        self.publish(findings, renewals, at, Purpose::Query);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Judges the evidence, and keeps the verdict. One that waits for more of the log is none that the Mac had.
+fn judge(evidence: &mut Evidence, log: &mut LiveLog) -> Findings {
+    let mut findings = Findings::new(evidence.clone());
+    let (state, reason) = (findings.verdict.state, findings.verdict.reason);
+    if reason != WatchdogReason::StillReading {
+        evidence.history = log.kept.add_verdict(state, reason, evidence.now).to_vec();
+        findings.evidence.history = evidence.history.clone();
+    }
+    findings
 }

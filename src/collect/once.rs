@@ -6,11 +6,13 @@ use super::sources::{Asking, milliseconds};
 use super::whole_log::WholeLog;
 use crate::facts::policy::Policy;
 use crate::health::Evidence;
+use crate::host::capture::RecordedVerdict;
 use crate::host::{AwakeTimes, Host};
 use crate::journal::awake::AwakeSample;
-use crate::journal::store;
+use crate::journal::{VerdictSpan, store};
 use crate::log::ReadOptions;
-use crate::vocabulary::{Freshness, Span};
+use crate::vocabulary::codes::{WatchdogReason, WatchdogState};
+use crate::vocabulary::{Code, Freshness, Span};
 use chrono::{TimeDelta, Utc};
 use std::path::Path;
 use std::time::Instant;
@@ -36,16 +38,44 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     let policy = host.is_live().then(|| Policy::read(host));
     let asking = Asking { host, options, state_dir, policy, now, freshness: Freshness::Usual };
     asking.read(&mut evidence, &mut Follower::default(), log.summary.as_ref());
-    awake::find(&mut evidence, host, &samples(host, state_dir), booted_at);
+    let (samples, history) = journal(host, &evidence, state_dir);
+    awake::find(&mut evidence, host, &samples, booted_at);
+    evidence.history = if host.is_live() { history } else { recorded_history(host) };
     evidence
 }
 
-/// What the journal of a live Mac knows of when it was awake, for a program that does not write there.
-fn samples(host: &dyn Host, state_dir: &Path) -> Vec<AwakeSample> {
-    if host.is_live() { store::samples(&state_dir.join("journal.db")) } else { Vec::new() }
+/// What the journal of a live Mac knows of when it was awake and which verdicts there were, for a program that does not
+/// write there.
+fn journal(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> (Vec<AwakeSample>, Vec<VerdictSpan>) {
+    let mac = evidence.platform.known().and_then(|platform| platform.hardware_uuid.as_deref());
+    if host.is_live() { store::look(&state_dir.join("journal.db"), mac) } else { Default::default() }
+}
+
+/// The verdicts that a capture holds; one with words of another version is left out.
+fn recorded_history(host: &dyn Host) -> Vec<VerdictSpan> {
+    let span = |one: &RecordedVerdict| {
+        let (state, reason) = (WatchdogState::from_word(&one.state)?, WatchdogReason::from_word(&one.reason)?);
+        Some(VerdictSpan { state, reason, from: one.from, to: one.to })
+    };
+    host.recorded_history().iter().filter_map(span).collect()
+}
+
+/// The verdicts that a capture is to hold.
+pub fn history_to_record(evidence: &Evidence) -> Vec<RecordedVerdict> {
+    let word = |span: &VerdictSpan| RecordedVerdict {
+        state: span.state.word().to_owned(),
+        reason: span.reason.word().to_owned(),
+        from: span.from,
+        to: span.to,
+    };
+    evidence.history.iter().map(word).collect()
 }
 
 /// What a capture is to say of when the Mac was awake, beyond what the pieces of the capture say.
 pub fn awake_to_record(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> Vec<AwakeTimes> {
-    if samples(host, state_dir).is_empty() { host.recorded_awake().to_vec() } else { awake::to_record(&evidence.awake) }
+    if journal(host, evidence, state_dir).0.is_empty() {
+        host.recorded_awake().to_vec()
+    } else {
+        awake::to_record(&evidence.awake)
+    }
 }

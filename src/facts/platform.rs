@@ -43,6 +43,11 @@ impl Source for Platform {
     }
 }
 
+/// The Mac's hardware UUID alone.
+pub fn hardware_uuid(host: &dyn Host) -> Option<String> {
+    from_command(host, Command::Platform, read_platform).known().and_then(|platform| platform.hardware_uuid.clone())
+}
+
 /// Reads what `ioreg -rd1 -c IOPlatformExpertDevice` prints, which has among much else
 ///
 /// ```text

@@ -2,7 +2,7 @@
 
 use super::clock::{Clock, Moment, RunningTime, rounded_up};
 use super::request::{Conclusion, Request};
-use crate::facts::record::{self, NAME, RecordError, TABLES, TIMERS, VERSION, damaged, time};
+use crate::facts::record::{self, NAME, OWNER, RecordError, TABLES, TIMERS, VERSION, damaged, time};
 use crate::host::HostError;
 use crate::host::state::{StateError, StateFolder};
 use crate::vocabulary::Time;
@@ -91,6 +91,31 @@ impl Ledger {
             upgrade(&mut connection)?;
         }
         Ok(Some(Self { connection }))
+    }
+
+    /// Makes the record this Mac's. One that was copied from another Mac begins anew, with a row that says so.
+    pub fn claim(&mut self, hardware_uuid: Option<&str>, at: Time) -> Result<(), LedgerError> {
+        let Some(mac) = hardware_uuid else { return Ok(()) };
+        let owner = record::owner(&self.connection)?;
+        if owner.as_deref() == Some(mac) {
+            return Ok(());
+        }
+        let change = write(&mut self.connection)?;
+        // Another process may have been first.
+        let owner = record::owner(&change)?;
+        if owner.is_some_and(|owner| owner != mac) {
+            let requests: i64 = change.query_row("SELECT count(*) FROM requests", [], |row| row.get(0))?;
+            let detail = format!("This record was copied from another Mac. Its {requests} requests were removed.");
+            change.execute_batch("DELETE FROM requests; DELETE FROM clock; DELETE FROM timers;")?;
+            change.execute(
+                "INSERT INTO requests(action, force, dry_run, requested_at, finished_at, outcome, detail)
+                 VALUES ('begin_record', 0, 0, ?1, ?1, ?2, ?3)",
+                params![at.timestamp(), HealOutcome::BegunAnew.word(), detail],
+            )?;
+        }
+        change.execute("INSERT OR REPLACE INTO owner(one, hardware_uuid) VALUES (1, ?)", [mac])?;
+        change.commit()?;
+        Ok(())
     }
 
     /// Records a new request that is about to be carried out. Returns its number, and the moment by both clocks.
@@ -229,7 +254,7 @@ fn begin(path: &Path) -> Result<(), LedgerError> {
     let connection = Connection::open_with_flags(path, flags)?;
     // No journal beside it that a crash could leave behind.
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
-    connection.execute_batch(&format!("BEGIN; {TABLES} {TIMERS} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+    connection.execute_batch(&format!("BEGIN; {TABLES} {TIMERS} {OWNER} PRAGMA user_version = {VERSION}; COMMIT;"))?;
     Ok(())
 }
 
@@ -241,8 +266,12 @@ fn version(connection: &Connection) -> Result<i64, rusqlite::Error> {
 fn upgrade(connection: &mut Connection) -> Result<(), rusqlite::Error> {
     let change = write(connection)?;
     // Another process may have been first.
-    if version(&change)? < VERSION {
-        change.execute_batch(&format!("{TIMERS} PRAGMA user_version = {VERSION};"))?;
+    let found = version(&change)?;
+    if found < 2 {
+        change.execute_batch(TIMERS)?;
+    }
+    if found < VERSION {
+        change.execute_batch(&format!("{OWNER} PRAGMA user_version = {VERSION};"))?;
         change.commit()?;
     }
     Ok(())

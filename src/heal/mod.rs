@@ -19,11 +19,12 @@ pub use limits::Refusal;
 pub use request::{Conclusion, Request};
 
 use crate::collect::Collector;
+use crate::facts::platform;
 use crate::facts::policy::Policy;
 use crate::facts::record::{self, Entry, LOCK, RecordError};
 use crate::health::Findings;
 use crate::host::state::StateFolder;
-use crate::host::{ActError, Actor, Daemon};
+use crate::host::{ActError, Actor, Daemon, HostError};
 use crate::vocabulary::Code;
 use crate::vocabulary::codes::{HealAction, HealOutcome, HealRefusal};
 use chrono::TimeDelta;
@@ -100,6 +101,7 @@ impl Healer {
         };
         // A lock without a record would mean that somebody removed it.
         let Some(mut ledger) = Ledger::find(&folder)? else { return Ok(()) };
+        self.claim(&mut ledger)?;
         if let Some(_lock) = folder.lock(LOCK).map_err(LedgerError::from)? {
             ledger.close_interrupted()?;
         }
@@ -112,6 +114,7 @@ impl Healer {
         let due = || -> Result<bool, LedgerError> {
             let (host, folder) = (self.collector.host(), StateFolder::make(self.collector.state_dir())?);
             let mut ledger = Ledger::open(&folder)?;
+            self.claim(&mut ledger)?;
             if host.now().is_some_and(|wall| ledger.ran_just_now(timer, interval, wall).unwrap_or(false)) {
                 return Ok(false);
             }
@@ -122,6 +125,13 @@ impl Healer {
             Some(Ok(false)) => Due::Later,
             Some(Err(_)) | None => Due::Unknown,
         }
+    }
+
+    /// Makes sure that the record is this Mac's, and not one that was copied along from another.
+    fn claim(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        let host = self.collector.host();
+        let now = host.now().ok_or(HostError::NotLive { missing: "clock" })?;
+        ledger.claim(platform::hardware_uuid(host).as_deref(), now)
     }
 
     /// What changes something, if it may.
@@ -146,6 +156,7 @@ impl Healer {
         let (host, state_dir) = (self.collector.host(), self.collector.state_dir());
         let folder = StateFolder::make(state_dir).map_err(LedgerError::from)?;
         let mut ledger = Ledger::open(&folder)?;
+        self.claim(&mut ledger)?;
         let lock = folder.lock(LOCK).map_err(LedgerError::from)?;
         let clock = Clock::new(host);
         let objection = objection.map_or_else(|| understand(request, lock.is_some()), Err);

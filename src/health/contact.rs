@@ -209,13 +209,17 @@ impl Contact<'_> {
     /// The last push that made mdmclient connect and that no request followed. Only where an earlier one was followed:
     /// then both kinds of line are known to be visible on this Mac.
     fn unfollowed_push(&self) -> Option<Time> {
-        let pushes: Vec<Time> =
-            self.device_events(|what| matches!(what, EventKind::Connect { cause } if &**cause == PUSH)).collect();
+        let pushes: Vec<Time> = self.pushes().collect();
         let visible = pushes.iter().find(|push| self.is_followed(**push))?;
         let later = pushes.iter().rev().filter(|push| *push > visible);
         later
             .copied()
             .find(|push| self.counted(Some(*push)).is_some() && self.is_old(*push) && !self.is_followed(*push))
+    }
+
+    /// When pushes made mdmclient connect.
+    pub fn pushes(&self) -> impl Iterator<Item = Time> {
+        self.device_events(|what| matches!(what, EventKind::Connect { cause } if &**cause == PUSH))
     }
 
     /// Whether a request, or the server's word that there are no commands, came within the patience after a push.

@@ -17,8 +17,8 @@ use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
 use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
 use crate::facts::{Ask, Source};
-use crate::journal::Journal;
 use crate::journal::awake::AwakeSpans;
+use crate::journal::{Journal, VerdictSpan};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
 use crate::vocabulary::{Fact, Observed, SourceStatus, Time};
 use std::sync::Arc;
@@ -41,6 +41,8 @@ macro_rules! evidence {
             pub awake: Fact<AwakeSpans>,
             /// Whether the log of the last day is still being read.
             pub still_reading: bool,
+            /// Which verdicts there were before this one.
+            pub history: Vec<VerdictSpan>,
             /// The Mac's time zone.
             pub zone: Zone,
             /// How reading went of what has no [`Observed`] below: the unified log, what mdmclient wrote in it, the journal, the time zone, the policy.
@@ -58,6 +60,7 @@ macro_rules! evidence {
                     journal: Journal::empty(Fact::unknown(UNREAD, WHY_UNREAD)),
                     awake: Fact::unknown(UNREAD, WHY_UNREAD),
                     still_reading: false,
+                    history: Vec::new(),
                     zone: Zone::Unknown,
                     other_sources: other_sources.map(|name| Observed::<()>::unread(name, UNREAD, WHY_UNREAD, now).status).into(),
                     $($asked: Observed::unread(<$Asked as Source>::NAME, UNREAD, WHY_UNREAD, now),)*

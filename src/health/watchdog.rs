@@ -37,6 +37,8 @@ pub struct Verdict {
     pub last_success_at: Option<Time>,
     /// When mdmclient last sent a request.
     pub last_attempt_at: Option<Time>,
+    /// When a push last made mdmclient connect.
+    pub last_push_at: Option<Time>,
     /// The status of the server's last answer.
     pub last_http_status: Option<u16>,
     /// The last command: its RequestType and when it came.
@@ -117,6 +119,7 @@ pub fn judge(
         software_updates_reason,
         last_success_at: contact.last_success(),
         last_attempt_at: device.clone().filter_map(|exchange| exchange.started_at).max(),
+        last_push_at: contact.pushes().last(),
         last_http_status: device.max_by_key(|exchange| exchange.finished_at).and_then(|last| last.status),
         last_command: last_command.map(|command| (command.request_type.clone(), command.last_seen_at())),
         usual_gap,

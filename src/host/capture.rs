@@ -49,6 +49,9 @@ pub struct Description {
     /// When the Mac was awake, as far as its journal knew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awake: Vec<AwakeTimes>,
+    /// Which verdicts there were, as far as the Mac's journal knew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<RecordedVerdict>,
     /// How many bytes of a file lie before those that were recorded, by its path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, u64>,
@@ -73,6 +76,15 @@ pub struct MacDescription {
 
 /// The member of `capture.json` with names in it.
 pub const MAC: &str = "mac";
+
+/// A stretch of time in which the verdict stayed the same, in the words of `mdm_watchdog_history`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedVerdict {
+    pub state: String,
+    pub reason: String,
+    pub from: Time,
+    pub to: Time,
+}
 
 /// A stretch of time in which the Mac was awake: `["2026-11-23T15:00:00Z", "2026-11-23T17:10:00Z"]`, with a third member
 /// where it slept for so many seconds of it and nobody knows when.

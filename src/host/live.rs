@@ -19,6 +19,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Every Mac has this file; nothing else does.
@@ -51,6 +52,8 @@ pub struct Live {
     exact: bool,
     /// The files in which macOS keeps the log, where they are read instead of asking `log show`.
     store: Option<(Pieces, LogStore)>,
+    /// What kind of Mac it is, which does not change while the program runs.
+    platform: OnceLock<Output>,
 }
 
 /// Where the folders `diagnostics` and `uuidtext` are.
@@ -59,7 +62,7 @@ const LOG_STORE: &str = "/private/var/db";
 impl Live {
     /// The Mac below that folder. `now` replaces the clock.
     pub fn new(root: PathBuf, now: Option<Time>) -> Self {
-        Self { root, now, log_limit: LOG_LIMIT, exact: false, store: None }
+        Self { root, now, log_limit: LOG_LIMIT, exact: false, store: None, platform: OnceLock::new() }
     }
 
     pub fn with_log_limit(self, log_limit: Duration) -> Self {
@@ -97,7 +100,19 @@ impl Live {
 
 impl Host for Live {
     fn run(&self, command: Command) -> Result<Output, HostError> {
-        process::run(below(&self.root, command.path()), command.arguments(), command.limit(), command.output_cap())
+        if let Some(known) = self.platform.get().filter(|_| command == Command::Platform) {
+            return Ok(known.clone());
+        }
+        let output = process::run(
+            below(&self.root, command.path()),
+            command.arguments(),
+            command.limit(),
+            command.output_cap(),
+        )?;
+        if command == Command::Platform && output.code == Some(0) {
+            return Ok(self.platform.get_or_init(|| output).clone());
+        }
+        Ok(output)
     }
 
     fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError> {

@@ -207,6 +207,11 @@ pub trait Host: Send + Sync {
     fn recorded_awake(&self) -> &[AwakeTimes] {
         &[]
     }
+
+    /// What a capture says of the verdicts that there were.
+    fn recorded_history(&self) -> &[capture::RecordedVerdict] {
+        &[]
+    }
 }
 
 /// Why something could not be read from the Mac, live or recorded.

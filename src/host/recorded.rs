@@ -1,7 +1,7 @@
 //! A Mac as it was recorded: a capture, a single log file, or an archive that macOS made.
 
 use super::archived::Archived;
-use super::capture::{self, Description};
+use super::capture::{self, Description, RecordedVerdict};
 use super::pieces::{LogArchive, Piece, Pieces, Progress, Shape, ShapeError, is_tracev3};
 use super::{AwakeTimes, Command, FileEnd, FileLook, Host, HostError, LogSource, Output, read_bounded, rotated};
 use crate::vocabulary::{Span, Time};
@@ -249,6 +249,10 @@ impl Host for Recorded {
 
     fn recorded_awake(&self) -> &[AwakeTimes] {
         self.description().map_or(&[], |description| &description.awake)
+    }
+
+    fn recorded_history(&self) -> &[RecordedVerdict] {
+        self.description().map_or(&[], |description| &description.history)
     }
 
     fn recorded_restarts(&self) -> Result<Vec<u8>, HostError> {

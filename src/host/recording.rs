@@ -1,7 +1,7 @@
 //! Records a capture: a host that saves what another host answers while the program collects its evidence in the ordinary
 //! way. So a capture holds exactly what a live run sees.
 
-use super::capture::{self, Description};
+use super::capture::{self, Description, RecordedVerdict};
 use super::{AwakeTimes, Command, FileEnd, Host, HostError, LogSource, Output, SinceBoot};
 use crate::vocabulary::{Span, Time};
 use chrono::{FixedOffset, TimeDelta};
@@ -183,6 +183,10 @@ impl Host for Recording {
 
     fn recorded_awake(&self) -> &[AwakeTimes] {
         self.host.recorded_awake()
+    }
+
+    fn recorded_history(&self) -> &[RecordedVerdict] {
+        self.host.recorded_history()
     }
 
     fn uptime(&self) -> Result<Duration, HostError> {

@@ -1,16 +1,20 @@
 //! The events that are kept, in order, and the span of time for which they are all there are.
 
+mod aside;
 pub mod awake;
 pub mod awake_evidence;
 mod class;
 mod days;
+mod history;
 mod readings;
 mod samples;
 mod schema;
 pub mod store;
 
+pub use aside::Flaw;
 pub use class::{EventClass, PerClass};
 pub use days::{Day, of as days_of};
+pub use history::VerdictSpan;
 pub use readings::{DayOfReadings, LogReading};
 
 use crate::event::{Event, EventKind, PowerState};

@@ -11,7 +11,7 @@ const BUSY: Duration = Duration::from_secs(3);
 
 /// How the tables came about, a step a version: a file's `user_version` says how many of them it has been through, and
 /// a new one goes through all. Steps are added, never changed.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "CREATE TABLE events (
          at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
          success INTEGER NOT NULL, body TEXT NOT NULL,
@@ -63,6 +63,12 @@ const STEPS: [&str; 4] = [
      );
      CREATE UNIQUE INDEX awake_of_boot ON awake (boot, running);
      CREATE TABLE readings (at INTEGER NOT NULL, took INTEGER NOT NULL);",
+    // Which Mac it belongs to, and which verdicts there were.
+    "CREATE TABLE mac (one INTEGER PRIMARY KEY CHECK (one = 1), hardware_uuid TEXT NOT NULL);
+     CREATE TABLE history (
+         number INTEGER PRIMARY KEY AUTOINCREMENT, state TEXT NOT NULL, reason TEXT NOT NULL,
+         first INTEGER NOT NULL, last INTEGER NOT NULL
+     );",
 ];
 
 /// Makes a new file ours, brings an older one up to date, and any file fit for several processes. `false` if a later

@@ -4,11 +4,14 @@
 //! are keyed by their time first, so that new ones always land at the end of the tree and a refresh costs the same
 //! whatever is kept; a record that is read twice has the same key and is kept once.
 
+use super::aside::{Flaw, set_aside};
 use super::awake::AwakeSample;
 use super::days::{self, Day};
+use super::history::{self, VerdictSpan};
 use super::{DayOfReadings, EventClass, LogReading, PerClass, readings, samples, schema};
 use crate::event::Event;
 use crate::log::LogRecord;
+use crate::vocabulary::codes::{WatchdogReason, WatchdogState};
 use crate::vocabulary::{Span, Time};
 use chrono::{DateTime, TimeDelta};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -95,8 +98,8 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A damaged file cannot be moved away.
-    #[error("the damaged journal {path} cannot be set aside: {why}. Remove it")]
+    /// A file that is of no use cannot be moved away.
+    #[error("the journal {path} is damaged or another Mac's and cannot be set aside: {why}. Remove it")]
     CannotSetAside {
         /// The file.
         path: PathBuf,
@@ -116,6 +119,8 @@ pub struct Loaded {
     pub days: Vec<Day>,
     /// In the order in which they were taken.
     pub samples: Vec<AwakeSample>,
+    /// In the order in which they were seen.
+    pub history: Vec<VerdictSpan>,
 }
 
 /// The journal on disk.
@@ -125,23 +130,41 @@ pub struct Store {
     path: PathBuf,
     /// Which file it is, whatever the path leads to later.
     identity: Option<(u64, u64)>,
-    /// The name that a damaged file was given.
-    pub set_aside: Option<PathBuf>,
+    /// Why a file was set aside when this one was begun, and the name that it was given.
+    pub set_aside: Option<(Flaw, PathBuf)>,
     seen_version: i64,
 }
 
 impl Store {
     /// Opens the journal in a folder that is there, or makes it. Its path must go through no link: SQLite follows none.
-    pub fn open(path: &Path, now: Time) -> Result<Self, StoreError> {
-        match Self::try_open(path) {
-            Err(StoreError::Unusable { why, .. }) if is_damage(&why) => {
-                let aside = set_aside(path, now)?;
-                let mut store = Self::try_open(path)?;
-                store.set_aside = Some(aside);
-                Ok(store)
+    /// `mac` is this Mac's hardware UUID, if it is known.
+    pub fn open(path: &Path, mac: Option<&str>, now: Time) -> Result<Self, StoreError> {
+        let flaw = match Self::try_open(path) {
+            Err(StoreError::Unusable { why, .. }) if is_damage(&why) => Flaw::Damaged,
+            other => {
+                let store = other?;
+                match mac {
+                    Some(mac) if !store.belongs_to(mac)? => Flaw::OfAnotherMac,
+                    _ => return Ok(store),
+                }
             }
-            other => other,
+        };
+        let aside = set_aside(path, flaw, now)?;
+        let mut store = Self::try_open(path)?;
+        if let Some(mac) = mac {
+            store.belongs_to(mac)?;
         }
+        store.set_aside = Some((flaw, aside));
+        Ok(store)
+    }
+
+    /// Whether it is that Mac's; one that is nobody's yet becomes that Mac's.
+    fn belongs_to(&self, mac: &str) -> Result<bool, StoreError> {
+        let ask = || {
+            self.connection.execute("INSERT OR IGNORE INTO mac (one, hardware_uuid) VALUES (1, ?1)", [mac])?;
+            self.connection.query_row("SELECT hardware_uuid = ?1 FROM mac", [mac], |row| row.get(0))
+        };
+        ask().map_err(|why| self.unusable(why))
     }
 
     fn try_open(path: &Path) -> Result<Self, StoreError> {
@@ -196,7 +219,8 @@ impl Store {
             *events.get_mut(class) = self.newest(class, most(class))?;
         }
         let samples = samples::all(&self.connection).map_err(|why| self.unusable(why))?;
-        let loaded = Loaded { events, span: self.latest_span()?, days: self.days()?, samples };
+        let history = self.history()?;
+        let loaded = Loaded { events, span: self.latest_span()?, days: self.days()?, samples, history };
         snapshot.commit().map_err(|why| self.unusable(why))?;
         Ok(loaded)
     }
@@ -250,6 +274,19 @@ impl Store {
             .map_err(|why| self.unusable(why))
     }
 
+    /// Adds the verdict of one moment.
+    pub fn add_verdict(&mut self, state: WatchdogState, reason: WatchdogReason, at: Time) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        transaction
+            .and_then(|transaction| history::add(&transaction, state, reason, at).and_then(|()| transaction.commit()))
+            .map_err(|why| self.unusable(why))
+    }
+
+    /// Which verdicts there were.
+    pub fn history(&self) -> Result<Vec<VerdictSpan>, StoreError> {
+        history::all(&self.connection).map_err(|why| self.unusable(why))
+    }
+
     pub fn add_reading(&mut self, reading: LogReading) -> Result<(), StoreError> {
         readings::add(&self.connection, reading).map_err(|why| self.unusable(why))
     }
@@ -292,11 +329,17 @@ impl Store {
     }
 }
 
-/// The samples of the clocks in a journal, for a program that does not write there; none if they cannot be read.
-pub fn samples(path: &Path) -> Vec<AwakeSample> {
+/// The samples of the clocks and the verdicts in a journal, for a program that does not write there. There are none if they
+/// cannot be read, or are another Mac's than that with this hardware UUID.
+pub fn look(path: &Path, mac: Option<&str>) -> (Vec<AwakeSample>, Vec<VerdictSpan>) {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let Ok(path) = fs::canonicalize(path) else { return Vec::new() };
-    Connection::open_with_flags(path, flags).and_then(|journal| samples::all(&journal)).unwrap_or_default()
+    let Ok(path) = fs::canonicalize(path) else { return Default::default() };
+    let Ok(journal) = Connection::open_with_flags(path, flags) else { return Default::default() };
+    let owner = journal.query_row("SELECT hardware_uuid FROM mac", [], |row| row.get::<_, String>(0)).ok();
+    if owner.zip(mac).is_some_and(|(owner, mac)| owner != mac) {
+        return Default::default();
+    }
+    (samples::all(&journal).unwrap_or_default(), history::all(&journal).unwrap_or_default())
 }
 
 /// Adds an event, if it is not there yet, and says whether it was not.
@@ -332,6 +375,7 @@ fn prune(transaction: &Transaction<'_>, retention: Retention, now: Time) -> rusq
     let by_age = newest.saturating_sub(retention.age.num_microseconds().unwrap_or(i64::MAX));
     let cutoff = days::start_of_day(by_age);
     days::forget_before(transaction, cutoff)?;
+    history::forget_before(transaction, cutoff)?;
     for class in EventClass::ALL {
         transaction.prepare_cached(DELETE)?.execute(params![class.number(), cutoff])?;
     }
@@ -379,20 +423,4 @@ fn moment(micros: i64) -> Option<Time> {
 
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
-}
-
-/// Moves a damaged file and its companions out of the way, and gives its new name.
-fn set_aside(path: &Path, now: Time) -> Result<PathBuf, StoreError> {
-    let named = |path: &Path, ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    let aside = named(path, &format!(".damaged-{}", now.timestamp()));
-    fs::rename(path, &aside).map_err(|why| StoreError::CannotSetAside { path: path.to_owned(), why })?;
-    for companion in ["-wal", "-shm"] {
-        // Without its database a companion is worth nothing, and beside a new one it would do harm.
-        let _ = fs::remove_file(named(path, companion));
-    }
-    Ok(aside)
 }

@@ -24,6 +24,7 @@ pub fn rows(findings: &Findings) -> Vec<MdmWatchdogRow> {
         detail: text(verdict.detail.clone()),
         last_success_at: verdict.last_success_at,
         last_attempt_at: verdict.last_attempt_at,
+        last_push_at: verdict.last_push_at,
         last_http_status: verdict.last_http_status.map(i32::from),
         last_command_type: text(last_command.map(|(request_type, _)| request_type.to_string())),
         last_command_at: last_command.and_then(|(_, at)| *at),

@@ -9,6 +9,7 @@ mod mdm_heal;
 mod mdm_health_status;
 mod mdm_identity;
 mod mdm_watchdog;
+mod mdm_watchdog_history;
 mod os_update_enforcement;
 mod os_update_events;
 mod os_update_settings;
@@ -148,6 +149,7 @@ impl<R: Row> Table for ReadOnly<R> {
 pub fn all(healer: Arc<Healer>) -> Vec<Box<dyn Table>> {
     vec![
         Box::new(ReadOnly(mdm_watchdog::rows)),
+        Box::new(ReadOnly(mdm_watchdog_history::rows)),
         Box::new(ReadOnly(mdm_commands_recent::rows)),
         Box::new(ReadOnly(mdm_exchanges::rows)),
         Box::new(ReadOnly(mdm_client_events::rows)),

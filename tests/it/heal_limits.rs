@@ -302,7 +302,7 @@ fn nothing_is_restarted_without_a_trusted_record() {
             fs::write(file, bytes).expect("written");
         }),
         ("ledger_newer", "newer version", |file| {
-            rusqlite::Connection::open(file).and_then(|db| db.pragma_update(None, "user_version", 3)).expect("set");
+            rusqlite::Connection::open(file).and_then(|db| db.pragma_update(None, "user_version", 4)).expect("set");
         }),
         ("ledger_not_ours", "symbolic link", |file| {
             let elsewhere = file.with_extension("elsewhere");

@@ -1,5 +1,6 @@
 //! The record of restarts under attack: what is changed, removed or flooded opens no limit.
 
+use crate::support::fake_mac::PLATFORM;
 use crate::support::heal_mac::{HealMac, now};
 use mdm_health::facts::record::{self, Entry, TABLES};
 use mdm_health::heal::{Healer, Refusal, Request};
@@ -185,6 +186,29 @@ fn a_record_of_the_first_version_is_taken_over() {
     let version: i64 = Connection::open(database(&mac))
         .and_then(|record| record.query_row("PRAGMA user_version", [], |row| row.get(0)))
         .expect("a version");
-    assert_eq!((version, entries(&mac).len()), (2, 2));
+    assert_eq!((version, entries(&mac).len()), (3, 2));
     assert_eq!(mac.acts(), [""; 0]);
+}
+
+#[test]
+fn a_record_that_was_copied_from_another_mac_begins_anew_and_says_so() {
+    let mac = HealMac::stuck();
+    let healer = || mac.healer(&mac.collector(Box::new(mac.live())), Duration::from_secs(60));
+    again(&healer()).expect("restarted");
+    assert_eq!(again(&healer()).expect_err("refused").code.word(), "too_soon");
+    let other = PLATFORM.replace("7D1F0A52", "00000000");
+    mac.set("platform", "ioreg: no answer");
+    assert_eq!(entries(&mac).len(), 2, "which Mac it is is unknown, so the record stays");
+    assert_eq!(again(&healer()).expect_err("refused").code.word(), "too_soon");
+    mac.set("platform", &other);
+    assert_eq!(entries(&mac).len(), 0, "what another Mac did is nothing that this one did");
+    let restarts = record::restarts(&mac.live(), &mac.state_dir());
+    assert_eq!(restarts.known().map(|restarts| restarts.mdmclient.last_at), Some(None));
+    again(&healer()).expect("restarted, for the first time on this Mac");
+    let rows: Vec<_> =
+        entries(&mac).into_iter().map(|entry| (entry.action, entry.outcome.word(), entry.detail)).collect();
+    assert_eq!((rows[0].0.as_str(), rows[0].1), ("begin_record", "begun_anew"));
+    assert_eq!(rows[0].2, "This record was copied from another Mac. Its 3 requests were removed.");
+    assert_eq!((rows.len(), rows[1].0.as_str(), rows[1].1), (2, "restart_mdmclient", "done"));
+    assert_eq!(mac.restarts("com.apple.mdmclient.daemon"), 2);
 }

@@ -1,7 +1,7 @@
 //! The journal on disk: what is kept and for how long, and what happens when the file or the disk fails.
 
 use crate::support;
-use crate::support::fake_mac::FakeMac;
+use crate::support::fake_mac::{FakeMac, PLATFORM};
 use crate::support::live_mac::{PATIENCE, SUCCESS_AT_5, ask, collector, mac, source, state_dir};
 use crate::support::{rows, time};
 use mdm_health::health::Findings;
@@ -146,7 +146,7 @@ fn a_journal_of_an_earlier_version_is_emptied_and_the_log_is_read_again() {
     assert_eq!(rows(&findings, "os_update_events").len(), 0);
     let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
     let number = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(number("PRAGMA user_version"), 4);
+    assert_eq!(number("PRAGMA user_version"), 5);
     assert_eq!(
         (number("SELECT SUM(events) FROM counts"), number("SELECT COUNT(*) FROM events WHERE class = 1")),
         (1, 0)
@@ -235,4 +235,33 @@ fn a_clock_that_is_a_year_ahead_does_not_empty_the_journal() {
     ask(&mac, "2026-11-23T18:00:00Z");
     let findings = ask(&mac, "2027-11-23T18:00:00Z");
     assert_eq!(source(&findings, "journal").number("events_kept"), Some(1));
+}
+
+#[test]
+fn a_journal_that_was_copied_from_another_mac_is_set_aside() {
+    let mac = mac("2026-11-23 17:00:00 Processing server request: ProfileList for: <Device> (T-1) PowerNap: no");
+    mac.platform();
+    let before = ask(&mac, "2026-11-23T18:00:00Z");
+    assert_eq!((before.commands.len(), source(&before, "journal").text("reason")), (1, None));
+    mac.file("/usr/sbin/ioreg.out", &PLATFORM.replace("7D1F0A52", "00000000"))
+        .file("/usr/bin/log.records", &support::ndjson(SUCCESS_AT_5));
+    let after = ask(&mac, "2026-11-23T18:10:00Z");
+    assert_eq!((after.verdict.state.word(), after.commands.len()), ("ok", 0), "that Mac's command is not this one's");
+    let journal = source(&after, "journal");
+    assert_eq!((journal.text("state"), journal.text("reason")), (Some("ok"), Some("other_mac")));
+    assert!(fs::canonicalize(state_dir(&mac)).unwrap().join("journal.db.of-another-mac-1795457400").exists());
+    let history = rows(&after, "mdm_watchdog_history");
+    assert_eq!(history.len(), 1, "{history:?}");
+    // It is this Mac's from now on.
+    assert_eq!(source(&ask(&mac, "2026-11-23T18:20:00Z"), "journal").text("reason"), None);
+}
+
+#[test]
+fn a_journal_is_kept_while_nobody_knows_which_mac_this_is() {
+    let mac = mac(SUCCESS_AT_5);
+    mac.platform();
+    ask(&mac, "2026-11-23T18:00:00Z");
+    mac.file("/usr/sbin/ioreg.out", "").file("/usr/bin/log.records", "");
+    let findings = ask(&mac, "2026-11-23T18:10:00Z");
+    assert_eq!((findings.exchanges.len(), source(&findings, "journal").text("reason")), (1, None));
 }

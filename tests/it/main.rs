@@ -35,6 +35,7 @@ mod heal_limits;
 mod heal_policy;
 mod heal_record;
 mod heal_time;
+mod history;
 mod install_log_forms;
 mod install_log_growth;
 mod interleaving;

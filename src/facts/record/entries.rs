@@ -76,6 +76,15 @@ fn daemon_restarts(record: &Connection, action: HealAction) -> Result<DaemonRest
     Ok(DaemonRestarts { by_last_heal, last_at: last_at.flatten() })
 }
 
+/// The hardware UUID of the Mac that the record is of; `None` if it is not known yet.
+pub fn owner(record: &Connection) -> Result<Option<String>, rusqlite::Error> {
+    // Before version 3 there was no such table.
+    if !record.table_exists(None, "owner")? {
+        return Ok(None);
+    }
+    record.query_row("SELECT hardware_uuid FROM owner", [], |row| row.get(0)).optional()
+}
+
 fn entry(row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
     Ok(Entry {
         id: row.get("id")?,

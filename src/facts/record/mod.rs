@@ -7,9 +7,10 @@
 mod entries;
 mod schema;
 
-pub use entries::{Entry, time};
-pub use schema::{TABLES, TIMERS, VERSION};
+pub use entries::{Entry, owner, time};
+pub use schema::{OWNER, TABLES, TIMERS, VERSION};
 
+use super::platform;
 use super::restarts::Restarts;
 use crate::host::state::{StateError, StateFolder};
 use crate::host::{Host, HostError};
@@ -134,10 +135,17 @@ fn read<T>(
     if host.is_live() {
         let folder = StateFolder::find(state_dir)?;
         let record = folder.map_or(Ok(None), |folder| open(&folder))?;
-        return record.map_or(Ok(none), |record| live(&record));
+        let Some(record) = record else { return Ok(none) };
+        return if is_of_another_mac(&record, host)? { Ok(none) } else { live(&record) };
     }
     let bytes = host.recorded_restarts().map_err(RecordError::NotCaptured)?;
     serde_json::from_slice(&bytes).map(captured).map_err(RecordError::BadCapture)
+}
+
+/// Whether it was copied from another Mac: then it says nothing of this one, and begins anew with the next request.
+fn is_of_another_mac(record: &Connection, host: &dyn Host) -> Result<bool, RecordError> {
+    let owner = entries::owner(record)?;
+    Ok(owner.is_some_and(|owner| platform::hardware_uuid(host).is_some_and(|mac| mac != owner)))
 }
 
 /// Opens the record, if there ever was one, after checking that it is whole and ours.

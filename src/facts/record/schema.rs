@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 /// The version of the tables, as `user_version`.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// `began_*` is set when a restart is intended, before its first step. `ran` is the Mac's running time in seconds.
 pub const TABLES: &str = "
@@ -42,12 +42,22 @@ pub const TIMERS: &str = "
         ran INTEGER NOT NULL
     ) STRICT;";
 
+/// What version 3 added: which Mac the record is of.
+pub const OWNER: &str = "
+    CREATE TABLE owner (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        hardware_uuid TEXT NOT NULL
+    ) STRICT;";
+
 /// What of another version's is not the same as ours, in words; `None` if all is.
 pub fn difference(record: &Connection, version: i64) -> Result<Option<String>, rusqlite::Error> {
     let fresh = Connection::open_in_memory()?;
     fresh.execute_batch(TABLES)?;
     if version >= 2 {
         fresh.execute_batch(TIMERS)?;
+    }
+    if version >= 3 {
+        fresh.execute_batch(OWNER)?;
     }
     let (ours, found) = (parts(&fresh)?, parts(record)?);
     let same_name = |one: &Part, other: &Part| (&one.kind, &one.name) == (&other.kind, &other.name);

@@ -1,5 +1,6 @@
 //! A Mac below a root folder: scripts as its commands (`tests/heal_mac`), files as its state.
 
+use super::fake_mac::PLATFORM;
 use chrono::{DateTime, Utc};
 use mdm_health::collect::Collector;
 use mdm_health::heal::Healer;
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 pub const NOW: &str = "2026-11-23T18:00:00Z";
 
 /// A command, and the script that replaces it.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 10] = [
     ("bin/launchctl", "launchctl"),
     ("bin/kill", "kill"),
     ("bin/ps", "ps"),
@@ -27,6 +28,7 @@ const COMMANDS: [(&str, &str); 9] = [
     ("usr/bin/log", "log"),
     ("usr/bin/profiles", "profiles"),
     ("usr/sbin/sysctl", "sysctl"),
+    ("usr/sbin/ioreg", "ioreg"),
 ];
 
 /// The root folder, deleted on drop.
@@ -67,6 +69,7 @@ impl HealMac {
                 "awake",
                 "{ sec = 1795280000, usec = 0 } Sat Nov 21 17:33:20 2026\n{ sec = 0, usec = 0 } Thu Jan  1 00:00:00 1970\n",
             ),
+            ("platform", PLATFORM),
             ("boot", "11111111-2222-3333-4444-555555555555\n"),
         ] {
             mac.set(file, text);
