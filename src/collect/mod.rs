@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 /// How old findings of a live host may be for whoever asks.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// How old the values of sources that change seldom may be in the background.
+/// How much older the values of sources that change seldom may be in the background.
 const BACKGROUND_AGE: TimeDelta = TimeDelta::minutes(55);
 
 /// Extra age allowed for findings that are served while a slow reading is running.
@@ -320,7 +320,7 @@ impl Collector {
         let freshness = match purpose {
             Purpose::Query => Freshness::Usual,
             Purpose::Act => Freshness::AtMost(TimeDelta::zero()),
-            Purpose::Background => Freshness::UpTo(BACKGROUND_AGE),
+            Purpose::Background => Freshness::Later(BACKGROUND_AGE),
         };
         let (options, state_dir) = (&self.options, self.state_dir.as_path());
         let asking = |now| Asking { host, options, state_dir, policy: Some(policy.clone()), now, freshness };

@@ -83,7 +83,7 @@ impl Name {
 
 impl Source for Vec<Certificate> {
     const NAME: SourceName = SourceName::Certificates;
-    const LIMITS: Limits = Limits::SLOW;
+    const LIMITS: Limits = Limits::HOURLY;
 
     fn read(host: &dyn Host) -> Reading<Self> {
         let value = from_command(host, Command::Certificates, read_certificates);

@@ -18,7 +18,7 @@ pub struct Identity {
 
 impl Source for Vec<Identity> {
     const NAME: SourceName = SourceName::Identities;
-    const LIMITS: Limits = Limits::SLOW;
+    const LIMITS: Limits = Limits::HOURLY;
 
     fn read(host: &dyn Host) -> Reading<Self> {
         from_command(host, Command::Identities, read_identities).into()

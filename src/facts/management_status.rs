@@ -26,7 +26,7 @@ pub struct ManagementStatus {
 
 impl Source for ManagementStatus {
     const NAME: SourceName = SourceName::ManagementStatus;
-    const LIMITS: Limits = Limits::SLOW;
+    const LIMITS: Limits = Limits::HOURLY;
 
     fn read(host: &dyn Host) -> Reading<Self> {
         from_command(host, Command::ManagementStatus, read_management_status).into()

@@ -107,7 +107,7 @@ pub(super) struct Payload {
 
 impl Source for ProfilesList {
     const NAME: SourceName = SourceName::ProfilesList;
-    const LIMITS: Limits = Limits::SLOW;
+    const LIMITS: Limits = Limits::HOURLY;
 
     fn read(host: &dyn Host) -> Reading<Self> {
         if let Some(file) = host.sysdiagnose_file(system_profiler::PROFILES) {

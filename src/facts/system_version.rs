@@ -51,7 +51,7 @@ impl SystemVersion {
 
 impl Source for SystemVersion {
     const NAME: SourceName = SourceName::SystemVersion;
-    const LIMITS: Limits = Limits::HOURLY;
+    const LIMITS: Limits = Limits::STEADY;
 
     fn read(host: &dyn Host) -> Reading<Self> {
         let sw_vers = host.sysdiagnose_file(SW_VERS).map(|output| output.map_or_else(Fact::from, in_sw_vers));

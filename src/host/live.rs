@@ -52,8 +52,8 @@ pub struct Live {
     exact: bool,
     /// The files in which macOS keeps the log, where they are read instead of asking `log show`.
     store: Option<(Pieces, LogStore)>,
-    /// What kind of Mac it is, which does not change while the program runs.
-    platform: OnceLock<Output>,
+    /// Which Mac and which boot it is, neither of which changes while the program runs.
+    steady: [OnceLock<Output>; 2],
 }
 
 /// Where the folders `diagnostics` and `uuidtext` are.
@@ -62,7 +62,7 @@ const LOG_STORE: &str = "/private/var/db";
 impl Live {
     /// The Mac below that folder. `now` replaces the clock.
     pub fn new(root: PathBuf, now: Option<Time>) -> Self {
-        Self { root, now, log_limit: LOG_LIMIT, exact: false, store: None, platform: OnceLock::new() }
+        Self { root, now, log_limit: LOG_LIMIT, exact: false, store: None, steady: Default::default() }
     }
 
     pub fn with_log_limit(self, log_limit: Duration) -> Self {
@@ -100,8 +100,14 @@ impl Live {
 
 impl Host for Live {
     fn run(&self, command: Command) -> Result<Output, HostError> {
-        if let Some(known) = self.platform.get().filter(|_| command == Command::Platform) {
-            return Ok(known.clone());
+        let [platform, boot] = &self.steady;
+        let known = match command {
+            Command::Platform => Some(platform),
+            Command::BootSession => Some(boot),
+            _ => None,
+        };
+        if let Some(output) = known.and_then(OnceLock::get) {
+            return Ok(output.clone());
         }
         let output = process::run(
             below(&self.root, command.path()),
@@ -109,10 +115,10 @@ impl Host for Live {
             command.limit(),
             command.output_cap(),
         )?;
-        if command == Command::Platform && output.code == Some(0) {
-            return Ok(self.platform.get_or_init(|| output).clone());
+        match known.filter(|_| output.code == Some(0)) {
+            Some(known) => Ok(known.get_or_init(|| output).clone()),
+            None => Ok(output),
         }
-        Ok(output)
     }
 
     fn open_log(&self, span: Span, predicate: &str) -> Result<Box<dyn LogSource>, HostError> {

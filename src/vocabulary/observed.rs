@@ -59,8 +59,8 @@ pub enum Freshness {
     Usual,
     /// No older than that, even where a source changes seldom.
     AtMost(TimeDelta),
-    /// So old where a source changes seldom, to spare the Mac.
-    UpTo(TimeDelta),
+    /// By so much older where a source changes seldom, to spare the Mac.
+    Later(TimeDelta),
 }
 
 impl Limits {
@@ -68,8 +68,8 @@ impl Limits {
         let fresh = match freshness {
             Freshness::Usual => self.fresh,
             Freshness::AtMost(age) => self.fresh.min(age),
-            Freshness::UpTo(_) if self.fresh.is_zero() => self.fresh,
-            Freshness::UpTo(age) => self.fresh.max(age),
+            Freshness::Later(_) if self.fresh.is_zero() => self.fresh,
+            Freshness::Later(by) => self.fresh + by,
         };
         Self { fresh, ..self }
     }

@@ -20,6 +20,7 @@ mod capture;
 mod client_events;
 mod codes;
 mod command_line;
+mod cost_day;
 mod doctor;
 mod enrollment_and_identity;
 mod everyday_macs;

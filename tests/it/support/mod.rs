@@ -1,6 +1,7 @@
 //! Shared by the tests: a recorded Mac described in a few lines, and its rows.
 
 pub mod captured;
+pub mod cost_day;
 pub mod extension;
 pub mod fake_mac;
 pub mod fleet_day;
