@@ -42,7 +42,7 @@ fn a_damaged_journal_is_set_aside_and_rebuilt() {
 #[test]
 fn a_database_of_another_program_is_set_aside() {
     let mac = mac(SUCCESS_AT_5);
-    mac.file("/var/lib/mdm-health/x", "");
+    fs::create_dir_all(state_dir(&mac)).unwrap();
     let file = state_dir(&mac).join("journal.db");
     let other = rusqlite::Connection::open(&file).unwrap();
     other.execute_batch("CREATE TABLE theirs (x)").unwrap();
