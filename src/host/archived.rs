@@ -10,6 +10,9 @@ use std::io::ErrorKind;
 /// How a sysdiagnose names itself: `sysdiagnose_2026.11.23_18-00-00+0100_macOS_Mac14-2_24G90`.
 const SYSDIAGNOSE: &str = "sysdiagnose_";
 
+/// One of the files that are written when it is made.
+const SW_VERS: &str = "sw_vers.txt";
+
 /// Files of the Mac that lie elsewhere in a sysdiagnose.
 const COPIES: [(&str, &str); 1] = [("/private/var/log/install.log", "logs/install.log")];
 
@@ -41,6 +44,9 @@ impl Archived {
         let at_end = log.as_ref().and_then(|log| end_of_log(&pieces, log));
         let named = named_moment(&pieces, sysdiagnose.as_deref());
         let made_at = at_end.or(named.map(|named| named.to_utc()));
+        // Where there is a log, its last record says it better.
+        let written = || pieces.modified(&within(sysdiagnose.as_deref()?, SW_VERS)).filter(|_| log.is_none());
+        let made_at = made_at.or_else(written);
         Ok(Self { pieces, sysdiagnose, log, made_at, utc_offset: named.map(|named| *named.offset()) })
     }
 
@@ -53,7 +59,7 @@ impl Archived {
         self.log.as_ref()
     }
 
-    /// When it was made: what the log says of its end, else the sysdiagnose's name.
+    /// When it was made: what the log says of its end, else the sysdiagnose's name, else when a file in it was written.
     pub fn made_at(&self) -> Option<Time> {
         self.made_at
     }
@@ -66,7 +72,7 @@ impl Archived {
     /// A file of a sysdiagnose, by its path there; `None` of a log archive.
     pub fn sysdiagnose_file(&self, name: &str) -> Option<Result<Piece, HostError>> {
         let folder = self.sysdiagnose.as_deref()?;
-        let within = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        let within = within(folder, name);
         Some(self.pieces.piece(&within).map_err(|why| match why.kind() {
             ErrorKind::NotFound => self.lacks(name),
             _ => HostError::Unreadable { path: self.pieces.path().join(within), why },
@@ -87,6 +93,10 @@ impl Archived {
             None => HostError::OnlyALog { path, missing },
         }
     }
+}
+
+fn within(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 /// `EndTimeRef` in a log archive's `Info.plist`, in nanoseconds since 1970. Archives of macOS 10.13 have no `WallTime`.

@@ -235,6 +235,19 @@ fn without_a_time_in_the_log_its_name_says_when_it_was_made() {
     fs::rename(made, &renamed).unwrap();
     let last = story().0.iter().map(|line| line.at).max().unwrap();
     assert_eq!(findings(&renamed).evidence.now.timestamp_nanos_opt(), Some(last));
+    // Without a log, a file that is written along says it, as a folder and packed.
+    fs::remove_dir_all(renamed.join("system_logs.logarchive")).unwrap();
+    let version = fs::File::options().write(true).open(renamed.join("sw_vers.txt")).unwrap();
+    version.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(MADE_AT as u64)).unwrap();
+    assert_eq!(findings(&renamed).evidence.now.timestamp(), MADE_AT);
+    let mut header = tar::Header::new_ustar();
+    header.set_size(0);
+    header.set_mtime(MADE_AT as u64);
+    let mut packed = tar::Builder::new(Vec::new());
+    packed.append_data(&mut header, "from-a-ticket/sw_vers.txt", &b""[..]).unwrap();
+    let path = folder.path().join("from-a-ticket.tar");
+    fs::write(&path, packed.into_inner().unwrap()).unwrap();
+    assert_eq!(findings(&path).evidence.now.timestamp(), MADE_AT);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub use tar_index::Stream;
 
 use super::{FileLook, open_regular};
 use crate::vocabulary::Time;
+use chrono::DateTime;
 use gzip::{Checkpoints, Unpacker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -174,10 +175,13 @@ impl Pieces {
         }
     }
 
-    /// When a file of a folder was last written.
+    /// When a file was last written.
     pub fn modified(&self, name: &str) -> Option<Time> {
-        let file = self.is_folder().then(|| fs::metadata(self.path.join(name)).ok()).flatten()?;
-        FileLook::of(&file).modified()
+        let Some(index) = self.index() else {
+            return FileLook::of(&fs::metadata(self.path.join(name)).ok()?).modified();
+        };
+        let at = i64::try_from(index.get(name)?.modified).ok().filter(|at| *at > 0)?;
+        DateTime::from_timestamp(at, 0)
     }
 
     /// Whether there is a file of that path.
@@ -191,7 +195,7 @@ impl Pieces {
     /// Opens a file. A folder may come from anywhere: a pipe in it would hang, a device never end.
     pub fn piece(&self, name: &str) -> io::Result<Piece> {
         let place = self.index().map(|index| index.get(name).copied().ok_or(ErrorKind::NotFound)).transpose()?;
-        let Some(Place { from, size }) = place else {
+        let Some(Place { from, size, .. }) = place else {
             let file = open_regular(&self.path.join(name))?;
             let size = file.metadata()?.len();
             return Ok(Piece { source: Source::Plain(file), from: 0, size, position: 0 });

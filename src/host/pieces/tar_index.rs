@@ -30,6 +30,8 @@ const STEP: u64 = 4 << 20;
 pub struct Place {
     pub from: u64,
     pub size: u64,
+    /// When the file was last written, in seconds since 1970.
+    pub modified: u64,
 }
 
 /// The files of an archive by their paths, without a leading `./`.
@@ -164,7 +166,7 @@ fn walk<S: Stream>(
                     name.map_or_else(|| plain(&String::from_utf8_lossy(&header.path_bytes())), |name| plain(&name));
                 if is_file && !is_apple_double(&name) && name.len() <= MAX_NAME {
                     on_file(&name, size, stream)?;
-                    files.insert(name, Place { from, size });
+                    files.insert(name, Place { from, size, modified: header.mtime().unwrap_or(0) });
                     if files.len() > MAX_FILES {
                         return Err(io::Error::other(format!("it holds more than {MAX_FILES} files")));
                     }
