@@ -35,9 +35,9 @@ pub const HELP: &str = "\
 A capture contains what mdm-health reads and nothing else: log.ndjson (the records that it asks
 the unified log for: those of mdmclient, remotemanagementd, softwareupdated and its helpers, apsd
 and powerd), the outputs of the commands that mdm-health runs (one of them says which Mac it is),
-install.log, a few property lists, and mdm-health's own record of restarts. MANIFEST.txt lists
-what could not be read. No private key and no password is read. Only the owner of the capture
-can read it. Existing files are never overwritten.
+install.log, the hosts file, a few property lists, and mdm-health's own record of restarts.
+MANIFEST.txt lists what could not be read. No private key, no password and no recovery key is
+read. Only the owner of the capture can read it. Existing files are never overwritten.
 
 With --redact, what names this Mac and its people is replaced by placeholders; the same value always
 gets the same placeholder. Look through a capture before you publish it, because --redact cannot

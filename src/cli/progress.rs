@@ -108,6 +108,14 @@ impl Host for Watched {
         self.host.ownership(path)
     }
 
+    fn modified(&self, path: &str) -> Result<Option<Time>, HostError> {
+        self.host.modified(path)
+    }
+
+    fn recorded_version(&self) -> Option<(String, Option<String>)> {
+        self.host.recorded_version()
+    }
+
     fn now(&self) -> Option<Time> {
         self.host.now()
     }

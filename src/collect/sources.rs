@@ -5,7 +5,7 @@ use crate::facts::Ask;
 use crate::facts::policy::Policy;
 use crate::facts::record;
 use crate::facts::zone::Zone;
-use crate::health::Evidence;
+use crate::health::{Evidence, Expected, enrollment, kept_out};
 use crate::host::Host;
 use crate::log::install_log::{InstallSummary, OffsetSpan};
 use crate::log::{LogSummary, ReadOptions};
@@ -65,6 +65,8 @@ impl Asking<'_> {
         evidence.install_log.status.duration_ms = Some(milliseconds(start));
         evidence.restarts.renew(Limits::VOLATILE, now, || record::restarts(host, self.state_dir).into());
         evidence.set_other_source(Policy::status(self.policy.as_ref(), now));
+        evidence.expected = self.policy.as_ref().map(expected).unwrap_or_default();
+        note_overridden_hosts(evidence);
         evidence.zone = self.zone(offsets, log);
         evidence.set_other_source(zone_status(&evidence.zone, now));
     }
@@ -84,6 +86,23 @@ impl Asking<'_> {
         let recorded = self.host.utc_offset().map(|offset| (self.now, offset));
         spans.extend(recorded.or(last).map(|(at, offset)| OffsetSpan { from: at, to: at, offset }));
         Zone::seen(spans)
+    }
+}
+
+fn expected(policy: &Policy) -> Expected {
+    Expected { server_url: policy.expected_server_url.clone(), topic: policy.expected_topic.clone() }
+}
+
+/// What the hosts file says is only known to matter once the MDM server is known.
+fn note_overridden_hosts(evidence: &mut Evidence) {
+    let hosts = kept_out::find(evidence, &enrollment::decide(evidence)).hosts;
+    let (now, is_known) = (evidence.now, evidence.hosts_file.known().is_some());
+    let status = &mut evidence.hosts_file.status;
+    if let Some(why) = hosts.filter(|_| is_known) {
+        (status.state, status.last_error_at) = (SourceState::Partial, Some(now));
+        (status.reason, status.detail) = (Some(SourceReason::MdmHostsOverridden), Some(why));
+    } else if status.reason == Some(SourceReason::MdmHostsOverridden) {
+        (status.state, status.reason, status.detail) = (SourceState::Ok, None, None);
     }
 }
 

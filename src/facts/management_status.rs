@@ -22,6 +22,8 @@ pub struct ManagementStatus {
     pub server_url: Option<String>,
     /// The organization that the enrollment profile names.
     pub organization: Option<String>,
+    /// The version of macOS under which the enrollment was made.
+    pub enrolled_under: Option<String>,
 }
 
 impl Source for ManagementStatus {
@@ -43,6 +45,7 @@ impl Source for ManagementStatus {
 ///         "00000000-0000-0000-A000-000000000000" =         {
 ///             IsDEP = 1;
 ///             IsUserApproved = 1;
+///             OrigInstallOSVersion = "15.5";
 ///             ProfileOrgName = Example;
 ///             ServerURL = "https://mdm.example.com/connect";
 ///         };
@@ -77,6 +80,7 @@ pub fn read_management_status(output: &str) -> Fact<ManagementStatus> {
         user_approved: mdm.and_then(|mdm| flag(mdm, "IsUserApproved")),
         server_url: text("ServerURL"),
         organization: text("ProfileOrgName"),
+        enrolled_under: text("OrigInstallOSVersion"),
     })
 }
 
@@ -130,6 +134,7 @@ Management status: {
                 user_approved: Some(true),
                 server_url: Some("https://mdm.example.com/connect".to_owned()),
                 organization: Some("Example".to_owned()),
+                enrolled_under: None,
             }
         );
     }

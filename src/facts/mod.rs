@@ -1,6 +1,7 @@
 //! What the Mac says of itself beside the log: a module for each source. A source says what it is called, how long its
 //! value serves, and how it is read ([`Source`]).
 
+pub mod ade_record;
 pub mod awake;
 pub mod boot_session;
 pub mod bootstrap_token;
@@ -8,6 +9,8 @@ pub mod certificates;
 pub mod ddm_state;
 pub mod declarations;
 pub mod enrollment;
+pub mod filevault_key;
+pub mod hosts_file;
 pub mod identities;
 pub mod management_status;
 pub mod network;
@@ -18,6 +21,7 @@ pub mod record;
 pub mod restarts;
 pub mod software_update_preferences;
 mod system_profiler;
+pub mod system_setup;
 pub mod system_version;
 pub mod zone;
 

@@ -38,6 +38,9 @@ const JOURNAL_EVENTS: Number = Number { least: 20_000, usual: 200_000, most: 1_0
 /// an hour.
 const REFRESH_MINUTES: Number = Number { least: 5, usual: 30, most: 60 * 24 };
 
+/// The longest text to compare with, in bytes.
+const LONGEST_EXPECTED: usize = 2048;
+
 /// What is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -56,6 +59,9 @@ pub struct Policy {
     pub journal_events: u32,
     /// Minutes between two readings of the log in the background.
     pub refresh_minutes: u32,
+    /// The MDM server and the push topic that this Mac should have.
+    pub expected_server_url: Option<String>,
+    pub expected_topic: Option<String>,
     /// Where it comes from, for people.
     pub origin: String,
     /// What is wrong with it, a sentence each.
@@ -69,7 +75,7 @@ struct Setting {
 }
 
 /// Every setting. A new one is an entry here and a field of [`Policy`].
-const SETTINGS: [Setting; 8] = [
+const SETTINGS: [Setting; 10] = [
     Setting { key: "Enabled", take: enabled },
     Setting { key: "AllowedActions", take: allowed_actions },
     Setting { key: "MinimumHours", take: |policy, value| MINIMUM_HOURS.take(value, &mut policy.minimum_hours) },
@@ -78,6 +84,8 @@ const SETTINGS: [Setting; 8] = [
     Setting { key: "JournalDays", take: |policy, value| JOURNAL_DAYS.take(value, &mut policy.journal_days) },
     Setting { key: "JournalEvents", take: |policy, value| JOURNAL_EVENTS.take(value, &mut policy.journal_events) },
     Setting { key: "RefreshMinutes", take: |policy, value| REFRESH_MINUTES.take(value, &mut policy.refresh_minutes) },
+    Setting { key: "ExpectedServerURL", take: |policy, value| expected(value, &mut policy.expected_server_url) },
+    Setting { key: "ExpectedTopic", take: |policy, value| expected(value, &mut policy.expected_topic) },
 ];
 
 /// What is wrong with a value: the end of a sentence that begins with the key.
@@ -100,6 +108,8 @@ impl Default for Policy {
             journal_days: JOURNAL_DAYS.usual,
             journal_events: JOURNAL_EVENTS.usual,
             refresh_minutes: REFRESH_MINUTES.usual,
+            expected_server_url: None,
+            expected_topic: None,
             origin: "the built-in policy".to_owned(),
             errors: Vec::new(),
         }
@@ -251,6 +261,13 @@ fn automatic_minutes(policy: &mut Policy, value: &Value) -> Result<(), Wrong> {
             "is neither 0 nor a whole number from {LEAST_MINUTES} to {MOST_MINUTES}; automatic heal stays off."
         ))),
     }
+}
+
+fn expected(value: &Value, into: &mut Option<String>) -> Result<(), Wrong> {
+    let text = value.as_string().map(str::trim).filter(|text| !text.is_empty() && text.len() <= LONGEST_EXPECTED);
+    let wrong = || Wrong::Replaced("is not a text that can be compared; nothing is.".to_owned());
+    *into = Some(text.ok_or_else(wrong)?.to_owned());
+    Ok(())
 }
 
 /// A whole number and its bounds.

@@ -14,6 +14,10 @@ use serde::Deserialize;
 pub struct ProfilesList {
     /// Whether profiles of the computer are listed at all; without them the list says nothing of an enrollment.
     pub lists_computer: bool,
+    /// How many profiles of the computer there are; `None` if they are not listed.
+    pub count: Option<u32>,
+    /// When the newest of them was installed.
+    pub newest_at: Option<Time>,
     /// The profile with the `com.apple.mdm` payload.
     pub mdm: Option<MdmProfile>,
 }
@@ -127,13 +131,15 @@ impl Source for ProfilesList {
 /// Without profiles it is an empty dictionary, or a sentence in place of the list.
 pub fn read_profiles_list(output: &str) -> Fact<ProfilesList> {
     if output.trim().starts_with(NO_PROFILES) && output.trim().lines().count() == 1 {
-        return Fact::Known(ProfilesList::default());
+        return Fact::Known(ProfilesList { count: Some(0), ..ProfilesList::default() });
     }
     let listing: Listing = match xml::read(output) {
         Ok(listing) => listing,
         Err(error) => return not_understood(&format!("cannot be read: {error}")),
     };
+    // An empty dictionary is how a Mac without profiles answers.
     of_profiles(listing.computer.as_deref())
+        .map(|list| ProfilesList { count: list.count.or(Some(0)), ..list })
         .map_or_else(|| not_understood(&format!("has {MORE_THAN_ONE}")), Fact::Known)
 }
 
@@ -148,7 +154,10 @@ pub(super) fn of_profiles(computer: Option<&[Profile]>) -> Option<ProfilesList> 
         Some((profile, profile.profile_items.iter().find(is_mdm)?))
     });
     let mdm = profiles.next().map(|(profile, payload)| mdm_profile(profile, payload));
-    profiles.next().is_none().then_some(ProfilesList { lists_computer: computer.is_some(), mdm })
+    let count = computer.and_then(|all| u32::try_from(all.len()).ok());
+    let installed = |profile: &Profile| profile.profile_install_date.as_ref().and_then(as_time);
+    let newest_at = computer.iter().copied().flatten().filter_map(installed).max();
+    profiles.next().is_none().then_some(ProfilesList { lists_computer: computer.is_some(), count, newest_at, mdm })
 }
 
 fn not_understood(what: &str) -> Fact<ProfilesList> {
@@ -347,13 +356,13 @@ mod tests {
     #[test]
     fn profiles_of_the_computer_without_an_mdm_payload() {
         let list = known(&ENROLLED.replace("com.apple.mdm<", "com.apple.other<"));
-        assert_eq!(list, ProfilesList { lists_computer: true, mdm: None });
+        assert_eq!((list.lists_computer, list.count, &list.mdm), (true, Some(2), &None));
     }
 
     #[test]
     fn a_list_without_the_computer_says_nothing_of_it() {
         let list = known(&ENROLLED.replace("_computerlevel", "someone"));
-        assert_eq!(list, ProfilesList { lists_computer: false, mdm: None });
+        assert_eq!((list.lists_computer, &list.mdm), (false, &None));
     }
 
     #[test]

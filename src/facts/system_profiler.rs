@@ -142,7 +142,7 @@ mod tests {
         let flat = read(&[enrolling("com.apple.mdm")]);
         let grouped = read(&[other, group("Device Configuration Profiles", &[enrolling("com.apple.mdm")])]);
         assert_eq!(flat, grouped);
-        let Fact::Known(ProfilesList { lists_computer: true, mdm: Some(mdm) }) = flat else { panic!("{flat:?}") };
+        let Fact::Known(ProfilesList { lists_computer: true, mdm: Some(mdm), .. }) = flat else { panic!("{flat:?}") };
         assert_eq!(mdm.identifier.as_deref(), Some("com.example.mdm"));
         assert_eq!(mdm.organization.as_deref(), Some("Example"));
         assert_eq!(mdm.installed_at.unwrap().timestamp(), 1_680_225_278);
@@ -166,7 +166,8 @@ mod tests {
         );
         assert_eq!(read(&[]), Fact::Known(nothing.clone()));
         let device = read(&[group("Device Configuration Profiles", &[enrolling("com.apple.other")])]);
-        assert_eq!(device, Fact::Known(ProfilesList { lists_computer: true, mdm: None }));
+        let expected = ProfilesList { lists_computer: true, count: Some(1), ..ProfilesList::default() };
+        assert_eq!(device, Fact::Known(expected));
         let two = read(&[enrolling("com.apple.mdm"), enrolling("com.apple.mdm")]);
         assert!(matches!(two, Fact::Unknown { why, .. } if why.contains("more than one profile")));
     }

@@ -4,7 +4,7 @@
 //! yes. A list of the computer's profiles without one speaks against a yes, but is no proof of a no by itself. What
 //! sources say differently is not decided here: it is unknown, and `disputes` tells who says what.
 
-use super::Evidence;
+use super::{Evidence, Expected};
 use crate::facts::bootstrap_token::BootstrapToken;
 use crate::facts::profiles_list::MdmProfile;
 use crate::vocabulary::Fact;
@@ -13,6 +13,9 @@ use crate::vocabulary::codes::{EnrollmentReason, IdentityReason, WatchdogReason}
 /// The sources, by their names in `mdm_health_status`.
 const STATUS: &str = "profiles_status";
 const MANAGEMENT: &str = "management_status";
+/// What is said of an enrollment in another server than the policy names.
+const OTHER_SERVER: &str = "It is not the server, or not the push topic, that the policy names.";
+
 const LIST: &str = "profiles_list";
 
 /// The enrollment, as far as the sources tell. What they do not tell, or tell differently, is `None`.
@@ -38,6 +41,8 @@ pub struct Enrollment {
     pub profile: Option<MdmProfile>,
     /// Of an enrolled Mac.
     pub bootstrap_token: Option<BootstrapToken>,
+    /// Whether it is the server and the topic that the policy expects; `None` if it names none, or they are not known.
+    pub expected: Option<bool>,
     /// Whether all say the same; `None` if no two sources speak of the same thing.
     pub sources_agree: Option<bool>,
 }
@@ -89,6 +94,11 @@ pub fn decide(evidence: &Evidence) -> Enrollment {
             (EnrollmentReason::SourcesDisagree, "The sources do not agree on whether this Mac is enrolled.".to_owned())
         }
     };
+    let expected = expected(evidence, enrolled, server_url.as_deref(), profile.as_ref());
+    let (reason, said) = match expected {
+        Some(false) => (EnrollmentReason::OtherServer, format!("{said} {OTHER_SERVER}")),
+        _ => (reason, said),
+    };
     let detail = [&[said], comparison.disputes.as_slice()].concat().join(" ");
     Enrollment {
         enrolled,
@@ -102,7 +112,28 @@ pub fn decide(evidence: &Evidence) -> Enrollment {
             .or_else(|| management.and_then(|management| management.organization.clone())),
         profile,
         bootstrap_token: evidence.bootstrap_token.known().filter(|_| enrolled == Some(true)).copied(),
+        expected,
         sources_agree: comparison.agreement(),
+    }
+}
+
+fn expected(
+    evidence: &Evidence,
+    enrolled: Option<bool>,
+    server_url: Option<&str>,
+    profile: Option<&MdmProfile>,
+) -> Option<bool> {
+    let Expected { server_url: wanted_url, topic: wanted_topic } = &evidence.expected;
+    let topic = profile.and_then(|profile| profile.topic.as_deref());
+    let by_url = wanted_url.as_ref().map(|wanted| server_url.map(|url| server(url) == server(wanted)));
+    let by_topic = wanted_topic.as_ref().map(|wanted| topic.map(|topic| topic == wanted));
+    let asked: Vec<Option<bool>> = [by_url, by_topic].into_iter().flatten().collect();
+    if enrolled != Some(true) || asked.is_empty() {
+        None
+    } else if asked.contains(&Some(false)) {
+        Some(false)
+    } else {
+        (!asked.contains(&None)).then_some(true)
     }
 }
 

@@ -1,12 +1,15 @@
 //! The evidence: all that was read of a Mac. The list at the end of this file is the only list of sources.
 
 use crate::event::Event;
+use crate::facts::ade_record::AdeRecord;
 use crate::facts::awake::BootAndWake;
 use crate::facts::bootstrap_token::BootstrapToken;
 use crate::facts::certificates::Certificate;
 use crate::facts::ddm_state::DdmState;
 use crate::facts::declarations::Declarations;
 use crate::facts::enrollment::ProfilesStatus;
+use crate::facts::filevault_key::FileVaultKey;
+use crate::facts::hosts_file::HostsFile;
 use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
 use crate::facts::network::Network;
@@ -14,6 +17,7 @@ use crate::facts::platform::Platform;
 use crate::facts::profiles_list::ProfilesList;
 use crate::facts::restarts::Restarts;
 use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
+use crate::facts::system_setup::SystemSetup;
 use crate::facts::system_version::SystemVersion;
 use crate::facts::zone::Zone;
 use crate::facts::{Ask, Source};
@@ -22,6 +26,13 @@ use crate::journal::{Journal, VerdictSpan};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
 use crate::vocabulary::{Fact, Observed, SourceStatus, Time};
 use std::sync::Arc;
+
+/// What the policy expects of the enrollment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    pub server_url: Option<String>,
+    pub topic: Option<String>,
+}
 
 /// Makes `Evidence` from the list of sources, with what is done to each of them. A source of the first part knows by
 /// itself how it is read ([`Source`]); `collect` reads those of the second, whose names stand behind them.
@@ -45,6 +56,8 @@ macro_rules! evidence {
             pub history: Vec<VerdictSpan>,
             /// The Mac's time zone.
             pub zone: Zone,
+            /// The server and the push topic that the policy expects.
+            pub expected: Expected,
             /// How reading went of what has no [`Observed`] below: the unified log, what mdmclient wrote in it, the journal, the time zone, the policy.
             pub other_sources: Vec<SourceStatus>,
             $($(#[$asked_doc])* pub $asked: Observed<$Asked>,)*
@@ -62,6 +75,7 @@ macro_rules! evidence {
                     still_reading: false,
                     history: Vec::new(),
                     zone: Zone::Unknown,
+                    expected: Expected::default(),
                     other_sources: other_sources.map(|name| Observed::<()>::unread(name, UNREAD, WHY_UNREAD, now).status).into(),
                     $($asked: Observed::unread(<$Asked as Source>::NAME, UNREAD, WHY_UNREAD, now),)*
                     $($read: Observed::unread(SourceName::$name, UNREAD, WHY_UNREAD, now),)*
@@ -126,6 +140,14 @@ evidence! {
         management_status: ManagementStatus,
         /// Whether the MDM server holds the bootstrap token.
         bootstrap_token: BootstrapToken,
+        /// Whether Apple has assigned the Mac to an MDM server.
+        ade_record: AdeRecord,
+        /// The hosts that a file gives an address.
+        hosts_file: HostsFile,
+        /// When the Mac was set up.
+        system_setup: SystemSetup,
+        /// When the FileVault key was written for the server.
+        filevault_key: FileVaultKey,
         /// The identities of the System keychain.
         identities: Vec<Identity>,
         /// The certificates of the System keychain.

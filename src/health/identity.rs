@@ -81,7 +81,8 @@ pub(super) enum Certainty {
 }
 
 impl MdmIdentity {
-    fn found(&self) -> Option<&Candidate> {
+    /// The MDM's identity, or what stands for it.
+    pub fn found(&self) -> Option<&Candidate> {
         self.candidates.iter().find(|candidate| candidate.is_mdm_identity == Some(true))
     }
 

@@ -2,11 +2,13 @@
 
 pub mod commands;
 pub mod contact;
+pub mod copied;
 pub mod enrollment;
 mod evidence;
 pub mod exchanges;
 pub mod identity;
 mod identity_search;
+pub mod kept_out;
 pub mod updates;
 mod usual_gap;
 pub mod watchdog;
@@ -15,8 +17,9 @@ pub mod window;
 use crate::event::Event;
 use crate::event::update::UpdateLog;
 use commands::Command;
+use copied::Copied;
 use enrollment::Enrollment;
-pub use evidence::Evidence;
+pub use evidence::{Evidence, Expected};
 use exchanges::Exchange;
 use identity::MdmIdentity;
 use updates::Update;
@@ -36,6 +39,8 @@ pub struct Findings {
     pub exchanges: Vec<Exchange>,
     /// Whether the Mac is enrolled, in what and how.
     pub enrollment: Enrollment,
+    /// Whether the enrollment was copied from another Mac.
+    pub copied: Copied,
     /// The MDM's identity and the other candidates.
     pub identity: MdmIdentity,
     /// The OS updates.
@@ -70,6 +75,7 @@ impl Findings {
         let exchanges = exchanges::pair(&events);
         let enrollment = enrollment::decide(&evidence);
         let identity = identity_search::find(&evidence, &enrollment);
+        let copied = copied::find(&evidence, &enrollment, &identity);
         let installs = evidence.install_log.known().into_iter().flatten();
         let installs = installs.map(AsRef::as_ref).filter(|event: &&Event| event.at <= now);
         let updates = evidence.journal.updates().filter(|event| event.at <= now);
@@ -84,7 +90,19 @@ impl Findings {
             all: LogView { timeline: &update_timeline, enforcements: &enforcements },
             trusted: LogView { timeline: &trusted, enforcements: &trusted_enforcements },
         };
-        let verdict = watchdog::judge(&evidence, &enrollment, &identity, &events, &commands, &exchanges, &software);
-        Self { commands, exchanges, enrollment, identity, updates, update_timeline, enforcements, verdict, evidence }
+        let found = watchdog::Found { enrollment: &enrollment, identity: &identity, copied: &copied };
+        let verdict = watchdog::judge(&evidence, &found, &events, &commands, &exchanges, &software);
+        Self {
+            commands,
+            exchanges,
+            enrollment,
+            copied,
+            identity,
+            updates,
+            update_timeline,
+            enforcements,
+            verdict,
+            evidence,
+        }
     }
 }

@@ -3,9 +3,11 @@
 
 use super::commands::Command;
 use super::contact::{Contact, Finding};
+use super::copied::Copied;
 use super::enrollment::Enrollment;
 use super::exchanges::Exchange;
 use super::identity::MdmIdentity;
+use super::kept_out::{self, KeptOut};
 use super::updates::stuck::{Client, SoftwareUpdates};
 use super::usual_gap::usual_gap;
 use super::{Evidence, Findings};
@@ -64,16 +66,23 @@ impl Verdict {
     }
 }
 
+/// What is known of the Mac's enrollment.
+pub struct Found<'f> {
+    pub enrollment: &'f Enrollment,
+    pub identity: &'f MdmIdentity,
+    pub copied: &'f Copied,
+}
+
 /// Judges by the rules of the watchdog. `events` are those not later than `evidence.now`, in the order of time.
 pub fn judge(
     evidence: &Evidence,
-    enrollment: &Enrollment,
-    identity: &MdmIdentity,
+    found: &Found<'_>,
     events: &[&Event],
     commands: &[Command],
     exchanges: &[Exchange],
     updates: &SoftwareUpdates<'_>,
 ) -> Verdict {
+    let Found { enrollment, identity, copied } = found;
     let usual_gap = usual_gap(&evidence.journal.days, events, evidence.now);
     let contact = Contact {
         now: evidence.now,
@@ -89,14 +98,19 @@ pub fn judge(
         commands,
         exchanges,
     };
-    let trouble =
-        identity.trouble(contact.recent_success()).or_else(|| identity_trouble(events, contact.last_success()));
+    let trouble = of_another_mac(copied)
+        .or_else(|| identity.trouble(contact.recent_success()))
+        .or_else(|| identity_trouble(events, contact.last_success()));
     let finding = by_enrollment(enrollment).unwrap_or_else(|| match trouble.clone() {
         Some((reason, detail)) => {
-            Finding { state: WatchdogState::IdentityError, reason, detail, stuck: contact.judge().stuck }
+            // Whether the client of another Mac's enrollment is stuck is no question: no restart helps.
+            let stuck = contact.judge().stuck.filter(|_| reason != WatchdogReason::EnrollmentCopied);
+            Finding { state: WatchdogState::IdentityError, reason, detail, stuck }
         }
         None => contact.judge(),
     });
+    let finding =
+        Finding { detail: with_hints(finding.detail, &kept_out::find(evidence, enrollment), copied), ..finding };
     let last_command = last_command(commands);
     let client =
         Client { not_enrolled: finding.state == WatchdogState::NotEnrolled, stuck: finding.stuck, last_command };
@@ -125,6 +139,26 @@ pub fn judge(
         usual_gap,
         awake_seconds: contact.awake_since_success().map(|awake| awake.num_seconds()),
     }
+}
+
+/// A sentence with what else may be behind it.
+fn with_hints(detail: String, kept_out: &KeptOut, copied: &Copied) -> String {
+    let sign = copied.evidence.first().filter(|_| copied.copied.is_none());
+    let sign = sign.map(|sign| format!("A sign that this enrollment was copied from another Mac: {sign}"));
+    let hints = kept_out.sentences().map(str::to_owned).chain(sign);
+    [detail].into_iter().chain(hints).collect::<Vec<_>>().join(" ")
+}
+
+/// Rule 3, before anything else: an enrollment that belongs to another Mac.
+fn of_another_mac(copied: &Copied) -> Option<(WatchdogReason, String)> {
+    let detail = || {
+        format!(
+            "This enrollment was copied from another Mac, so what the server sends does not reach this one. {} Remove the \
+             MDM profile and enroll this Mac again.",
+            copied.evidence.join(" ")
+        )
+    };
+    (copied.copied == Some(true)).then(|| (WatchdogReason::EnrollmentCopied, detail()))
 }
 
 /// Rule 3, beside what the keychain shows: mdmclient's own words, if no success came after them.

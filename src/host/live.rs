@@ -172,6 +172,15 @@ impl Host for Live {
         }
     }
 
+    fn modified(&self, path: &str) -> Result<Option<Time>, HostError> {
+        let path = below(&self.root, path);
+        match fs::symlink_metadata(&path).and_then(|found| found.modified()) {
+            Ok(at) => Ok(Some(at.into())),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(HostError::Unreadable { path, why }),
+        }
+    }
+
     fn now(&self) -> Option<Time> {
         Some(self.now.unwrap_or_else(Utc::now))
     }

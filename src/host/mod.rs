@@ -193,6 +193,11 @@ pub trait Host: Send + Sync {
     fn ownership(&self, _path: &str) -> Result<Option<Ownership>, HostError> {
         Err(HostError::NotLive { missing: "such file to look at" })
     }
+    /// When a file was last written, by its absolute path on the Mac, without a look at what is in it. `None` if there is
+    /// none.
+    fn modified(&self, _path: &str) -> Result<Option<Time>, HostError> {
+        Err(HostError::NotLive { missing: "such file to look at" })
+    }
     /// How long the Mac has been running, asleep or awake. No setting of the clock changes it.
     fn uptime(&self) -> Result<Duration, HostError>;
     /// How long it has been running, with sleep and without.
@@ -338,6 +343,11 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Unreadable { why, .. } if why.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Why a source that failed so is not `ok`.
     pub fn reason(&self) -> SourceReason {
         match self {

@@ -223,6 +223,15 @@ impl Host for Recorded {
         rotated::join(end, limit, open).map_err(|why| self.unreadable(&within, why))
     }
 
+    fn modified(&self, path: &str) -> Result<Option<Time>, HostError> {
+        if self.not_absent(path).is_err() {
+            return Ok(None);
+        }
+        let at = self.description().and_then(|description| description.modified.get(path));
+        let missing = || HostError::NotCaptured { capture: self.path.clone(), missing: format!("time of {path}") };
+        at.map(|at| Some(*at)).ok_or_else(missing)
+    }
+
     fn now(&self) -> Option<Time> {
         self.now.or(match &self.form {
             Form::LogFile => None,

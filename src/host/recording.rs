@@ -34,6 +34,7 @@ pub struct Recording {
 struct Notes {
     log: Option<Span>,
     left_out: Vec<(String, u64)>,
+    modified: Vec<(String, Time)>,
     absent: Vec<String>,
     /// The first error.
     trouble: Option<RecordingError>,
@@ -59,6 +60,7 @@ impl Recording {
             log_to: notes.log.map(|span| span.to),
             utc_offset: description.utc_offset.or(self.host.utc_offset()),
             left_out: std::mem::take(&mut notes.left_out).into_iter().collect(),
+            modified: std::mem::take(&mut notes.modified).into_iter().collect(),
             absent: std::mem::take(&mut notes.absent).into_iter().collect(),
             ..description
         };
@@ -148,6 +150,16 @@ impl Host for Recording {
             if end.left_out > 0 {
                 self.notes().left_out.push((path.to_owned(), end.left_out));
             }
+        }
+        answer
+    }
+
+    fn modified(&self, path: &str) -> Result<Option<Time>, HostError> {
+        let answer = self.host.modified(path);
+        match &answer {
+            Ok(Some(at)) => self.notes().modified.push((path.to_owned(), *at)),
+            Ok(None) => self.notes().absent.push(path.to_owned()),
+            Err(_) => {}
         }
         answer
     }

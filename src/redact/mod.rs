@@ -154,7 +154,7 @@ impl Piece {
             Self::ComputerName
         } else if is(Command::ManagementStatus) {
             Self::ManagementStatus
-        } else if within.ends_with(".plist") {
+        } else if within.ends_with(".plist") || within.ends_with(".cloudConfigRecordFound") {
             Self::PropertyList
         } else if within.ends_with("/install.log") {
             Self::InstallLog

@@ -23,6 +23,7 @@ mod command_line;
 mod cost_day;
 mod doctor;
 mod enrollment_and_identity;
+mod enrollment_questions;
 mod everyday_macs;
 mod fleet_day;
 mod fleet_forms;

@@ -3,9 +3,8 @@
 use crate::support;
 use crate::support::{Mac, capture, findings, rows, time};
 use mdm_health::event::HttpMessage;
-use mdm_health::facts::profiles_list::{ProfilesList, read_profiles_list};
+use mdm_health::facts::profiles_list::read_profiles_list;
 use mdm_health::property_list::old_style::dictionary_after;
-use mdm_health::vocabulary::Fact;
 use mdm_health::vocabulary::Time;
 use plist::Value;
 use regex::Regex;
@@ -190,5 +189,6 @@ fn a_real_management_status_tells_how_the_mac_is_enrolled() {
 fn a_real_profile_list_without_an_mdm_profile_is_read() {
     let Some(path) = capture("profiles/macadmins_profiles_stdout-xml.plist") else { return };
     let list = read_profiles_list(&std::fs::read_to_string(path).unwrap());
-    assert_eq!(list, Fact::Known(ProfilesList { lists_computer: true, mdm: None }));
+    let list = list.known().unwrap();
+    assert_eq!((list.lists_computer, &list.mdm), (true, &None));
 }

@@ -12,6 +12,7 @@ pub mod timeline;
 mod versions;
 
 pub use status::{Id, Update};
+pub use versions::compare as compare_versions;
 
 use crate::event::{Event, EventKind, HttpMessage};
 use crate::health::Evidence;

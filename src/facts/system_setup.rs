@@ -1,0 +1,86 @@
+//! When this Mac's system was first installed and set up. What is older than that came from another Mac, or from before it
+//! was erased.
+
+use super::Source;
+use crate::host::Host;
+use crate::property_list::{get, moment, parse, text};
+use crate::vocabulary::codes::{SourceName, SourceReason};
+use crate::vocabulary::{Fact, Limits, Reading, Time};
+use plist::Value;
+
+/// macOS makes it when the Setup Assistant ends.
+const SETUP_DONE: &str = "/private/var/db/.AppleSetupDone";
+/// What was installed, oldest first. The Migration Assistant may bring that of another Mac.
+const HISTORY: &str = "/Library/Receipts/InstallHistory.plist";
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SystemSetup {
+    /// When the Setup Assistant ended.
+    pub done_at: Option<Time>,
+    /// The first entry of the history of installations.
+    pub first_install_at: Option<Time>,
+}
+
+impl Source for SystemSetup {
+    const NAME: SourceName = SourceName::SystemSetup;
+    const LIMITS: Limits = Limits::HOURLY;
+
+    fn read(host: &dyn Host) -> Reading<Self> {
+        let done_at = host.modified(SETUP_DONE).ok().flatten();
+        let history = match host.read_file(HISTORY) {
+            Ok(bytes) => first_install(&bytes),
+            Err(error) if error.is_missing() => Fact::Known(None),
+            Err(error) => Fact::from(error),
+        };
+        match (done_at, history) {
+            (None, Fact::Unknown { reason, why }) => Fact::unknown(reason, why).into(),
+            (done_at, history) => {
+                Fact::Known(SystemSetup { done_at, first_install_at: history.known().copied().flatten() }).into()
+            }
+        }
+    }
+}
+
+/// The oldest entry about macOS itself (`macOS 15.5`), or of all if none is.
+fn first_install(bytes: &[u8]) -> Fact<Option<Time>> {
+    let entries = match parse(bytes) {
+        Ok(Value::Array(entries)) => entries,
+        Ok(_) => {
+            return Fact::unknown(
+                SourceReason::NotUnderstood,
+                format!("{HISTORY} is a property list, but its root is not an array."),
+            );
+        }
+        Err(why) => {
+            return Fact::unknown(SourceReason::NotUnderstood, format!("{HISTORY} is not a property list: {why}."));
+        }
+    };
+    let entries: Vec<(bool, Time)> = (entries.iter().filter_map(Value::as_dictionary))
+        .filter_map(|entry| {
+            let is_system = get(entry, "displayName", text).is_some_and(|name| name.starts_with("macOS"));
+            Some((is_system, get(entry, "date", moment)?))
+        })
+        .collect();
+    let of_the_system = entries.iter().filter(|(is_system, _)| *is_system).map(|(_, at)| *at).min();
+    Fact::Known(of_the_system.or(entries.iter().map(|(_, at)| *at).min()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_entry_about_macos_counts() {
+        let entry = |name: &str, date: &str| {
+            format!("<dict><key>date</key><date>{date}</date><key>displayName</key><string>{name}</string></dict>")
+        };
+        let list = |entries: &str| format!("<plist version=\"1.0\"><array>{entries}</array></plist>").into_bytes();
+        let first = |entries: &str| first_install(&list(entries)).known().copied().flatten().map(|at| at.to_rfc3339());
+        let app = entry("Example", "2024-01-01T00:00:00Z");
+        let system = entry("macOS 15.5", "2025-06-01T10:00:00Z") + &entry("macOS 15.6", "2025-08-01T10:00:00Z");
+        assert_eq!(first(&(app.clone() + &system)).as_deref(), Some("2025-06-01T10:00:00+00:00"));
+        assert_eq!(first(&app).as_deref(), Some("2024-01-01T00:00:00+00:00"));
+        assert_eq!(first(""), None);
+        assert_eq!(first_install(b"<plist version=\"1.0\"><dict/></plist>").known(), None);
+    }
+}
