@@ -420,6 +420,10 @@ fn every_source_has_a_status_row_and_a_failed_one_says_why() {
     profiles_list error not_understood
     management_status ok -
     bootstrap_token unavailable not_captured
+    ade_record unavailable not_captured
+    hosts_file unavailable not_captured
+    system_setup unavailable not_captured
+    filevault_key unavailable not_captured
     identities unavailable not_captured
     certificates partial not_understood
     heal_ledger unavailable not_captured
