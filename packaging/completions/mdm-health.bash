@@ -173,7 +173,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__codes)
-            opts="-h --source --root --state-dir --now --utc-offset --help channel_kind client_event_kind command_status enforcement_state enrollment_reason enrollment_state exchange_outcome heal_action heal_method heal_outcome heal_refusal identity_match identity_reason identity_state software_updates_reason source_name source_reason source_state update_blocker update_event_kind update_kind update_phase watchdog_reason watchdog_state"
+            opts="-h --source --root --state-dir --now --utc-offset --help ade_record_state channel_kind client_event_kind command_status enforcement_state enrollment_reason enrollment_state exchange_outcome heal_action heal_method heal_outcome heal_refusal identity_match identity_reason identity_state software_updates_reason source_name source_reason source_state update_blocker update_event_kind update_kind update_phase watchdog_reason watchdog_state"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -573,7 +573,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__packs)
-            opts="-h --source --root --state-dir --now --utc-offset --help osquery kolide fleet-labels fleet-reports fleet-policies fleet-package fleet-free-reports fleet-free-policies fleet-apply mdm-client-stuck mdm-commands-failed mdm-commands-pending mdm-diagnosis mdm-enrollment-unsound mdm-heal-ledger mdm-heal mdm-identity-expiring mdm-last-exchanges mdm-other-server mdm-sources-trouble mdm-timeline os-update-enforcement os-updates-stalled attribute-mdm-identity-expires jamf-mdm-identity-expires intune-mdm-identity-expires attribute-mdm-last-success jamf-mdm-last-success intune-mdm-last-success attribute-mdm-state jamf-mdm-state intune-mdm-state attribute-os-update jamf-os-update intune-os-update"
+            opts="-h --source --root --state-dir --now --utc-offset --help osquery kolide fleet-labels fleet-reports fleet-policies fleet-package fleet-free-reports fleet-free-policies fleet-apply mdm-client-stuck mdm-commands-failed mdm-commands-pending mdm-diagnosis mdm-enrollment-circumvented mdm-enrollment-unsound mdm-heal-ledger mdm-heal mdm-identity-expiring mdm-last-exchanges mdm-other-server mdm-sources-trouble mdm-timeline os-update-enforcement os-updates-stalled attribute-mdm-identity-expires jamf-mdm-identity-expires intune-mdm-identity-expires attribute-mdm-last-success jamf-mdm-last-success intune-mdm-last-success attribute-mdm-state jamf-mdm-state intune-mdm-state attribute-os-update jamf-os-update intune-os-update"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
