@@ -2,8 +2,8 @@
 //!
 //! Everything is written into a work folder that only its owner can enter, and put in place when it is complete.
 
-use super::progress;
 use super::signals::end_on_signals;
+use super::{layout, progress};
 use crate::collect;
 use crate::collect::source::{SourceError, SourceOptions};
 use crate::event::HttpMessage;
@@ -202,8 +202,8 @@ pub fn capture(source: &SourceOptions, options: &CaptureOptions) -> Result<Strin
         ready = redacted;
     }
     create(&ready.join(MANIFEST)).and_then(|mut file| file.write_all(manifest.as_bytes())).map_err(unwritable)?;
-    publish(&ready, to, &destination)?;
-    Ok(format!("{} was written.\n\n{manifest}", printable(&to.to_string_lossy())))
+    let bytes = publish(&ready, to, &destination)?;
+    Ok(format!("{}\n{manifest}", layout::written(&to.to_string_lossy(), bytes)))
 }
 
 /// Has the Mac collect its whole log, and gives how many bytes that came to.
@@ -257,19 +257,23 @@ fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-/// Puts a capture in its place, and overwrites nothing that came there meanwhile.
-fn publish(folder: &Path, to: &Path, destination: &Destination) -> Result<(), CaptureError> {
+/// Puts a capture in its place, and overwrites nothing that came there meanwhile. Gives its size in bytes.
+fn publish(folder: &Path, to: &Path, destination: &Destination) -> Result<usize, CaptureError> {
     let name = to.file_name().unwrap_or_default().to_string_lossy();
     let put = match name.strip_suffix(".tar.gz").filter(|name| !name.is_empty()) {
-        None => destination.put_folder(folder),
+        None => destination.put_folder(folder).and_then(|()| size_of(folder)),
         Some(name) => {
             let packed = folder.with_extension("tar.gz");
             create(&packed)
                 .and_then(|file| pieces::pack(folder, Path::new(name), file))
                 .and_then(|()| File::open(&packed))
-                .and_then(|mut packed| destination.put_file(false, |file| io::copy(&mut packed, file).map(drop)))
+                .and_then(|mut packed| {
+                    destination.put_file(false, |file| io::copy(&mut packed, file).map(drop))?;
+                    packed.metadata().map(|packed| packed.len())
+                })
         }
     };
+    let put = put.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     put.map_err(|why| match why.kind() {
         io::ErrorKind::AlreadyExists => CaptureError::Taken { path: to.to_owned() },
         _ => CaptureError::Unwritable { path: to.to_owned(), why },
@@ -286,6 +290,15 @@ fn which_mac(evidence: &Evidence) -> Option<MacDescription> {
         mdm_server: enrollment::decide(evidence).server_url,
     };
     Some(mac).filter(|mac| *mac != MacDescription::default())
+}
+
+/// The size of all files in a folder.
+fn size_of(folder: &Path) -> io::Result<u64> {
+    let sizes = fs::read_dir(folder)?.map(|entry| {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() { size_of(&entry.path()) } else { entry.metadata().map(|found| found.len()) }
+    });
+    sizes.sum()
 }
 
 /// What a capture holds, and what could not be read, in sentences.

@@ -1,6 +1,6 @@
 //! `report --fleet`: a page for a folder of captures, and one for each of them.
 
-use super::{PATIENCE, USAGE, print, signals};
+use super::{PATIENCE, USAGE, print, progress, signals};
 use crate::collect::Collector;
 use crate::collect::source::SourceOptions;
 use crate::heal::Healer;
@@ -9,11 +9,10 @@ use crate::report::file::Target;
 use crate::report::fleet::{self, Line, Summary};
 use crate::vocabulary::codes::SourceState;
 use crate::{report, tables};
-use indicatif::ProgressBar;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,11 +40,7 @@ pub fn report(source: &SourceOptions, folder: &Path, target: &Target) -> Result<
     // Without it, what was started would only go on until it has something to print.
     let _ = signals::end_on_signals(None);
 
-    let bar = if io::stderr().is_terminal() {
-        ProgressBar::new(u64::try_from(entries.len()).unwrap_or(u64::MAX))
-    } else {
-        ProgressBar::hidden()
-    };
+    let bar = progress::counter(entries.len());
     let (next, lines, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(None));
     let work = || {
         while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -3,13 +3,22 @@
 use super::shell::Rows;
 use crate::tables::Value;
 use crate::vocabulary::printable;
+use indicatif::HumanBytes;
 use std::fmt::Write as _;
+use std::io::{self, IsTerminal};
+use unicode_width::UnicodeWidthStr;
 
-/// The widest table, in characters. Wider ones are printed as lists.
-const MAX_WIDTH: usize = 120;
+/// How wide a table may be that is not printed on a terminal.
+const USUAL_WIDTH: usize = 120;
 
-/// Prints rows. NULL is empty in a table and `NULL` in a list.
-pub fn table(rows: &Rows) -> String {
+/// How many columns the terminal has that standard output goes to.
+pub fn width_of_output() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|_| io::stdout().is_terminal());
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(USUAL_WIDTH)
+}
+
+/// Prints rows: as a table if it is no wider than so many columns. NULL is empty in a table and `NULL` in a list.
+pub fn table(rows: &Rows, most: usize) -> String {
     let heads: Vec<String> = rows.columns.iter().map(|name| printable(name)).collect();
     let cells: Vec<Vec<String>> = rows.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
     let widths: Vec<usize> = (heads.iter().enumerate())
@@ -18,11 +27,22 @@ pub fn table(rows: &Rows) -> String {
             cells.max().unwrap_or(0).max(width(head))
         })
         .collect();
-    if widths.iter().map(|width| width + 3).sum::<usize>() < MAX_WIDTH {
+    if widths.iter().map(|width| width + 3).sum::<usize>() < most {
         grid(&heads, &cells, &widths)
     } else {
         lists(&heads, rows, &cells)
     }
+}
+
+/// What a command says of the file that it wrote.
+pub fn written(path: &str, bytes: usize) -> String {
+    let size = HumanBytes(u64::try_from(bytes).unwrap_or(u64::MAX));
+    format!("{} was written ({size}).\n", printable(path))
+}
+
+/// A row as a line of text.
+pub fn line(row: &[Value]) -> String {
+    row.iter().map(cell).collect::<Vec<_>>().join(" ")
 }
 
 fn grid(heads: &[String], cells: &[Vec<String>], widths: &[usize]) -> String {
@@ -47,7 +67,7 @@ fn lists(heads: &[String], rows: &Rows, cells: &[Vec<String>]) -> String {
         }
         for ((head, value), cell) in heads.iter().zip(row).zip(cells) {
             let shown = if *value == Value::Null { "NULL" } else { cell };
-            let _ = writeln!(printed, "{head:>longest$} = {shown}");
+            let _ = writeln!(printed, "{}{head} = {shown}", " ".repeat(longest - width(head).min(longest)));
         }
     }
     if rows.rows.is_empty() {
@@ -65,5 +85,5 @@ fn cell(value: &Value) -> String {
 }
 
 fn width(text: &str) -> usize {
-    text.chars().count()
+    UnicodeWidthStr::width(text)
 }

@@ -3,38 +3,46 @@
 mod capture;
 pub mod doctor;
 mod fleet;
+mod functions;
+mod interactive;
 mod layout;
 mod manual;
+mod nearest;
 pub mod packs;
 mod pages;
 mod progress;
+mod query;
 pub mod shell;
 mod signals;
 mod sql_limits;
 mod syslog;
 mod vtab;
+mod watch;
 mod watchdog;
 
 use crate::collect::Collector;
 use crate::collect::source::SourceOptions;
 use crate::heal::Healer;
+use crate::host::HostError;
 use crate::report::file::{FileError, Target};
 use crate::tables;
-use crate::vocabulary::codes::CODE_SETS;
+use crate::vocabulary::codes::{CODE_SETS, SourceName, SourceReason};
 use crate::vocabulary::printable;
 use crate::{host, report};
 use capture::{CaptureError, CaptureOptions};
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
-use shell::Format;
-use signals::end_on_signals;
+use clap_complete::Shell as CompletionShell;
+use query::QueryOptions;
+use shell::{Shell, ShellError};
+use signals::{end_on_signals, end_well_on_signals};
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use watch::WatchOptions;
 use watchdog::Giving;
 
 /// How long a person waits for a reading.
@@ -70,17 +78,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run an SQL query over the tables, without osquery
-    Query {
-        /// The query, such as "SELECT * FROM mdm_watchdog"
-        sql: String,
-        /// Print JSON
-        #[arg(long, conflicts_with = "csv")]
-        json: bool,
-        /// Print CSV
-        #[arg(long)]
-        csv: bool,
-    },
+    /// Run SQL over the tables, without osquery; without SQL, on a terminal, an interactive shell
+    Query(QueryOptions),
+    /// Show the verdict and the last exchanges of this Mac, and keep them fresh: for the minute in which you send a push
+    Watch(WatchOptions),
     /// Check for known MDM problems and print mdm-watchdog's outputs
     #[command(after_long_help = watchdog::help())]
     Diagnose(Giving),
@@ -130,7 +131,7 @@ enum Command {
     /// Print a shell completion script
     Completions {
         /// The shell
-        shell: Shell,
+        shell: CompletionShell,
     },
     /// Print the man page
     Man,
@@ -183,6 +184,8 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
         Command::Man => manual::man_page(Arguments::command()).map_err(made)?,
         Command::Report { target, fleet: None } => return report(arguments, target),
         Command::Report { target, fleet: Some(folder) } => return fleet::report(&arguments.source, folder, target),
+        Command::Query(options) => return query(arguments, options),
+        Command::Watch(options) => return watch(arguments, options),
         Command::Doctor(options) => return doctor(arguments, *options),
         Command::Diagnose(giving) => watchdog::diagnose(&collector(arguments)?, PATIENCE, giving),
         Command::Heal { automatic, giving } => {
@@ -204,19 +207,42 @@ fn answer(arguments: &Arguments) -> Result<(), (u8, String)> {
             let code = if matches!(error, CaptureError::Source(_)) { USAGE } else { 1 };
             (code, format!("{error}."))
         })?,
-        Command::Query { sql, json, csv } => {
-            let collector = collector(arguments)?;
-            let format = match (json, csv) {
-                (true, _) => Format::Json,
-                (_, true) => Format::Csv,
-                _ => Format::Table,
-            };
-            let tables = tables::all(Arc::new(healer(arguments, &collector)));
-            shell::query(sql, format, tables, move || collector.findings_of_a_day(PATIENCE))
-                .map_err(|error| (1, format!("{error}.")))?
-        }
     };
     print(&printed)
+}
+
+/// SQL over the tables.
+fn query(arguments: &Arguments, options: &QueryOptions) -> Result<(), (u8, String)> {
+    let sql = options.sql().map_err(|error| (USAGE, format!("{error}.")))?;
+    let failed = |error: ShellError| (1, format!("{error}."));
+    let collector = collector(arguments)?;
+    let shell = shell(arguments, &collector).map_err(failed)?;
+    let show = |text: &str| print(text).map_err(|(_, sentence)| ShellError::Output(sentence));
+    match sql {
+        Some(sql) => options.run(&shell, &sql, show),
+        None => interactive::run(&shell, options.format(), arguments.source.name(), show),
+    }
+    .map_err(failed)
+}
+
+fn shell(arguments: &Arguments, collector: &Arc<Collector>) -> Result<Shell, ShellError> {
+    let tables = tables::all(Arc::new(healer(arguments, collector)));
+    let collector = collector.clone();
+    Shell::new(tables, move || collector.findings_of_a_day(PATIENCE))
+}
+
+/// The verdict and the last exchanges, again and again.
+fn watch(arguments: &Arguments, options: &WatchOptions) -> Result<(), (u8, String)> {
+    if !arguments.source.is_live() {
+        let sentence =
+            "a recorded Mac does not change: watch is for the Mac itself. Pass the path to query or report instead.";
+        return Err((USAGE, sentence.to_owned()));
+    }
+    let host = arguments.source.open().map_err(|error| (USAGE, format!("{error}.")))?;
+    let _ = end_well_on_signals();
+    let collector = arguments.source.collector(host);
+    let shell = shell(arguments, &collector).map_err(|error| (1, format!("{error}.")))?;
+    watch::run(&shell, &collector, options, print)
 }
 
 /// The page for a browser. A file that exists is refused before anything is read.
@@ -230,7 +256,10 @@ fn report(arguments: &Arguments, target: &Target) -> Result<(), (u8, String)> {
     let page = report::page(arguments.source.name(), &findings, &tables);
     match destination {
         None => print(&page),
-        Some(destination) => target.write(&destination, &page).map_err(refused),
+        Some(destination) => {
+            target.write(&destination, &page).map_err(refused)?;
+            print(&layout::written(&target.path().to_string_lossy(), page.len()))
+        }
     }
 }
 
@@ -267,7 +296,26 @@ fn collector(arguments: &Arguments) -> Result<Arc<Collector>, (u8, String)> {
     let host = arguments.source.open_watched(&progress).map_err(|error| (USAGE, format!("{error}.")))?;
     // Without it, what was started would only go on until it has something to print.
     let _ = end_on_signals(None);
-    Ok(arguments.source.collector(progress::watched(host)))
+    let collector = arguments.source.collector(progress::watched(host));
+    match not_a_log(&collector) {
+        None => Ok(collector),
+        Some(why) => {
+            let path = arguments.source.name();
+            Err((USAGE, format!("{path} is neither a log of a Mac nor a capture: {why}")))
+        }
+    }
+}
+
+/// Why a plain file, which can only be a log, is none.
+fn not_a_log(collector: &Arc<Collector>) -> Option<String> {
+    let host = collector.host();
+    let is_plain = !host.is_live() && host.log_archive().is_none();
+    if !is_plain || !matches!(host.recorded_restarts(), Err(HostError::OnlyALog { .. })) {
+        return None;
+    }
+    let findings = collector.findings_of_a_day(PATIENCE);
+    let log = findings.evidence.sources().into_iter().find(|source| source.source == SourceName::UnifiedLog)?;
+    (log.reason == Some(SourceReason::NotALog)).then(|| log.detail.clone().unwrap_or_default())
 }
 
 fn healer(arguments: &Arguments, collector: &Arc<Collector>) -> Healer {

@@ -7,11 +7,15 @@ use crate::host::{
 };
 use crate::vocabulary::{Span, Time};
 use chrono::FixedOffset;
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
+
+/// How long nobody needs a sign of life.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The same host, with a progress bar on standard error if that is a terminal.
 pub fn watched(host: Box<dyn Host>) -> Box<dyn Host> {
@@ -22,7 +26,27 @@ pub fn watched(host: Box<dyn Host>) -> Box<dyn Host> {
 /// A sign of life on standard error, if that is a terminal, until it is dropped.
 pub fn spinner(words: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(words).with_finish(ProgressFinish::AndClear);
-    bar.enable_steady_tick(Duration::from_millis(100));
+    shown_later(bar)
+}
+
+/// A bar for so many things, on standard error if that is a terminal.
+pub fn counter(things: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(things).unwrap_or(u64::MAX)).with_finish(ProgressFinish::AndClear);
+    if io::stderr().is_terminal() { shown_later(bar) } else { ProgressBar::hidden() }
+}
+
+/// Shows a bar once it has waited for a while: most readings end sooner, and a bar would only flicker.
+fn shown_later(bar: ProgressBar) -> ProgressBar {
+    bar.set_draw_target(ProgressDrawTarget::hidden());
+    let later = bar.downgrade();
+    // Without a thread there is no bar, and nothing else is lost.
+    let _ = thread::Builder::new().name("progress".to_owned()).spawn(move || {
+        thread::sleep(PATIENCE);
+        if let Some(bar) = later.upgrade().filter(|bar| !bar.is_finished()) {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
+    });
     bar
 }
 
@@ -62,7 +86,8 @@ impl ArchiveProgress {
 fn bar(bytes: Option<u64>, template: &str) -> ProgressBar {
     let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     // A template that indicatif does not like leaves its own in place.
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    shown_later(bar.with_style(style).with_finish(ProgressFinish::AndClear))
 }
 
 impl Host for Watched {

@@ -1,8 +1,8 @@
-//! `query`: SQL over the tables, without osquery.
+//! The tables as a SQL database, without osquery: runs statements, and prints their rows.
 
 use super::layout;
-use super::sql_limits;
-use super::vtab;
+use super::sql_limits::{self, Refused};
+use super::{functions, nearest, vtab};
 use crate::health::Findings;
 use crate::tables::{Ask, Table, Value};
 use crate::vocabulary::{printable, printable_json};
@@ -10,7 +10,7 @@ use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection};
 use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 
 /// How to print rows.
@@ -20,8 +20,12 @@ pub enum Format {
     Json,
     /// CSV with a header line; NULL is empty.
     Csv,
-    /// A table, or one list of columns per row where a table would be too wide.
+    /// A table, however wide.
     Table,
+    /// A list of columns for each row.
+    List,
+    /// A table if it is no wider than so many columns, else lists.
+    Fitting(usize),
 }
 
 /// Why a query has no answer.
@@ -39,6 +43,8 @@ pub enum ShellError {
     NoQuery,
     #[error("the rows cannot be printed as CSV: {0}")]
     Csv(String),
+    #[error("{0}")]
+    Output(String),
 }
 
 /// The rows of a statement, each with one value per column.
@@ -47,45 +53,84 @@ pub struct Rows {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// Runs one or more statements and prints the rows of the last one that has columns. All tables of one call show the
-/// same evidence.
+impl Rows {
+    /// The rows as text.
+    pub fn printed(&self, format: Format) -> Result<String, ShellError> {
+        Ok(match format {
+            Format::Json => json(self),
+            Format::Csv => csv(self)?,
+            Format::Table => layout::table(self, usize::MAX),
+            Format::List => layout::table(self, 0),
+            Format::Fitting(width) => layout::table(self, width),
+        })
+    }
+}
+
+/// The database.
+pub struct Shell {
+    connection: Connection,
+    denied: Refused,
+    /// What all tables of one call show.
+    seen: Arc<Mutex<Option<Arc<Findings>>>>,
+}
+
+impl Shell {
+    pub fn new(
+        tables: Vec<Box<dyn Table>>,
+        ask: impl Fn() -> Arc<Findings> + Send + Sync + 'static,
+    ) -> Result<Self, ShellError> {
+        let open = || {
+            let seen: Arc<Mutex<Option<Arc<Findings>>>> = Arc::default();
+            let kept = seen.clone();
+            let ask = move || kept.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(&ask).clone();
+            let mut connection = Connection::open_in_memory()?;
+            functions::register(&connection)?;
+            vtab::register(&connection, tables, &(Arc::new(ask) as Ask))?;
+            let denied = sql_limits::apply(&mut connection)?;
+            Ok(Self { connection, denied, seen })
+        };
+        open().map_err(|error: rusqlite::Error| ShellError::Sql(error.to_string()))
+    }
+
+    /// Runs one or more statements, and shows the rows of each that has columns before the next one begins. All tables of
+    /// one call show the same evidence.
+    pub fn run(&self, sql: &str, mut show: impl FnMut(&Rows) -> Result<(), ShellError>) -> Result<(), ShellError> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let refused = |error: rusqlite::Error| match self.denied.take() {
+            Some(what) => ShellError::NotAllowed(what),
+            None => ShellError::Sql(nearest::explained(&error, sql)),
+        };
+        let mut batch = Batch::new(&self.connection, sql);
+        let mut any = false;
+        while let Some(mut statement) = batch.next().map_err(refused)? {
+            any = true;
+            let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+            let mut found = Vec::new();
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().map_err(refused)? {
+                found.push((0..columns.len()).map(|column| row.get_ref(column).map_or(Value::Null, value)).collect());
+            }
+            if !columns.is_empty() {
+                show(&Rows { columns, rows: found })?;
+            }
+        }
+        if any { Ok(()) } else { Err(ShellError::NoQuery) }
+    }
+}
+
+/// Runs statements, and gives the rows of all of them.
 pub fn query(
     sql: &str,
     format: Format,
     tables: Vec<Box<dyn Table>>,
     ask: impl Fn() -> Arc<Findings> + Send + Sync + 'static,
 ) -> Result<String, ShellError> {
-    let seen = OnceLock::new();
-    let rows = run(sql, tables, &(Arc::new(move || seen.get_or_init(&ask).clone()) as Ask))?;
-    match (rows, format) {
-        (None, _) => Ok(String::new()),
-        (Some(rows), Format::Json) => Ok(json(&rows)),
-        (Some(rows), Format::Csv) => csv(&rows),
-        (Some(rows), Format::Table) => Ok(layout::table(&rows)),
-    }
-}
-
-fn run(sql: &str, tables: Vec<Box<dyn Table>>, ask: &Ask) -> Result<Option<Rows>, ShellError> {
-    let sql_error = |error: rusqlite::Error| ShellError::Sql(error.to_string());
-    let mut connection = Connection::open_in_memory().map_err(sql_error)?;
-    vtab::register(&connection, tables, ask).map_err(sql_error)?;
-    let denied = sql_limits::apply(&mut connection).map_err(sql_error)?;
-    let refused = |error| denied.take().map_or_else(|| sql_error(error), ShellError::NotAllowed);
-    let mut batch = Batch::new(&connection, sql);
-    let (mut last, mut any) = (None, false);
-    while let Some(mut statement) = batch.next().map_err(refused)? {
-        any = true;
-        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        let mut found = Vec::new();
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(refused)? {
-            found.push((0..columns.len()).map(|column| row.get_ref(column).map_or(Value::Null, value)).collect());
-        }
-        if !columns.is_empty() {
-            last = Some(Rows { columns, rows: found });
-        }
-    }
-    if any { Ok(last) } else { Err(ShellError::NoQuery) }
+    let mut printed = String::new();
+    Shell::new(tables, ask)?.run(sql, |rows| {
+        printed += &rows.printed(format)?;
+        Ok(())
+    })?;
+    Ok(printed)
 }
 
 fn value(value: ValueRef<'_>) -> Value {

@@ -9,6 +9,15 @@ use std::{fs, io, process, thread};
 
 /// On these signals: kill child processes such as a long `log show`, remove the work folder, exit.
 pub fn end_on_signals(work: Option<PathBuf>) -> io::Result<()> {
+    end_with(work, |signal| 128 + signal)
+}
+
+/// The same for what goes on until somebody ends it.
+pub fn end_well_on_signals() -> io::Result<()> {
+    end_with(None, |_| 0)
+}
+
+fn end_with(work: Option<PathBuf>, code: fn(i32) -> i32) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
@@ -18,7 +27,7 @@ pub fn end_on_signals(work: Option<PathBuf>) -> io::Result<()> {
             if let Some(work) = work {
                 let _ = fs::remove_dir_all(work);
             }
-            process::exit(128 + signal);
+            process::exit(code(signal));
         }
     })?;
     Ok(())

@@ -19,8 +19,11 @@ use std::sync::Arc;
 pub fn register(connection: &Connection, tables: Vec<Box<dyn Table>>, ask: &Ask) -> Result<()> {
     const MODULE: Module<'static, Virtual> = Module::update_module();
     for table in tables {
-        let name = table.definition().name;
+        let definition = table.definition();
+        let (name, columns) = (definition.name, columns(definition).join(", "));
         connection.create_module(name, &MODULE, Some(Shared { table: table.into(), ask: ask.clone() }))?;
+        // It would be there without this, but sqlite_master would not list it.
+        connection.execute_batch(&format!("CREATE VIRTUAL TABLE {name} USING {name}({columns})"))?;
     }
     Ok(())
 }
@@ -140,10 +143,17 @@ unsafe impl VTabCursor for Cursor<'_> {
 }
 
 fn schema(table: &TableDefinition) -> String {
-    let columns: Vec<String> = (table.columns.iter())
-        .map(|column| format!("{} {}{}", column.name, column.kind.sql(), if column.hidden { " HIDDEN" } else { "" }))
-        .collect();
-    format!("CREATE TABLE x({})", columns.join(", "))
+    format!("CREATE TABLE x({})", columns(table).join(", "))
+}
+
+/// Each column of a table with its type.
+pub fn columns(table: &TableDefinition) -> Vec<String> {
+    let hidden = |hidden| if hidden { " HIDDEN" } else { "" };
+    table
+        .columns
+        .iter()
+        .map(|column| format!("{} {}{}", column.name, column.kind.sql(), hidden(column.hidden)))
+        .collect()
 }
 
 fn value(value: ValueRef<'_>) -> Value {

@@ -219,7 +219,10 @@ pub fn read_log(
                 if reader.summary.style.is_none() && line.first() == Some(&b'[') && json_array::begins(line) {
                     reader.summary.style = Some(Style::Json);
                     json_array::read(lines.into_rest(), &mut reader.summary, &mut on_record);
-                    return Ok(reader.summary);
+                    // A program has a line with nothing but a bracket too.
+                    let is_none = reader.summary.records == 0 && reader.summary.complete != Some(true);
+                    let is_none = is_none && reader.summary.broken.is_none();
+                    return if is_none { Err(LogError::NotALog) } else { Ok(reader.summary) };
                 }
                 let copied = || Pasted::candidates(line).find(|(_, line)| clipboard::is_one(line));
                 let copied = reader.summary.style.is_none().then(copied).flatten().map(|(pasted, _)| pasted);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # `log show` of the fake Mac: the records of log.records between --start and --end, then the trailer. With log.do it
-# behaves otherwise: hang, die, cut, garbage and flood come after the records, denied before them; back shows the last first.
+# behaves otherwise: hang, die, cut, garbage and flood come after the records, denied and slow before them; back shows the last first.
 echo "$*" >> "$0.calls"
 if [ "$1" = collect ]; then
     # log collect --output PATH --last 24h, which writes an archive; with log.refuses it does not.
@@ -20,6 +20,7 @@ while [ $# -gt 0 ]; do
 done
 behaviour=plain
 [ -f "$0.do" ] && read -r behaviour < "$0.do"
+[ "$behaviour" = slow ] && /bin/sleep 1
 if [ "$behaviour" = denied ]; then
     echo "log: Could not open local log store: Operation not permitted" >&2
     exit 64

@@ -213,18 +213,30 @@ fn a_source_that_cannot_be_opened_gives_exit_code_2_and_says_why() {
 }
 
 #[test]
-fn a_file_that_is_not_a_log_gives_unknown_and_says_why() {
+fn a_file_that_is_neither_a_log_nor_a_capture_gives_exit_code_2_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes.txt");
-    for (content, reason) in
-        [(&b""[..], "the log is empty"), (b"hello\nworld\n", "not a log in a style"), (&[0, 159, 146], "not a log")]
-    {
+    let program = [&b"\x7fELF\x02\n[\n\x00\x01\n"[..], &[0; 4096], b"\n"].concat();
+    for (content, reason) in [
+        (&b""[..], "the log is empty"),
+        (b"hello\nworld\n", "is not a log in a style"),
+        (&[0, 159, 146], "is not a log in a style"),
+        (b"{\"captured_at\": \"2026-11-23T18:00:00Z\"}\n", "is not a log in a style"),
+        (&program, "is not a log in a style"),
+    ] {
         std::fs::write(&file, content).unwrap();
-        let sql = "SELECT w.state, s.detail FROM mdm_watchdog w, mdm_health_status s WHERE s.source = 'unified_log'";
-        let output = on(&file, &["query", sql, "--csv"]);
-        assert_eq!(output.status.code(), Some(0));
-        assert!(stdout(&output).contains("unknown,"), "{}", stdout(&output));
-        assert!(stdout(&output).contains(reason), "{}", stdout(&output));
+        for arguments in [&["query", "SELECT 1"][..], &["diagnose"], &["report", "-"], &["heal"]] {
+            let output = on(&file, arguments);
+            assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{arguments:?}: {content:?}");
+            assert!(stderr(&output).contains("is neither a log of a Mac nor a capture: "), "{}", stderr(&output));
+            assert!(stderr(&output).contains(reason), "{}", stderr(&output));
+        }
+    }
+    // A log that holds nothing is a log.
+    for log in ["{\"count\":0,\"finished\":1}\n", "[]\n"] {
+        std::fs::write(&file, log).unwrap();
+        let output = on(&file, &["query", "SELECT state FROM mdm_watchdog", "--csv"]);
+        assert_eq!(stdout(&output), "state\nunknown\n", "{}", stderr(&output));
     }
 }
 

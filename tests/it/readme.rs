@@ -49,7 +49,8 @@ fn the_readmes_first_commands_print_what_it_shows() {
     for shown in blocks(section, "text")[0].lines().filter(|line| *line != "…") {
         assert!(rows.lines().any(|line| line == shown), "{shown}\n{rows}");
     }
-    assert_eq!(printed(folder.path(), &lines[1]), "");
+    let said = printed(folder.path(), &lines[1]);
+    assert!(said.starts_with("stuck.html was written (") && said.ends_with(" KiB).\n"), "{said}");
     assert!(folder.path().join("stuck.html").is_file());
 }
 
@@ -61,6 +62,21 @@ fn what_the_readme_does_with_a_sysdiagnose_works() {
     let printed: Vec<String> = lines.iter().map(|line| printed(folder.path(), line)).collect();
     assert!(folder.path().join("mac.html").is_file());
     assert!(printed[1].contains("command_hung") && printed[2].contains("Error.PredicateFailed"), "{printed:?}");
+}
+
+#[test]
+fn the_readmes_ways_to_pass_sql_work() {
+    let lines = blocks(section("Try it"), "sh")[1];
+    let rows = printed(clone().path(), &format!("{{ {lines} }}"));
+    assert_eq!(
+        rows,
+        "state\nstuck\n\ncommands\n2\n\
+         +--------------------+--------------+\n| request_type       | status       |\n\
+         +--------------------+--------------+\n| AvailableOSUpdates | Acknowledged |\n\
+         | ScheduleOSUpdate   | pending      |\n+--------------------+--------------+\n\
+         [\n  {\"request_type\":\"AvailableOSUpdates\",\"status\":\"Acknowledged\"},\n  \
+         {\"request_type\":\"ScheduleOSUpdate\",\"status\":\"pending\"}\n]\n"
+    );
 }
 
 #[test]

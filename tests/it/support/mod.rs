@@ -15,6 +15,7 @@ pub mod set_clock;
 pub mod story;
 pub mod sysdiagnose;
 pub mod target_volume;
+pub mod terminal;
 pub mod tracev3;
 pub mod tracev3_sample;
 
