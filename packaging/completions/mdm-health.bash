@@ -55,6 +55,9 @@ _mdm__health() {
             mdm__health,version)
                 cmd="mdm__health__subcmd__version"
                 ;;
+            mdm__health,watch)
+                cmd="mdm__health__subcmd__watch"
+                ;;
             mdm__health__subcmd__help,capture)
                 cmd="mdm__health__subcmd__help__subcmd__capture"
                 ;;
@@ -94,6 +97,9 @@ _mdm__health() {
             mdm__health__subcmd__help,version)
                 cmd="mdm__health__subcmd__help__subcmd__version"
                 ;;
+            mdm__health__subcmd__help,watch)
+                cmd="mdm__health__subcmd__help__subcmd__watch"
+                ;;
             *)
                 ;;
         esac
@@ -101,7 +107,7 @@ _mdm__health() {
 
     case "${cmd}" in
         mdm__health)
-            opts="-h -V --source --root --state-dir --now --utc-offset --help --version query diagnose heal doctor report capture tables codes packs completions man version help"
+            opts="-h -V --source --root --state-dir --now --utc-offset --help --version query watch diagnose heal doctor report capture tables codes packs completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -343,7 +349,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__help)
-            opts="query diagnose heal doctor report capture tables codes packs completions man version help"
+            opts="query watch diagnose heal doctor report capture tables codes packs completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -538,6 +544,20 @@ _mdm__health() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mdm__subcmd__health__subcmd__help__subcmd__watch)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mdm__subcmd__health__subcmd__man)
             opts="-h --source --root --state-dir --now --utc-offset --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -607,12 +627,20 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__query)
-            opts="-h --json --csv --source --root --state-dir --now --utc-offset --help"
+            opts="-f -h --file --json --csv --table --list --source --root --state-dir --now --utc-offset --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -719,6 +747,52 @@ _mdm__health() {
                 return 0
             fi
             case "${prev}" in
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --now)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --utc-offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdm__subcmd__health__subcmd__watch)
+            opts="-h --every --exchanges --times --source --root --state-dir --now --utc-offset --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exchanges)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --times)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --source)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
