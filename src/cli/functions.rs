@@ -84,7 +84,8 @@ pub fn register(connection: &Connection) -> Result<()> {
     connection.create_scalar_function("sha256", 1, FLAGS, |context| {
         Ok(text(context, 0)?.map(|text| hex(&Sha256::digest(text))))
     })?;
-    let numbers: [(&str, fn(f64) -> f64); 5] =
+    type OfNumber = (&'static str, fn(f64) -> f64);
+    let numbers: [OfNumber; 5] =
         [("sqrt", f64::sqrt), ("log", f64::ln), ("log10", f64::log10), ("ceil", f64::ceil), ("floor", f64::floor)];
     for (name, function) in numbers {
         connection.create_scalar_function(name, 1, FLAGS, move |context| Ok(number(context, 0)?.map(function)))?;
