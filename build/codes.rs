@@ -29,6 +29,9 @@ struct Code {
     /// The word of another set that it belongs to, such as the state of a reason.
     #[serde(default)]
     of: String,
+    /// Where in public its meaning stands, of a word that is not ours.
+    #[serde(default)]
+    source: String,
 }
 
 impl Set {
@@ -67,14 +70,14 @@ impl Set {
         let (name, meaning) = (&self.r#enum, &self.meaning);
         let (mut variants, mut words, mut all, mut codes) =
             (String::new(), String::new(), String::new(), String::new());
-        for Code { word, meaning, advice, of } in &self.codes {
+        for Code { word, meaning, advice, of, source } in &self.codes {
             let variant = camel(word);
             let _ = writeln!(variants, "    #[doc = {meaning:?}]\n    #[serde(rename = {word:?})]\n    {variant},");
             let _ = writeln!(words, "            Self::{variant} => {word:?},");
             let _ = write!(all, "Self::{variant}, ");
             let _ = writeln!(
                 codes,
-                "            CodeDefinition {{ word: {word:?}, meaning: {meaning:?}, advice: {advice:?}, of: {of:?} }},"
+                "            CodeDefinition {{ word: {word:?}, meaning: {meaning:?}, advice: {advice:?}, of: {of:?}, source: {source:?} }},"
             );
         }
         format!(

@@ -36,9 +36,12 @@ pub fn code_sets() -> String {
 /// The words of one set with what to do, in Markdown. `None` if there is no such set.
 pub fn code_set(name: &str) -> Option<String> {
     let set = CODE_SETS.iter().find(|set| set.name == name)?;
-    let mut page = "| word | meaning | what to do |\n|---|---|---|\n".to_owned();
+    let sourced = set.codes.iter().any(|code| !code.source.is_empty());
+    let (head, line) = if sourced { (" source |", "---|") } else { ("", "") };
+    let mut page = format!("| word | meaning | what to do |{head}\n|---|---|---|{line}\n");
     for code in set.codes {
-        let _ = writeln!(page, "| `{}` | {} | {} |", code.word, code.meaning, code.advice);
+        let source = if sourced { format!(" {} |", code.source) } else { String::new() };
+        let _ = writeln!(page, "| `{}` | {} | {} |{source}", code.word, code.meaning, code.advice);
     }
     Some(page)
 }

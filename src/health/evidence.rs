@@ -7,6 +7,7 @@ use crate::facts::bootstrap_token::BootstrapToken;
 use crate::facts::certificates::Certificate;
 use crate::facts::ddm_state::DdmState;
 use crate::facts::declarations::Declarations;
+use crate::facts::disk_space::DiskSpace;
 use crate::facts::enrollment::ProfilesStatus;
 use crate::facts::filevault_key::FileVaultKey;
 use crate::facts::hosts_file::HostsFile;
@@ -14,6 +15,7 @@ use crate::facts::identities::Identity;
 use crate::facts::management_status::ManagementStatus;
 use crate::facts::network::Network;
 use crate::facts::platform::Platform;
+use crate::facts::power::Power;
 use crate::facts::profiles_list::ProfilesList;
 use crate::facts::restarts::Restarts;
 use crate::facts::software_update_preferences::SoftwareUpdatePreferences;
@@ -160,6 +162,10 @@ evidence! {
         preferences: SoftwareUpdatePreferences,
         /// What softwareupdated keeps of declarative management.
         ddm_state: DdmState,
+        /// How much space is free on the data volume.
+        disk_space: DiskSpace,
+        /// The Mac's power source and charge.
+        power: Power,
         /// Which macOS runs.
         system_version: SystemVersion,
         /// Which Mac this is.

@@ -28,6 +28,10 @@ pub enum Command {
     SystemVersion,
     /// Whether the server takes the bootstrap token and holds it.
     BootstrapToken,
+    /// How much space is free on the data volume.
+    DiskSpace,
+    /// Where the Mac's power comes from, and the charge of its battery.
+    Power,
     /// Which boot this is.
     BootSession,
     /// launchd's job of a daemon: its pid among much else.
@@ -56,6 +60,8 @@ impl Command {
             Self::Awake | Self::BootSession | Self::SystemVersion => "/usr/sbin/sysctl",
             Self::Job(_) | Self::JobAtBoot => "/bin/launchctl",
             Self::Network => "/usr/sbin/scutil",
+            Self::DiskSpace => "/bin/df",
+            Self::Power => "/usr/bin/pmset",
             Self::Processes => "/bin/ps",
             Self::Platform => "/usr/sbin/ioreg",
             Self::ComputerName | Self::LocalHostName | Self::HostName => "/usr/sbin/scutil",
@@ -73,6 +79,9 @@ impl Command {
             Self::Certificates => &["find-certificate", "-a", "-p", SYSTEM_KEYCHAIN],
             Self::Awake => &["-n", "kern.boottime", "kern.waketime"],
             Self::Network => &["--nwi"],
+            // In kilobytes, a line a volume.
+            Self::DiskSpace => &["-k", "-P", "/System/Volumes/Data"],
+            Self::Power => &["-g", "batt"],
             Self::SystemVersion => &["-n", "kern.osproductversion", "kern.osversion"],
             Self::BootstrapToken => &["status", "-type", "bootstraptoken"],
             // Made anew by the kernel at each boot, and untouched when the clock is set, as kern.boottime is not.
@@ -100,6 +109,8 @@ impl Command {
             Self::Certificates => "certificates",
             Self::Awake => "awake",
             Self::Network => "network",
+            Self::DiskSpace => "disk-space",
+            Self::Power => "power",
             Self::SystemVersion => "system-version",
             Self::BootstrapToken => "bootstrap-token",
             Self::BootSession => "boot-session",

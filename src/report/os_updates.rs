@@ -93,10 +93,12 @@ fn remedy(report: &Report, target: Option<&Target<'_>>, stuck: Option<bool>) -> 
     let troubled = stuck == Some(true) || target.is_some_and(Target::troubled);
     let blocker = blockers(report, target).into_iter().find(|blocker| !blocker.advice().is_empty());
     let state = target.and_then(Target::state);
+    let known = target.and_then(Target::known);
     let phase = target.and_then(Target::phase);
     let advice = match (blocker.filter(|_| troubled), state, phase) {
         (Some(blocker), ..) => blocker.advice(),
         (_, Some(state @ (EnforcementState::NoMatch | EnforcementState::Rejected)), _) => state.advice(),
+        _ if known.is_some_and(|known| !known.advice().is_empty()) && troubled => known.map_or("", Code::advice),
         (_, _, Some(UpdatePhase::Prepared)) if stuck == Some(true) => labels::PREPARED_ADVICE,
         _ if stuck == Some(true) => labels::UPDATES_ADVICE,
         (_, _, Some(UpdatePhase::Failed)) => labels::FAILED_ADVICE,
@@ -106,8 +108,12 @@ fn remedy(report: &Report, target: Option<&Target<'_>>, stuck: Option<bool>) -> 
 }
 
 /// What keeps the Mac from installing it.
-fn blockers(report: &Report, _target: Option<&Target<'_>>) -> Vec<UpdateBlocker> {
-    report.first(&OS_UPDATE_SETTINGS).code("mdm_blocked_by").into_iter().collect()
+fn blockers(report: &Report, target: Option<&Target<'_>>) -> Vec<UpdateBlocker> {
+    let words = target.and_then(|target| target.enforcement?.text("blockers")).unwrap_or_default();
+    let mut blockers: Vec<UpdateBlocker> = words.split(',').filter_map(UpdateBlocker::from_word).collect();
+    let of_the_mac = report.first(&OS_UPDATE_SETTINGS).code("mdm_blocked_by");
+    blockers.extend(of_the_mac.filter(|blocker| !blockers.contains(blocker)));
+    blockers
 }
 
 /// One update.
@@ -140,7 +146,11 @@ fn card(report: &Report, target: &Target<'_>) -> String {
     let blockers = blockers(report, Some(target));
     if !blockers.is_empty() && !target.is_over() {
         let sentences: Vec<String> = blockers.into_iter().map(|blocker| html::prose(blocker.meaning())).collect();
-        facts.push(("Blocked by", sentences.join("<br/>")));
+        let figures = target.enforcement.and_then(|row| row.text("blockers_detail"));
+        let figures = figures.map(|figures| format!("<br/><small>{}</small>", html::text(figures)));
+        facts.push(("Blocked by", sentences.join("<br/>") + &figures.unwrap_or_default()));
+    } else if target.enforcement.and_then(|row| row.flag("blocked")) == Some(false) {
+        facts.push(("Blocked by", "nothing: space, power, bootstrap token and boot policy are in order".to_owned()));
     }
     let facts: String =
         facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n")).collect();
@@ -177,7 +187,8 @@ fn failure(report: &Report, target: &Target<'_>) -> Option<String> {
     let why = why.map(|why| format!("<br/>{}", html::text(why))).unwrap_or_default();
     let times = target.failures().filter(|count| *count > 1);
     let times = times.map(|count| format!("<br/>It failed {count} times in all.")).unwrap_or_default();
-    Some(format!("{at}{why}{times}"))
+    let meaning = target.meaning().map(|meaning| format!("<br/><strong>{}</strong>", html::prose(meaning)));
+    Some(format!("{at}{why}{}{times}", meaning.unwrap_or_default()))
 }
 
 fn spoken(word: &str) -> String {

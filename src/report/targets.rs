@@ -4,7 +4,7 @@ use super::Report;
 use super::view::RowView;
 use crate::tables::{OS_UPDATE_ENFORCEMENT, OS_UPDATE_STATUS};
 use crate::vocabulary::Time;
-use crate::vocabulary::codes::{EnforcementState, UpdateKind, UpdatePhase};
+use crate::vocabulary::codes::{EnforcementState, KnownError, UpdateKind, UpdatePhase};
 
 /// An update with what enforces it; at least one of the two is there.
 pub struct Target<'r> {
@@ -104,6 +104,18 @@ impl<'r> Target<'r> {
     pub fn why(&self) -> Option<&'r str> {
         let update = self.update.and_then(|row| row.text("error"));
         update.or_else(|| self.enforcement?.text("failure_reason"))
+    }
+
+    /// What the Mac's words mean, where they name an error.
+    pub fn meaning(&self) -> Option<&'r str> {
+        let update = self.update.and_then(|row| row.text("error_meaning"));
+        update.or_else(|| self.enforcement?.text("failure_meaning"))
+    }
+
+    /// The error, if its meaning is public.
+    pub fn known(&self) -> Option<KnownError> {
+        let update = self.update.and_then(|row| row.code("known_error"));
+        update.or_else(|| self.enforcement?.code("known_failure"))
     }
 
     /// Whether nothing is left to do.

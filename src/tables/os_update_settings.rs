@@ -1,11 +1,8 @@
 //! `os_update_settings`: the settings for OS updates and the last scan, in one row.
 
 use super::{OsUpdateSettingsRow, joined, text};
-use crate::event::EventKind;
 use crate::health::Findings;
-use crate::journal::EventClass;
-use crate::vocabulary::Time;
-use crate::vocabulary::codes::{ClientEventKind, UpdateBlocker};
+use crate::health::updates::blockers;
 
 /// Always one row.
 pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
@@ -17,7 +14,7 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
     let settings = state.and_then(|state| state.settings.clone());
     let settings_ids = settings.as_ref().and_then(|settings| joined(&settings.declaration_ids));
     let ddm = settings.unwrap_or_default();
-    let blocked = blocked(findings);
+    let blocked = blockers::of_the_mac(&findings.evidence);
     vec![OsUpdateSettingsRow {
         macos_version: text(system.map(|system| system.version.clone())),
         macos_build: text(system.and_then(|system| system.build.clone())),
@@ -48,15 +45,4 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateSettingsRow> {
         mdm_blocked_by: blocked.map(|(by, _)| by),
         mdm_blocked_at: blocked.map(|(_, at)| at),
     }]
-}
-
-/// What keeps MDM from updating this Mac, and when that was last said.
-fn blocked(findings: &Findings) -> Option<(UpdateBlocker, Time)> {
-    let evidence = &findings.evidence;
-    let events = evidence.journal.of(EventClass::Client).filter(|event| event.at <= evidence.now);
-    let refused = events.filter(|event| match &event.kind {
-        EventKind::Client(client) => client.kind == ClientEventKind::BootPolicyFailed,
-        _ => false,
-    });
-    refused.map(|event| (UpdateBlocker::BootPolicy, event.at)).max_by_key(|(_, at)| *at)
 }

@@ -3,6 +3,7 @@
 use super::{OsUpdateStatusRow, text};
 use crate::health::Findings;
 use crate::health::updates::Update;
+use crate::health::updates::failure_code::FailureCode;
 
 /// Those with a product key first, in its order.
 pub fn rows(findings: &Findings) -> Vec<OsUpdateStatusRow> {
@@ -10,6 +11,7 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateStatusRow> {
 }
 
 fn row(update: &Update) -> OsUpdateStatusRow {
+    let failure = update.error.as_deref().and_then(FailureCode::find);
     let owned = |value: &Option<Box<str>>| text(value.as_deref().map(str::to_owned));
     OsUpdateStatusRow {
         product_key: owned(&update.product_key),
@@ -40,6 +42,10 @@ fn row(update: &Update) -> OsUpdateStatusRow {
         installed_at: update.installed_at,
         failed_at: update.failed_at,
         error: owned(&update.error),
+        error_domain: text(failure.as_ref().map(|failure| failure.domain.clone())),
+        error_code: failure.as_ref().map(|failure| failure.code),
+        known_error: failure.as_ref().and_then(|failure| failure.known),
+        error_meaning: text(failure.as_ref().map(FailureCode::meaning)),
         deadline_at: update.deadline_at,
         last_event_at: update.last_event_at,
         source: Some(update.sources.iter().copied().collect()),

@@ -47,4 +47,6 @@ pub struct CodeDefinition {
     pub advice: &'static str,
     /// The word of another set that it belongs to, such as the state of a reason; may be empty.
     pub of: &'static str,
+    /// Where in public its meaning stands, of a word that is not ours; else empty.
+    pub source: &'static str,
 }

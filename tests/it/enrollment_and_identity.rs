@@ -431,6 +431,8 @@ fn every_source_has_a_status_row_and_a_failed_one_says_why() {
     install_log unavailable not_captured
     software_update_preferences unavailable not_captured
     ddm_state unavailable not_captured
+    disk_space unavailable not_captured
+    power unavailable not_captured
     system_version ok -
     platform unavailable not_captured
     declarations unavailable no_known_command

@@ -86,6 +86,7 @@ mod support;
 mod system_log;
 mod terminal;
 mod text_without_value;
+mod update_blockers;
 mod update_captures;
 mod update_events;
 mod update_forms;

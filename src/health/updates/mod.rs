@@ -4,7 +4,9 @@
 //! only one of the system that is on offer. With two or none it stays untied: a row without product key.
 
 mod assembler;
+pub mod blockers;
 pub mod enforcement;
+pub mod failure_code;
 mod operation;
 mod status;
 pub mod stuck;

@@ -19,6 +19,9 @@ pub const PLATFORM: &str = r#"+-o J314sAP  <class IOPlatformExpertDevice, id 0x1
     }
 "#;
 pub const SYSTEM_VERSION: &str = "/System/Library/CoreServices/SystemVersion.plist";
+const DISK_SPACE: &str = "Filesystem   1024-blocks      Used Available Capacity  Mounted on
+/dev/disk3s5   482797652 201326592 268435456    43%    /System/Volumes/Data
+";
 const BOOTSTRAP_TOKEN: &str =
     "profiles: Bootstrap Token supported on server: YES\nprofiles: Bootstrap Token escrowed to server: YES\n";
 
@@ -73,7 +76,10 @@ impl FakeMac {
 
     /// What the Mac is and is called.
     pub fn platform(&self) -> &Self {
-        self.command("/usr/sbin/ioreg", PLATFORM).answers("/usr/sbin/scutil", "--get", "Mac 42\n")
+        self.command("/usr/sbin/ioreg", PLATFORM)
+            .answers("/usr/sbin/scutil", "--get", "Mac 42\n")
+            .command("/bin/df", DISK_SPACE)
+            .command("/usr/bin/pmset", "Now drawing from 'AC Power'\n")
     }
 
     /// A `log` that shows the records in the requested span.
