@@ -4,6 +4,7 @@ use super::{Source, from_command};
 use crate::host::{Command, Host};
 use crate::vocabulary::codes::{SourceName, SourceReason};
 use crate::vocabulary::{Fact, Limits, Reading};
+use chrono::TimeDelta;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskSpace {
@@ -13,7 +14,8 @@ pub struct DiskSpace {
 
 impl Source for DiskSpace {
     const NAME: SourceName = SourceName::DiskSpace;
-    const LIMITS: Limits = Limits::HOURLY;
+    /// It changes slowly, and a process is started for it.
+    const LIMITS: Limits = Limits { fresh: TimeDelta::hours(3), shown: TimeDelta::hours(3) };
 
     fn read(host: &dyn Host) -> Reading<Self> {
         from_command(host, Command::DiskSpace, read_disk_space).into()

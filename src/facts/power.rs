@@ -14,7 +14,7 @@ pub struct Power {
 
 impl Source for Power {
     const NAME: SourceName = SourceName::Power;
-    const LIMITS: Limits = Limits::SLOW;
+    const LIMITS: Limits = Limits::HOURLY;
 
     fn read(host: &dyn Host) -> Reading<Self> {
         from_command(host, Command::Power, read_power).into()

@@ -91,12 +91,14 @@ fn headline(
 /// What helps most likely: first what the Mac lacks, then what the declaration lacks, then a restart.
 fn remedy(report: &Report, target: Option<&Target<'_>>, stuck: Option<bool>) -> Option<String> {
     let troubled = stuck == Some(true) || target.is_some_and(Target::troubled);
-    let blocker = blockers(report, target).into_iter().find(|blocker| !blocker.advice().is_empty());
+    let blockers: Vec<&str> = blockers(report, target).into_iter().map(UpdateBlocker::advice).collect();
     let state = target.and_then(Target::state);
     let known = target.and_then(Target::known);
     let phase = target.and_then(Target::phase);
-    let advice = match (blocker.filter(|_| troubled), state, phase) {
-        (Some(blocker), ..) => blocker.advice(),
+    if troubled && !blockers.is_empty() {
+        return Some(html::prose(&blockers.join(" ")));
+    }
+    let advice = match (stuck, state, phase) {
         (_, Some(state @ (EnforcementState::NoMatch | EnforcementState::Rejected)), _) => state.advice(),
         _ if known.is_some_and(|known| !known.advice().is_empty()) && troubled => known.map_or("", Code::advice),
         (_, _, Some(UpdatePhase::Prepared)) if stuck == Some(true) => labels::PREPARED_ADVICE,
@@ -187,7 +189,7 @@ fn failure(report: &Report, target: &Target<'_>) -> Option<String> {
     let why = why.map(|why| format!("<br/>{}", html::text(why))).unwrap_or_default();
     let times = target.failures().filter(|count| *count > 1);
     let times = times.map(|count| format!("<br/>It failed {count} times in all.")).unwrap_or_default();
-    let meaning = target.meaning().map(|meaning| format!("<br/><strong>{}</strong>", html::prose(meaning)));
+    let meaning = target.meaning().map(|meaning| format!("<br/>{}", html::prose(meaning)));
     Some(format!("{at}{why}{}{times}", meaning.unwrap_or_default()))
 }
 

@@ -72,3 +72,16 @@ fn logs_that_name_a_removed_declaration_show_no_card_for_it() {
     assert!(words.contains("macOS 99.9") && words.contains("The Mac refused it as invalid."), "{words}");
     assert!(!words.contains("stale"), "{words}");
 }
+
+#[test]
+fn what_is_in_the_way_comes_first_and_an_error_is_explained() {
+    let (words, symbol) = card("updates/enforcement-blocked");
+    assert_eq!(symbol, "#s-warning");
+    assert!(
+        words.contains("What to do first: Connect the Mac to power. Have a user with a secure token log in"),
+        "{words}"
+    );
+    assert!(words.contains("Phasedownloading, 12 %, 666 MB of 5.6 GB"), "{words}");
+    assert!(words.contains("Code=7507") && words.contains("Access to softwareupdated was denied."), "{words}");
+    assert!(words.contains("2.0 GB are free, and 4.8 GB are still to be downloaded."), "{words}");
+}

@@ -83,6 +83,8 @@ impl Host for CountedMac {
                 "profiles: Bootstrap Token supported on server: YES\nprofiles: Bootstrap Token escrowed to server: YES\n".to_owned()
             }
             Command::ComputerName => "Mac 42\n".to_owned(),
+            Command::DiskSpace => super::fake_mac::DISK_SPACE.to_owned(),
+            Command::Power => "Now drawing from 'AC Power'\n".to_owned(),
             Command::BootSession => "11111111-2222-3333-4444-555555555555\n".to_owned(),
             // Asked for a restart or for redaction.
             _ => panic!("{command:?} is run"),

@@ -19,7 +19,7 @@ pub const PLATFORM: &str = r#"+-o J314sAP  <class IOPlatformExpertDevice, id 0x1
     }
 "#;
 pub const SYSTEM_VERSION: &str = "/System/Library/CoreServices/SystemVersion.plist";
-const DISK_SPACE: &str = "Filesystem   1024-blocks      Used Available Capacity  Mounted on
+pub const DISK_SPACE: &str = "Filesystem   1024-blocks      Used Available Capacity  Mounted on
 /dev/disk3s5   482797652 201326592 268435456    43%    /System/Volumes/Data
 ";
 const BOOTSTRAP_TOKEN: &str =
