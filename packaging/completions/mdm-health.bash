@@ -179,7 +179,7 @@ _mdm__health() {
             return 0
             ;;
         mdm__subcmd__health__subcmd__codes)
-            opts="-h --source --root --state-dir --now --utc-offset --help ade_record_state channel_kind client_event_kind command_status enforcement_state enrollment_reason enrollment_state exchange_outcome heal_action heal_method heal_outcome heal_refusal identity_match identity_reason identity_state software_updates_reason source_name source_reason source_state update_blocker update_event_kind update_kind update_phase watchdog_reason watchdog_state"
+            opts="-h --source --root --state-dir --now --utc-offset --help ade_record_state channel_kind client_event_kind command_status enforcement_state enrollment_reason enrollment_state exchange_outcome heal_action heal_method heal_outcome heal_refusal identity_match identity_reason identity_state known_error software_updates_reason source_name source_reason source_state update_blocker update_event_kind update_kind update_phase watchdog_reason watchdog_state"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
