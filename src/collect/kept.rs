@@ -156,6 +156,11 @@ impl KeptLog {
     }
 
     /// Which verdicts there were.
+    /// When the set of installed profiles last became another one, as far as the journal saw.
+    pub fn profiles_changed_at(&mut self, digest: i64, now: Time) -> Option<Time> {
+        self.on_disk(|store| store.note_profiles(digest, now)).flatten()
+    }
+
     pub fn history(&self) -> &[VerdictSpan] {
         &self.history
     }

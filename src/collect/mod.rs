@@ -343,6 +343,8 @@ impl Collector {
         let renewals = self.lock().renewals;
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
         asking(now).read(evidence, install_log, None);
+        let profiles = evidence.profiles_list.known().map(|list| list.digest);
+        evidence.profiles_changed_at = profiles.and_then(|digest| log.kept.profiles_changed_at(digest, now));
         awake::find(evidence, host, log.kept.samples(), None);
         self.publish(judge(evidence, log), renewals, Instant::now(), purpose);
         // From here on only those who asked for the whole day wait for this reading, and another may be asked for.

@@ -8,6 +8,7 @@ use crate::vocabulary::{Fact, Limits, Reading, Time};
 use chrono::DateTime;
 use plist::Value;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 /// What the list says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct ProfilesList {
     pub lists_computer: bool,
     /// How many profiles of the computer there are; `None` if they are not listed.
     pub count: Option<u32>,
+    /// Tells the set of them from another one.
+    pub digest: i64,
     /// When the newest of them was installed.
     pub newest_at: Option<Time>,
     /// The profile with the `com.apple.mdm` payload.
@@ -157,7 +160,22 @@ pub(super) fn of_profiles(computer: Option<&[Profile]>) -> Option<ProfilesList> 
     let count = computer.and_then(|all| u32::try_from(all.len()).ok());
     let installed = |profile: &Profile| profile.profile_install_date.as_ref().and_then(as_time);
     let newest_at = computer.iter().copied().flatten().filter_map(installed).max();
-    profiles.next().is_none().then_some(ProfilesList { lists_computer: computer.is_some(), count, newest_at, mdm })
+    let digest = digest(computer.unwrap_or_default());
+    let lists_computer = computer.is_some();
+    profiles.next().is_none().then_some(ProfilesList { lists_computer, count, digest, newest_at, mdm })
+}
+
+/// A number that tells a set of profiles from another one, in whatever order they are listed; 0 if there are none.
+fn digest(profiles: &[Profile]) -> i64 {
+    let name = |profile: &Profile| (text(&profile.profile_identifier), text(&profile.profile_uuid));
+    let mut names: Vec<_> = profiles.iter().map(name).collect();
+    if names.is_empty() {
+        return 0;
+    }
+    names.sort();
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(Sha256::digest(format!("{names:?}"))).for_each(|(to, from)| *to = from);
+    i64::from_le_bytes(bytes)
 }
 
 fn not_understood(what: &str) -> Fact<ProfilesList> {

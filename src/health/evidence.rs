@@ -58,6 +58,8 @@ macro_rules! evidence {
             pub history: Vec<VerdictSpan>,
             /// The Mac's time zone.
             pub zone: Zone,
+            /// When the set of installed profiles last changed, as far as the journal saw.
+            pub profiles_changed_at: Option<Time>,
             /// The server and the push topic that the policy expects.
             pub expected: Expected,
             /// How reading went of what has no [`Observed`] below: the unified log, what mdmclient wrote in it, the journal, the time zone, the policy.
@@ -77,6 +79,7 @@ macro_rules! evidence {
                     still_reading: false,
                     history: Vec::new(),
                     zone: Zone::Unknown,
+                    profiles_changed_at: None,
                     expected: Expected::default(),
                     other_sources: other_sources.map(|name| Observed::<()>::unread(name, UNREAD, WHY_UNREAD, now).status).into(),
                     $($asked: Observed::unread(<$Asked as Source>::NAME, UNREAD, WHY_UNREAD, now),)*

@@ -6,6 +6,7 @@ pub mod awake_evidence;
 mod class;
 mod days;
 mod history;
+mod profiles;
 mod readings;
 mod samples;
 mod schema;

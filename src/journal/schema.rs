@@ -11,7 +11,7 @@ const BUSY: Duration = Duration::from_secs(3);
 
 /// How the tables came about, a step a version: a file's `user_version` says how many of them it has been through, and
 /// a new one goes through all. Steps are added, never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "CREATE TABLE events (
          at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
          success INTEGER NOT NULL, body TEXT NOT NULL,
@@ -69,6 +69,8 @@ const STEPS: [&str; 5] = [
          number INTEGER PRIMARY KEY AUTOINCREMENT, state TEXT NOT NULL, reason TEXT NOT NULL,
          first INTEGER NOT NULL, last INTEGER NOT NULL
      );",
+    // Which profiles were installed, so that it shows when one was removed.
+    "CREATE TABLE profiles (one INTEGER PRIMARY KEY CHECK (one = 1), digest INTEGER NOT NULL, changed INTEGER);",
 ];
 
 /// Makes a new file ours, brings an older one up to date, and any file fit for several processes. `false` if a later

@@ -51,7 +51,7 @@ pub fn rows(findings: &Findings) -> Vec<MdmEnrollmentRow> {
         expected: enrollment.expected,
         filevault_key_pending: filevault_key_pending(findings),
         profiles_count: list.and_then(|list| list.count).map(u64::from),
-        profiles_changed_at: list.and_then(|list| list.newest_at),
+        profiles_changed_at: list.and_then(|list| list.newest_at.max(evidence.profiles_changed_at)),
         bootstrap_token_supported: token.and_then(|token| token.supported),
         bootstrap_token_escrowed: token.and_then(|token| token.escrowed),
         sources_agree: enrollment.sources_agree,

@@ -274,3 +274,28 @@ fn a_redacted_capture_holds_the_answers_and_never_the_key() {
     assert_eq!(hosts.shown("reason"), "mdm_hosts_overridden");
     assert!(!to.join("root/private/var/db/FileVaultPRK.dat").exists());
 }
+
+#[test]
+fn a_profile_that_vanished_is_told_from_what_the_journal_saw() {
+    let mac = live_mac::mac("2026-11-23 17:00:00 <<<<< Received HTTP response (200) [Idle] <<<<<");
+    let list = profiles_list(&scep("Mac 42"));
+    let more = list.replacen(
+        "<array>",
+        "<array><dict><key>ProfileIdentifier</key><string>com.example.wifi</string></dict>",
+        1,
+    );
+    let shown = |now: &str| {
+        let row = rows(&live_mac::ask(&mac, now), "mdm_enrollment").remove(0);
+        (row.number("profiles_count"), row.number("profiles_changed_at"))
+    };
+    let installed = Some(time("2026-03-31T01:14:38Z").timestamp());
+    mac.file("/usr/bin/profiles.-C.out", &more);
+    assert_eq!(shown("2026-11-23T18:00:00Z"), (Some(2), installed));
+    mac.file("/usr/bin/profiles.-C.out", &list);
+    let removed = Some(time("2026-11-23T18:10:00Z").timestamp());
+    assert_eq!(shown("2026-11-23T18:10:00Z"), (Some(1), removed));
+    // Another process, and the set is the same.
+    assert_eq!(shown("2026-11-23T19:00:00Z"), (Some(1), removed));
+    mac.file("/usr/bin/profiles.-C.out", "There are no configuration profiles installed in the system domain\n");
+    assert_eq!(shown("2026-11-23T20:00:00Z"), (Some(0), Some(time("2026-11-23T20:00:00Z").timestamp())));
+}

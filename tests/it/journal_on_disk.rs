@@ -146,7 +146,7 @@ fn a_journal_of_an_earlier_version_is_emptied_and_the_log_is_read_again() {
     assert_eq!(rows(&findings, "os_update_events").len(), 0);
     let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
     let number = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(number("PRAGMA user_version"), 5);
+    assert_eq!(number("PRAGMA user_version"), 6);
     assert_eq!(
         (number("SELECT SUM(events) FROM counts"), number("SELECT COUNT(*) FROM events WHERE class = 1")),
         (1, 0)
