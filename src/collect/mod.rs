@@ -29,7 +29,7 @@ use chrono::{TimeDelta, Utc};
 use clocks::Clocks;
 use install_log::Follower;
 use live_log::LiveLog;
-pub use once::{awake_to_record, evidence, history_to_record};
+pub use once::{awake_to_record, cost_so_far, evidence, history_to_record};
 use schedule::{Budget, Purpose};
 use sources::Asking;
 use std::path::{Path, PathBuf};

@@ -1,18 +1,18 @@
 //! Reads a Mac once: for captures, and for hosts that do not change.
 
-use super::awake;
 use super::install_log::Follower;
 use super::sources::{Asking, milliseconds};
 use super::whole_log::WholeLog;
+use super::{awake, cost};
 use crate::facts::policy::Policy;
 use crate::health::Evidence;
 use crate::host::capture::RecordedVerdict;
 use crate::host::{AwakeTimes, Host};
-use crate::journal::awake::AwakeSample;
-use crate::journal::{VerdictSpan, store};
+use crate::journal::VerdictSpan;
+use crate::journal::store::{self, Glance};
 use crate::log::ReadOptions;
 use crate::vocabulary::codes::{WatchdogReason, WatchdogState};
-use crate::vocabulary::{Code, Freshness, Span};
+use crate::vocabulary::{Code, Freshness, SourceStatus, Span};
 use chrono::{TimeDelta, Utc};
 use std::path::Path;
 use std::time::Instant;
@@ -38,17 +38,21 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     let policy = host.is_live().then(|| Policy::read(host));
     let asking = Asking { host, options, state_dir, policy, now, freshness: Freshness::Usual };
     asking.read(&mut evidence, &mut Follower::default(), log.summary.as_ref());
-    let (samples, history) = journal(host, &evidence, state_dir);
+    let Glance { samples, history, .. } = journal(host, &evidence, state_dir);
     awake::find(&mut evidence, host, &samples, booted_at);
     evidence.history = if host.is_live() { history } else { recorded_history(host) };
     evidence
 }
 
-/// What the journal of a live Mac knows of when it was awake and which verdicts there were, for a program that does not
-/// write there.
-fn journal(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> (Vec<AwakeSample>, Vec<VerdictSpan>) {
+/// What the journal of a live Mac knows, for a program that does not write there.
+fn journal(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> Glance {
     let mac = evidence.platform.known().and_then(|platform| platform.hardware_uuid.as_deref());
-    if host.is_live() { store::look(&state_dir.join("journal.db"), mac) } else { Default::default() }
+    if host.is_live() { store::glance(&state_dir.join("journal.db"), mac, evidence.now) } else { Glance::default() }
+}
+
+/// What the extension and other processes cost a live Mac in the last day; `None` without a journal.
+pub fn cost_so_far(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> Option<SourceStatus> {
+    journal(host, evidence, state_dir).readings.map(|day| cost::status(day, evidence.now))
 }
 
 /// The verdicts that a capture holds; one with words of another version is left out.
@@ -73,7 +77,7 @@ pub fn history_to_record(evidence: &Evidence) -> Vec<RecordedVerdict> {
 
 /// What a capture is to say of when the Mac was awake, beyond what the pieces of the capture say.
 pub fn awake_to_record(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> Vec<AwakeTimes> {
-    if journal(host, evidence, state_dir).0.is_empty() {
+    if journal(host, evidence, state_dir).samples.is_empty() {
         host.recorded_awake().to_vec()
     } else {
         awake::to_record(&evidence.awake)

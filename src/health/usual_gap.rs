@@ -33,3 +33,50 @@ pub fn usual_gap(kept: &[Day], events: &[&Event], now: Time) -> Option<TimeDelta
     let between = recent.iter().zip(recent.iter().skip(1)).map(|(earlier, later)| later.first - earlier.last);
     within.chain(between).max().map(TimeDelta::microseconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Channel, EventKind, HttpMessage};
+    use crate::log::Level;
+    use chrono::DateTime;
+
+    const DAY: i64 = 24;
+
+    fn hour(hour: i64) -> Time {
+        DateTime::from_timestamp(1_795_046_400 + hour * 3600, 0).unwrap()
+    }
+
+    fn success(at: i64, level: Level) -> Event {
+        let kind = EventKind::ResponseReceived { status: 200, message: HttpMessage::Idle };
+        let channel = Some(Channel::Device);
+        Event { at: hour(at), pid: 300, thread: 1, channel, attributed: true, level: Some(level), kind }
+    }
+
+    /// A success every two hours for six days, and these beside them.
+    fn gap(others: &[(i64, Level)], kept: bool) -> Option<i64> {
+        let usual = (0..72).map(|number| (number * 2, Level::Default));
+        let mut events: Vec<Event> =
+            usual.chain(others.iter().copied()).map(|(at, level)| success(at, level)).collect();
+        events.sort_by_key(|event| event.at);
+        let now = hour(10 * DAY);
+        let days = if kept { days_of(events.iter()) } else { Vec::new() };
+        let known: Vec<&Event> = events.iter().filter(|event| event.at <= now).collect();
+        usual_gap(&days, &known, now).map(|gap| gap.num_hours())
+    }
+
+    #[test]
+    fn lines_that_macos_keeps_in_memory_only_say_nothing_of_what_is_usual() {
+        assert_eq!((gap(&[], true), gap(&[], false)), (Some(2), Some(2)));
+        let in_memory = [(8 * DAY, Level::Info), (9 * DAY, Level::Debug)];
+        assert_eq!((gap(&in_memory, true), gap(&in_memory, false)), (Some(2), Some(2)));
+        let kept = [(8 * DAY, Level::Default)];
+        assert_eq!((gap(&kept, true), gap(&kept, false)), (Some(50), Some(50)));
+    }
+
+    #[test]
+    fn a_success_in_the_future_makes_no_silence_usual() {
+        let future = [(10 * DAY + 2, Level::Default), (11 * DAY, Level::Default)];
+        assert_eq!((gap(&future, true), gap(&future, false)), (Some(2), Some(2)));
+    }
+}

@@ -334,17 +334,29 @@ impl Store {
     }
 }
 
-/// The samples of the clocks and the verdicts in a journal, for a program that does not write there. There are none if they
-/// cannot be read, or are another Mac's than that with this hardware UUID.
-pub fn look(path: &Path, mac: Option<&str>) -> (Vec<AwakeSample>, Vec<VerdictSpan>) {
+/// What a journal knows beside events, for a program that does not write there.
+#[derive(Debug, Default)]
+pub struct Glance {
+    pub samples: Vec<AwakeSample>,
+    pub history: Vec<VerdictSpan>,
+    /// The readings of the last day, by all processes; `None` without a journal.
+    pub readings: Option<DayOfReadings>,
+}
+
+/// Looks at a journal. It says nothing if it cannot be read, or is another Mac's than that with this hardware UUID.
+pub fn glance(path: &Path, mac: Option<&str>, now: Time) -> Glance {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let Ok(path) = fs::canonicalize(path) else { return Default::default() };
-    let Ok(journal) = Connection::open_with_flags(path, flags) else { return Default::default() };
+    let Ok(path) = fs::canonicalize(path) else { return Glance::default() };
+    let Ok(journal) = Connection::open_with_flags(path, flags) else { return Glance::default() };
     let owner = journal.query_row("SELECT hardware_uuid FROM mac", [], |row| row.get::<_, String>(0)).ok();
     if owner.zip(mac).is_some_and(|(owner, mac)| owner != mac) {
-        return Default::default();
+        return Glance::default();
     }
-    (samples::all(&journal).unwrap_or_default(), history::all(&journal).unwrap_or_default())
+    Glance {
+        samples: samples::all(&journal).unwrap_or_default(),
+        history: history::all(&journal).unwrap_or_default(),
+        readings: readings::day(&journal, now).ok(),
+    }
 }
 
 /// Adds an event, if it is not there yet, and says whether it was not.

@@ -135,3 +135,16 @@ fn a_capture_is_looked_at_as_far_as_it_goes_and_as_json() {
     assert!(mdmclient["events"].as_u64() > Some(0), "{mdmclient}");
     assert!(report["launchd"].as_array().unwrap().is_empty() && report["folders"].as_array().unwrap().is_empty());
 }
+
+#[test]
+fn what_the_extension_cost_this_mac_in_the_last_day_is_shown() {
+    let mac = mac();
+    let (now, state_dir) = (time(NOW) - chrono::TimeDelta::minutes(20), mac.path("/state"));
+    let host = Live::new(mac.root().to_owned(), Some(now));
+    let collector =
+        mdm_health::collect::Collector::new(Box::new(host), ReadOptions::default(), state_dir.clone(), Some(state_dir));
+    collector.findings_of_a_day(Duration::from_secs(120));
+    let (printed, _) = look(&mac);
+    let line = printed.lines().find(|line| line.contains(" cost ")).unwrap_or_else(|| panic!("{printed}"));
+    assert!(line.contains("The log was read 2 times in the last 24 hours"), "{line}");
+}

@@ -265,3 +265,16 @@ fn a_journal_is_kept_while_nobody_knows_which_mac_this_is() {
     let findings = ask(&mac, "2026-11-23T18:10:00Z");
     assert_eq!((findings.exchanges.len(), source(&findings, "journal").text("reason")), (1, None));
 }
+
+#[test]
+fn a_journal_without_a_history_is_brought_up_to_date_and_keeps_its_events() {
+    let mac = mac(SUCCESS_AT_5);
+    ask(&mac, "2026-11-23T18:00:00Z");
+    let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
+    journal.execute_batch("DROP TABLE mac; DROP TABLE history; PRAGMA user_version = 4").unwrap();
+    drop(journal);
+    mac.file("/usr/bin/log.records", "");
+    let findings = ask(&mac, "2026-11-23T18:10:00Z");
+    assert_eq!((findings.exchanges.len(), source(&findings, "journal").text("detail")), (1, None));
+    assert_eq!(rows(&findings, "mdm_watchdog_history").len(), 1);
+}

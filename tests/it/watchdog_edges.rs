@@ -133,3 +133,30 @@ fn a_hang_after_the_refusal_counts_and_one_before_it_does_not() {
     assert_eq!(verdict(&mac(&lines(&[&refusal, &command("17:00")]))), "stuck command_hung 1");
     assert_eq!(verdict(&mac(&lines(&[&command("16:00"), &refusal]))), "server_error server_refuses 1");
 }
+
+/// A Mac whose last success was at 12:30, which napped three times since then, and which woke for good at that time.
+fn napping(awake_since: &str) -> Mac {
+    let naps = [
+        ("12:20", "Wake from Deep Idle [CDNVA] : due to HID Activity"),
+        ("12:55", "Entering Sleep state due to 'Clamshell Sleep'"),
+        ("13:30", "Wake from Deep Idle [CDNVA] : due to UserActivity Assertion"),
+        ("14:00", "Entering Sleep state due to 'Idle Sleep'"),
+        ("15:00", "Wake from Deep Idle [CDNVA] : due to HID Activity"),
+        ("15:20", "Entering Sleep state due to 'Clamshell Sleep'"),
+        ("16:00", "DarkWake from Deep Idle [CDNP] : due to rtc/Maintenance"),
+        ("16:25", "Entering Sleep state due to 'Maintenance Sleep'"),
+        (awake_since, "Wake from Deep Idle [CDNVA] : due to UserActivity Assertion"),
+    ];
+    let powerd = "/System/Library/CoreServices/powerd.bundle/powerd";
+    let lines = naps.map(|(at, message)| format!("2026-11-23 {at}:00 <{powerd}> {message}\n")).concat();
+    let success = "2026-11-23 12:30:00 <<<<< Received HTTP response (200) [Idle] <<<<<\n";
+    mac(&(success.to_owned() + &lines)).awake_since(&format!("2026-11-23T{awake_since}:00Z"))
+}
+
+#[test]
+fn awake_time_is_summed_over_three_naps_without_the_dark_wake() {
+    let awake = |mac: &Mac| mac.watchdog().number("awake_seconds").map(|seconds| seconds / 60);
+    let (short, long) = (napping("17:46"), napping("17:44"));
+    assert_eq!((awake(&short), verdict(&short).as_str()), (Some(89), "unknown recently_awake -"));
+    assert_eq!((awake(&long), verdict(&long).as_str()), (Some(91), "quiet no_contact 1"));
+}

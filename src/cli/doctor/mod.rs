@@ -88,8 +88,11 @@ pub fn run(
     state_dir: &Path,
     wanted: DoctorOptions,
 ) -> (String, bool) {
-    let evidence = collect::evidence(host, options, state_dir);
+    let mut evidence = collect::evidence(host, options, state_dir);
     let now = evidence.now;
+    if let Some(cost) = collect::cost_so_far(host, &evidence, state_dir) {
+        evidence.set_other_source(cost);
+    }
     let (log_readings, talk) = log::look(host, options, now);
     let report = Report {
         version: crate::VERSION,

@@ -55,6 +55,8 @@ impl Cost {
 /// A desktop that never sleeps and whose server answers every hour.
 struct CountedMac {
     now: Arc<Mutex<Time>>,
+    /// Minutes of sleep since it booted.
+    slept: Arc<Mutex<i64>>,
     cost: Arc<Mutex<Cost>>,
     keychain: Keychain,
 }
@@ -133,7 +135,7 @@ impl Host for CountedMac {
 
     fn since_boot(&self) -> Result<SinceBoot, HostError> {
         let running_ms = (*self.now.lock().unwrap() - begin()).num_milliseconds() + 7 * 86_400_000;
-        Ok(SinceBoot { running_ms, awake_ms: running_ms })
+        Ok(SinceBoot { running_ms, awake_ms: running_ms - *self.slept.lock().unwrap() * 60_000 })
     }
 
     fn uptime(&self) -> Result<Duration, HostError> {
@@ -179,25 +181,63 @@ fn schedule() -> Vec<i64> {
     minutes
 }
 
-/// Lets a day pass. The journal is kept in `folder`.
-pub fn run(folder: &Path) -> Cost {
-    let (now, cost) = (Arc::new(Mutex::new(begin())), Arc::new(Mutex::new(Cost::default())));
-    let keychain = Keychain::at(&begin().to_rfc3339()).identity("Mac 42", "Example CA", -65..300);
-    let host = CountedMac { now: now.clone(), cost: cost.clone(), keychain };
-    let collector = Collector::new(Box::new(host), ReadOptions::default(), folder.to_owned(), Some(folder.to_owned()));
-    collector.refresh();
-    let schedule = schedule();
-    for minute in 0..MINUTES {
-        *now.lock().unwrap() = begin() + TimeDelta::minutes(minute);
-        collector.tick();
-        for _ in schedule.iter().filter(|at| **at == minute) {
-            collector.findings(Duration::from_secs(60));
-            cost.lock().unwrap().queries += 1;
-            // What is read after the findings were given belongs to this minute.
-            while Arc::strong_count(&collector) > 1 {
-                thread::sleep(Duration::from_millis(1));
-            }
+/// A Mac with the extension, at a minute of the day.
+pub struct Watched {
+    now: Arc<Mutex<Time>>,
+    slept: Arc<Mutex<i64>>,
+    cost: Arc<Mutex<Cost>>,
+    collector: Arc<Collector>,
+}
+
+impl Watched {
+    /// The extension has just started. The journal is kept in `folder`.
+    pub fn new(folder: &Path) -> Self {
+        let (now, slept, cost) = (Arc::new(Mutex::new(begin())), Arc::default(), Arc::<Mutex<Cost>>::default());
+        let keychain = Keychain::at(&begin().to_rfc3339()).identity("Mac 42", "Example CA", -65..300);
+        let host = CountedMac { now: now.clone(), slept: Arc::clone(&slept), cost: cost.clone(), keychain };
+        let folder = folder.to_owned();
+        let collector = Collector::new(Box::new(host), ReadOptions::default(), folder.clone(), Some(folder));
+        collector.refresh();
+        Self { now, slept, cost, collector }
+    }
+
+    /// What the extension does each minute.
+    pub fn minute(&self, minute: i64) {
+        *self.now.lock().unwrap() = begin() + TimeDelta::minutes(minute);
+        self.collector.tick();
+    }
+
+    /// Somebody asks, maybe with others.
+    pub fn query_at_once(&self) {
+        self.collector.findings(Duration::from_secs(60));
+        self.cost.lock().unwrap().queries += 1;
+    }
+
+    /// Somebody asks.
+    pub fn query(&self) {
+        self.query_at_once();
+        // What is read after the findings were given belongs to this minute.
+        while Arc::strong_count(&self.collector) > 1 {
+            thread::sleep(Duration::from_millis(1));
         }
     }
-    cost.lock().unwrap().clone()
+
+    /// By the next minute it has slept for so long.
+    pub fn sleeps(&self, minutes: i64) {
+        *self.slept.lock().unwrap() += minutes;
+    }
+
+    pub fn cost(&self) -> Cost {
+        self.cost.lock().unwrap().clone()
+    }
+}
+
+/// Lets a day pass.
+pub fn run(folder: &Path) -> Cost {
+    let (mac, schedule) = (Watched::new(folder), schedule());
+    for minute in 0..MINUTES {
+        mac.minute(minute);
+        schedule.iter().filter(|at| **at == minute).for_each(|_| mac.query());
+    }
+    mac.cost()
 }

@@ -1,13 +1,22 @@
 //! A day of a fleet of laptops, as it might really be: sleep, naps, dark wakes, contact as servers make it, a few Macs
-//! that really are stuck, and one hour in which the server is out. The rules look at each Mac every 5 minutes.
+//! that really are stuck, and one hour in which the server is out. All the rules look at each Mac every 5 minutes, and the
+//! whole pack every hour.
+use super::captured::Captured;
+use super::{fixture, no_state};
 use chrono::{DateTime, TimeDelta};
+use mdm_health::cli::packs::{Kind, QUERIES};
+use mdm_health::cli::shell::{self, Format};
+use mdm_health::collect;
 use mdm_health::event::{Channel, Event, EventKind, HttpMessage};
-use mdm_health::health::contact::Contact;
-use mdm_health::health::{commands, exchanges};
+use mdm_health::health::{Evidence, Findings};
+use mdm_health::host::Live;
 use mdm_health::journal::awake::AwakeSpans;
+use mdm_health::journal::{Day, EventClass, Journal, PerClass};
+use mdm_health::log::ReadOptions;
 use mdm_health::vocabulary::codes::WatchdogState;
 use mdm_health::vocabulary::{Fact, Span, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The log begins at noon of the day before; the day that is looked at begins at midnight.
 const MIDNIGHT: usize = 720;
@@ -33,8 +42,15 @@ pub struct Figures {
     pub slowest: i64,
     /// Healthy Macs that were ever a server error, and that during or soon after the outage alone.
     pub server_errors: u32,
-    /// The most changes between passing and failing of the policy on a healthy Mac.
+    /// The most changes between passing and failing of a policy on a healthy Mac.
     pub most_flips: u32,
+    /// The policies that failed on a healthy Mac, and on how many.
+    pub failed_policies: BTreeMap<&'static str, u32>,
+    /// Rows that osquery would log for a healthy Mac, after the first run of each query: the most on one, and all of them.
+    pub most_rows: u32,
+    pub rows: u32,
+    /// The same by query.
+    pub rows_by_query: BTreeMap<&'static str, u32>,
 }
 
 /// SplitMix64: the same fleet on every machine.
@@ -61,9 +77,12 @@ impl Random {
 struct Laptop {
     /// By minute.
     awake: Vec<bool>,
-    events: Vec<Event>,
+    spans: AwakeSpans,
+    /// In the order of time.
+    events: Vec<Arc<Event>>,
     hung_at: Option<usize>,
-    usual_gap: TimeDelta,
+    /// From which the Mac's usual silence is known.
+    days: Vec<Day>,
 }
 
 fn at(minute: usize) -> Time {
@@ -139,36 +158,80 @@ impl Laptop {
             }
         }
         let usual_gap = TimeDelta::hours(i64::try_from(random.between(10, 70)).unwrap());
-        Self { awake, events: talk.events, hung_at, usual_gap }
+        let minutes = (0..END).filter(|minute| awake[*minute]);
+        let spans = AwakeSpans::new(minutes.map(|minute| Span { from: at(minute), to: at(minute + 1) }).collect());
+        let events = talk.events.into_iter().map(Arc::new).collect();
+        Self { awake, spans, events, hung_at, days: days(usual_gap) }
     }
 
     fn awake_minutes(&self, from: usize, to: usize) -> i64 {
         i64::try_from(self.awake[from..to].iter().filter(|awake| **awake).count()).unwrap()
     }
 
-    /// The verdict at a minute, from all that the log holds by then.
-    fn verdict(&self, minute: usize) -> (WatchdogState, String) {
+    /// What is known at a minute: all that the log holds by then, and what never changes on these Macs.
+    fn evidence(&self, minute: usize, steady: &Evidence) -> Evidence {
         let now = at(minute);
-        let events: Vec<&Event> = self.events.iter().take_while(|event| event.at <= now).collect();
-        let spans = (0..minute).filter(|minute| self.awake[*minute]);
-        let awake = AwakeSpans::new(spans.map(|minute| Span { from: at(minute), to: at(minute + 1) }).collect());
-        let (commands, exchanges) = (commands::assemble(&events), exchanges::pair(&events));
-        let found = Contact {
-            private_at: None,
-            readable_at: None,
-            now,
-            covers: &Fact::Known(Span { from: at(0), to: now }),
-            records: 1,
-            still_reading: false,
-            awake: Fact::Known(awake),
-            offline: false,
-            usual_gap: Some(self.usual_gap),
-            events: &events,
-            commands: &commands,
-            exchanges: &exchanges,
+        let known = self.events.partition_point(|event| event.at <= now);
+        let mut events = PerClass::default();
+        *events.get_mut(EventClass::Device) = self.events[..known].iter().cloned().collect();
+        let covers = Fact::Known(Span { from: at(0), to: now });
+        let journal = Journal::new(events, self.days.clone(), 1, covers);
+        Evidence { now, journal, awake: Fact::Known(self.spans.clone()), ..steady.clone() }
+    }
+}
+
+/// Days with successes of which two lie so far apart, and no others that far.
+fn days(usual_gap: TimeDelta) -> Vec<Day> {
+    let start = |days_ago: i64| (at(0) - TimeDelta::days(days_ago)).timestamp_micros();
+    let hour = TimeDelta::hours(1).num_microseconds().unwrap();
+    let day = |days_ago| Day {
+        successes: 3,
+        first: start(days_ago),
+        last: start(days_ago) + 23 * hour,
+        longest_gap: if days_ago == 5 { usual_gap.num_microseconds().unwrap() } else { 9 * hour },
+    };
+    (2..12).rev().map(day).collect()
+}
+
+/// What is the same on all these Macs: enrolled, with a good identity and nothing wrong.
+fn steady() -> Evidence {
+    let mac = Captured::of(&fixture("quiet-healthy-day"), "UTC0");
+    let host = Live::new(mac.mac.root().to_owned(), Some(mac.now.parse().unwrap()));
+    let evidence = collect::evidence(&host, &ReadOptions::default(), &no_state());
+    let journal = Journal::empty(Fact::Known(Span { from: at(0), to: at(0) }));
+    Evidence { journal, ..evidence }
+}
+
+/// The pack on one Mac: what each query last gave, and what osquery logs of it.
+#[derive(Default)]
+struct Scheduled {
+    last: BTreeMap<&'static str, BTreeSet<String>>,
+    passes: BTreeMap<&'static str, bool>,
+    flips: BTreeMap<&'static str, u32>,
+    rows: BTreeMap<&'static str, u32>,
+}
+
+impl Scheduled {
+    fn run(&mut self, findings: &Arc<Findings>) {
+        for query in QUERIES.iter().filter(|query| query.interval > 0) {
+            let findings = findings.clone();
+            let json = shell::query(query.sql, Format::Json, super::tables(), move || findings.clone()).unwrap();
+            let rows: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+            let is_policy = matches!(query.kind, Kind::Policy(_));
+            if is_policy {
+                let passes = rows.iter().all(|row| row["state"] == "unknown");
+                if self.passes.insert(query.name, passes).is_some_and(|before| before != passes) {
+                    *self.flips.entry(query.name).or_default() += 1;
+                }
+            }
+            let rows: BTreeSet<String> = rows.iter().map(ToString::to_string).collect();
+            if let Some(before) = self.last.insert(query.name, rows.clone()) {
+                // A record that is gone is not logged, a problem that is over is.
+                let gone = if is_policy { before.difference(&rows).count() } else { 0 };
+                let changed = rows.difference(&before).count() + gone;
+                *self.rows.entry(query.name).or_default() += u32::try_from(changed).unwrap();
+            }
         }
-        .judge();
-        (found.state, found.detail)
     }
 }
 
@@ -221,28 +284,36 @@ impl Talk {
     }
 }
 
-/// Runs the day of that many laptops through the rules.
+/// Lets the day of that many laptops pass.
 pub fn run(macs: u32) -> Figures {
-    let mut figures = Figures { macs, ..Figures::default() };
+    let (steady, mut figures) = (steady(), Figures { macs, ..Figures::default() });
     for seed in 0..macs {
         let laptop = Laptop::random(&mut Random(seed.into()));
-        let (mut found, mut failed, mut flips, mut server_error, mut wrong) = (None, None, 0, false, None);
+        let (mut found, mut server_error, mut wrong) = (None, false, None);
+        let mut pack = Scheduled::default();
+        let mut asked = false;
         for minute in (MIDNIGHT..END).step_by(STEP) {
+            asked &= minute % 60 >= STEP;
             // Asleep, nobody asks.
             if !laptop.awake[minute - 1] {
                 continue;
             }
-            let (state, detail) = laptop.verdict(minute);
+            let findings = Arc::new(Findings::new(laptop.evidence(minute, &steady)));
+            let state = findings.verdict.state;
             *figures.states.entry(state.word()).or_default() += 1;
-            let fails = !matches!(state, WatchdogState::Ok | WatchdogState::Quiet | WatchdogState::Unknown);
-            flips += u32::from(failed.is_some_and(|failed| failed != fails));
-            failed = Some(fails);
             server_error |= state == WatchdogState::ServerError;
             if state == WatchdogState::Stuck {
                 match laptop.hung_at.filter(|hung| *hung < minute) {
                     Some(hung) => found = found.or(Some(laptop.awake_minutes(hung, minute))),
-                    None => wrong = wrong.or(Some(format!("laptop {seed}, minute {minute}: {detail}"))),
+                    None => {
+                        let detail = &findings.verdict.detail;
+                        wrong = wrong.or(Some(format!("laptop {seed}, minute {minute}: {detail}")));
+                    }
                 }
+            }
+            // Once an hour, when the Mac is awake.
+            if laptop.hung_at.is_none() && !std::mem::replace(&mut asked, true) {
+                pack.run(&findings);
             }
         }
         figures.wrongly_stuck.extend(wrong);
@@ -256,8 +327,17 @@ pub fn run(macs: u32) -> Figures {
                 }
             }
             None => {
-                figures.most_flips = figures.most_flips.max(flips);
                 figures.server_errors += u32::from(server_error);
+                figures.most_flips = figures.most_flips.max(pack.flips.values().copied().max().unwrap_or(0));
+                for (name, _) in pack.flips {
+                    *figures.failed_policies.entry(name).or_default() += 1;
+                }
+                let rows = pack.rows.values().sum();
+                figures.rows += rows;
+                figures.most_rows = figures.most_rows.max(rows);
+                for (name, rows) in pack.rows.into_iter().filter(|(_, rows)| *rows > 0) {
+                    *figures.rows_by_query.entry(name).or_default() += rows;
+                }
             }
         }
     }
