@@ -291,7 +291,8 @@ mod tests {
     #[test]
     fn tab_completes_tables_columns_and_commands() {
         let after = |line: &str| completions(line, line.len());
-        assert_eq!(after("SELECT * FROM mdm_w"), (14, vec!["mdm_watchdog".to_owned()]));
+        let tables = vec!["mdm_watchdog".to_owned(), "mdm_watchdog_history".to_owned()];
+        assert_eq!(after("SELECT * FROM mdm_w"), (14, tables));
         assert_eq!(after(".sch"), (0, vec![".schema".to_owned()]));
         assert_eq!(after(".mode j"), (6, vec!["json".to_owned()]));
         assert_eq!(after(".schema mdm_id"), (8, vec!["mdm_identity".to_owned()]));
