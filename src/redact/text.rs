@@ -31,7 +31,7 @@ static HOST: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// `  1) 0123456789ABCDEF0123456789ABCDEF01234567 "Mac "42"" (CSSMERR_TP_CERT_EXPIRED)`
 static IDENTITY: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"(?m)^(?P<label>\s*\d+\) [0-9A-Fa-f]{40} ")(?P<value>.*)(?P<rest>"[^"]*)$"#));
+    LazyLock::new(|| pattern(r#"(?m)^(?P<label>\s*\d+\) [0-9A-Fa-f]{40} ")(?P<value>.*)(?P<rest>"[^"\n]*)$"#));
 
 /// Looks for all names at once, and puts what stands for them in their places.
 pub struct Replacer {
@@ -127,7 +127,7 @@ impl Replacer {
 
     fn identity(&self, found: &Captures<'_>) -> String {
         let (head, name) = (part(found, "label"), part(found, "value"));
-        format!("{}{}{}", self.plain(head), self.value(name), part(found, "rest"))
+        format!("{}{}{}", self.plain(head), self.value(name), self.text(part(found, "rest")))
     }
 
     /// Bytes without names: what is not text is left out as a whole.
@@ -296,6 +296,16 @@ mod tests {
         let encoded = STANDARD.encode("of Söhne & \"Co\"");
         assert_eq!(replacer.text(&encoded), STANDARD.encode("of organisation1"));
         assert_eq!(replacer.text(&STANDARD.encode([b"\xff\xfe", "Söhne & \"Co\"".as_bytes()].concat())), "redacted");
+    }
+
+    /// A line without a quote, which was once taken for the end of the line before it and left as it was.
+    #[test]
+    fn what_follows_an_identity_is_redacted_too() {
+        let replacer = replacer(&[(Kind::User, "ghopper"), (Kind::Mail, "g@acme.test")]);
+        let list = "  1) 0123456789ABCDEF0123456789ABCDEF01234567 \"Mac 42\" (of ghopper)\nnothing of g@acme.test (x)\n";
+        let without = replacer.identities(list);
+        assert!(!without.contains("ghopper") && !without.contains("g@acme.test"), "{without}");
+        assert!(without.contains("\"Mac 42\" (of user1)\nnothing of mail1@mail.invalid (x)\n"), "{without}");
     }
 
     #[test]
