@@ -302,7 +302,8 @@ mod tests {
     #[test]
     fn what_follows_an_identity_is_redacted_too() {
         let replacer = replacer(&[(Kind::User, "ghopper"), (Kind::Mail, "g@acme.test")]);
-        let list = "  1) 0123456789ABCDEF0123456789ABCDEF01234567 \"Mac 42\" (of ghopper)\nnothing of g@acme.test (x)\n";
+        let list =
+            "  1) 0123456789ABCDEF0123456789ABCDEF01234567 \"Mac 42\" (of ghopper)\nnothing of g@acme.test (x)\n";
         let without = replacer.identities(list);
         assert!(!without.contains("ghopper") && !without.contains("g@acme.test"), "{without}");
         assert!(without.contains("\"Mac 42\" (of user1)\nnothing of mail1@mail.invalid (x)\n"), "{without}");

@@ -34,6 +34,7 @@ mod heal_actions;
 mod heal_cli;
 mod heal_crash;
 mod heal_evidence;
+mod heal_faults;
 mod heal_limits;
 mod heal_policy;
 mod heal_record;

@@ -107,6 +107,33 @@ fn a_refused_restart_names_the_limit_and_the_next_allowed_time() {
     assert_eq!((&*watchdog["mdm_client_stuck"], &watchdog["last_mdm_kickstart"]), ("1", &restarted));
 }
 
+/// Whoever may run live queries may be refused as often as they like: osquery still reads the table, and the restart is in it.
+#[test]
+fn ten_thousand_refused_requests_leave_the_table_readable_in_osquery() {
+    let (_folder, mac, _manager, _extension, peer) = stuck();
+    let restart = peer.call("mdm_heal", &insertion(&["restart_mdmclient".into(), "INC-42".into()])).unwrap();
+    assert_eq!(restart.rows, [map(&[("status", "success"), ("id", "1")])]);
+    let longest = "\u{1F34F}".repeat(512);
+    let flood = rusqlite::Connection::open(mac.state_dir().join("heal.db")).unwrap();
+    let sql = "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 10000)
+               INSERT INTO requests(action, reason, force, dry_run, requested_at, outcome, detail)
+               SELECT ?1, ?1, 0, 0, 0, 'refused', ?1 FROM number";
+    flood.execute(sql, [&longest]).unwrap();
+    drop(flood);
+    for _ in 0..20 {
+        let row = peer.call("mdm_heal", &insertion(&["up".into(), longest.repeat(50).into()])).unwrap().rows.remove(0);
+        assert!(refusal(&row).starts_with("mdm_heal: unknown_action"), "{row:?}");
+    }
+    let rows = peer.generate("mdm_heal", "{}").rows;
+    assert!((1000..=1010).contains(&rows.len()), "{}", rows.len());
+    assert_eq!(
+        (rows[0]["id"].as_str(), rows[0]["outcome"].as_str(), rows[0]["reason"].as_str()),
+        ("1", "done", "INC-42")
+    );
+    assert_eq!(rows.last().unwrap()["outcome"], "refused");
+    assert_eq!(mac.acts().len(), 1);
+}
+
 #[test]
 fn a_recorded_mac_is_never_healed() {
     let folder = tempfile::tempdir().unwrap();

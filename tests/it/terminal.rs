@@ -51,6 +51,8 @@ fn no_argument_reaches_the_terminal_as_it_is() {
     let insert = format!("INSERT INTO mdm_heal(action, reason) VALUES ('{HOSTILE}', '{HOSTILE}')");
     let (absent, taken, open) = (absent.to_str().unwrap(), taken.to_str().unwrap(), open.to_str().unwrap());
     let nowhere = nowhere.to_str().unwrap();
+    let written = folder.path().join(format!("{HOSTILE}.html"));
+    let written = written.to_str().unwrap();
     let flag = format!("--{HOSTILE}");
     let flag_with_value = format!("--source={HOSTILE}");
     let cases: Vec<Vec<&str>> = vec![
@@ -83,6 +85,17 @@ fn no_argument_reaches_the_terminal_as_it_is() {
         vec!["query", "SELECT * FROM mdm_health_status", "--source", taken],
         vec!["query", "SELECT * FROM mdm_health_status", "--source", taken, "--csv"],
         vec!["query", "SELECT * FROM mdm_health_status", "--source", taken, "--json"],
+        vec!["query", "-f", absent],
+        vec!["query", "-f", taken, "--source", source],
+        vec!["query", "--", HOSTILE, "--source", source],
+        vec!["query", &flag],
+        vec!["query", "-f", absent, "SELECT 1"],
+        vec!["watch", HOSTILE],
+        vec!["watch", "--every", HOSTILE],
+        vec!["watch", "--source", absent],
+        vec!["watch", "--source", "live", "--root", absent],
+        vec!["report", written, "--source", source],
+        vec!["report", "--fleet", absent, "-"],
         vec!["report", "-", "--source", taken],
         vec!["report", "-", "--source", absent],
         vec!["report", nowhere, "--source", source],
