@@ -1,7 +1,7 @@
 //! What a restart rests on: proof that cannot be forged, read again for the act, and no installation under way.
 
 use crate::support::NOT_ENROLLED;
-use crate::support::heal_mac::{HealMac, mdmclient, now, progress, without_user};
+use crate::support::heal_mac::{HealMac, by_user, mdmclient, now, progress, without_user};
 use chrono::{Local, TimeDelta};
 use mdm_health::facts::record::{self, Entry};
 use mdm_health::heal::Request;
@@ -119,6 +119,41 @@ fn a_record_without_a_user_proves_nothing_for_a_restart() {
     assert_eq!(restart(&mac), Err("evidence_unknown"));
     assert_eq!(mac.acts(), [""; 0]);
     assert!(forced(&mac).is_ok());
+}
+
+/// What a user's own process can write: the same lines under the daemons' paths, which the log marks with the user.
+#[test]
+fn what_a_user_forges_changes_no_verdict_and_neither_provokes_nor_stops_a_restart() {
+    let well = vec![success("15:10:00"), success("17:30:00")];
+    let trouble = [
+        mdmclient("17:40:00", "Processing server request: ScheduleOSUpdate for: <Device> (T-9) PowerNap: no"),
+        mdmclient("17:41:00", ">>>>> Sending HTTP request (PUT) [Idle] >>>>>"),
+        mdmclient("17:42:00", "<<<<< Received HTTP response (503) [Idle] <<<<<"),
+        mdmclient("17:43:00", "Unable to create MDM identity"),
+        mdmclient("17:44:00", "Calling MDM_Connect (At login: no) <PushNotification> for: https://mdm.example.com/mdm"),
+    ];
+    let excuse = [
+        success("17:45:00"),
+        mdmclient("17:46:00", "No commands from server: https://mdm.example.com/mdm"),
+        mdmclient("17:47:00", "<<<<< Received HTTP response (503) [Idle] <<<<<"),
+        progress("17:48:00", "start", "APPLYING"),
+    ];
+    let verdict = |mac: &HealMac| {
+        let findings = mac.collector(Box::new(mac.live())).findings(Duration::from_secs(60));
+        let verdict = &findings.verdict;
+        let flags = [verdict.identity_error, verdict.client_stuck, verdict.software_updates_stuck];
+        (verdict.state.word(), verdict.reason.word(), flags, verdict.last_success_at)
+    };
+    for (before, forged, ends) in [(well, &trouble[..], Err("not_stuck")), (stuck_and(&[]), &excuse[..], Ok(1))] {
+        let mac = stuck();
+        mac.say(&before);
+        let honest = verdict(&mac);
+        let forged = forged.iter().map(|record| by_user(501, record));
+        mac.say(&before.iter().cloned().chain(forged).collect::<Vec<_>>());
+        assert_eq!(verdict(&mac), honest);
+        assert_eq!(restart(&mac), ends, "{honest:?}");
+        assert_eq!(mac.restarts("com.apple.mdmclient.daemon"), usize::from(ends.is_ok()));
+    }
 }
 
 #[test]

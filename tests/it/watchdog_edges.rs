@@ -1,6 +1,6 @@
 //! The edges of the rules, one by one: what each status says to each client, what follows a push, and what a Mac without
 //! a network is called.
-use crate::support::Mac;
+use crate::support::{Mac, time};
 
 const REMOTEMANAGEMENTD: &str = "/System/Library/PrivateFrameworks/RemoteManagement.framework/remotemanagementd";
 
@@ -81,6 +81,17 @@ fn a_push_is_followed_within_five_minutes_or_not_at_all() {
     assert_eq!(verdict(&mac(&pushed(Some(4)))), "quiet no_contact 1");
     assert_eq!(verdict(&mac(&pushed(Some(6)))), "stuck push_not_followed 1");
     assert_eq!(verdict(&mac(&pushed(None))), "stuck push_not_followed 1");
+}
+
+#[test]
+fn the_last_push_is_shown_and_is_null_where_the_log_has_none() {
+    let last_push = |lines: &str| mac(lines).watchdog().number("last_push_at");
+    assert_eq!(last_push(&pushed(None)), Some(time("2026-11-23T16:20:00Z").timestamp()));
+    assert_eq!(last_push(SUCCESS_AT_15), None);
+    let other = format!("2026-11-23 16:20:00 {}", PUSH.replace("PushNotification", "AfterCommand"));
+    assert_eq!(last_push(&other), None, "a connection that no push made");
+    let of_user = format!("2026-11-23 16:20:00 </usr/libexec/mdmclient 501> {PUSH}");
+    assert_eq!(last_push(&of_user), None, "a push for a user's agent");
 }
 
 #[test]

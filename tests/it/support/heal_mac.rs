@@ -192,6 +192,13 @@ pub fn without_user(record: &str) -> String {
     record.to_string()
 }
 
+/// The same record by another user.
+pub fn by_user(uid: u32, record: &str) -> String {
+    let mut record: serde_json::Value = serde_json::from_str(record).expect("a record");
+    record.as_object_mut().and_then(|record| record.insert("userID".to_owned(), uid.into())).expect("a user");
+    record.to_string()
+}
+
 /// A progress record of softwareupdated on the day of `NOW`.
 pub fn progress(time: &str, kind: &str, phase: &str) -> String {
     record(
