@@ -6,7 +6,7 @@ use crate::codes::Set;
 use serde::Deserialize;
 use std::fmt::Write as _;
 
-/// A page in Fleet's `schema/tables` form, with two more keys a column: `holds` and `codes`.
+/// A page in Fleet's `schema/tables` form, with three more keys a column: `holds`, `codes` and `index`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
@@ -32,6 +32,9 @@ struct Column {
     holds: Option<Holds>,
     /// The set in `codes/` that its words are of.
     codes: Option<String>,
+    /// Whether a query for one value finds its rows without looking through all of them: for what tables are joined by.
+    #[serde(default)]
+    index: bool,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +68,12 @@ impl Page {
         if page.columns.iter().any(|column| column.required) {
             return Err("no column may be required: with LIMIT osquery would not call the table at all".to_owned());
         }
+        if page.columns.iter().any(|column| column.index && (column.r#type != "text" || page.name == "mdm_heal")) {
+            return Err(
+                "only a text can have an index, and none of mdm_heal: osquery would refuse an INSERT without it"
+                    .to_owned(),
+            );
+        }
         Ok(page)
     }
 
@@ -90,7 +99,7 @@ fn table(page: &Page, sets: &[Set]) -> Result<String, String> {
     let (mut fields, mut columns, mut values) = (String::new(), String::new(), String::new());
     for column in &page.columns {
         let (rust, value) = column.rust(sets).map_err(|wrong| format!("{}.{}: {wrong}.", page.name, column.name))?;
-        let Column { name, description: text, hidden, .. } = column;
+        let Column { name, description: text, hidden, index, .. } = column;
         // The only name of a column that is a word of Rust.
         let field = if name == "type" { "r#type" } else { name };
         let kind = match column.r#type.as_str() {
@@ -105,7 +114,7 @@ fn table(page: &Page, sets: &[Set]) -> Result<String, String> {
         let _ = writeln!(
             columns,
             "        ColumnDefinition {{ name: {name:?}, description: {text:?}, kind: ColumnKind::{kind}, \
-             holds: Holds::{holds}, codes: {codes}, hidden: {hidden} }},"
+             holds: Holds::{holds}, codes: {codes}, hidden: {hidden}, indexed: {index} }},"
         );
         let _ = write!(values, "{value}(self.{field}), ");
     }

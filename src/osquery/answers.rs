@@ -1,7 +1,7 @@
 //! One answer for all who ask a table at the same time, and for a moment after.
 //!
-//! A JOIN whose inner loop is one of our tables asks it once for every outer row. What osquery asks makes no difference,
-//! since the request's context is not read (see `plugin`), so that one answer serves them all. Whoever waits does so
+//! A JOIN whose inner loop is one of our tables asks it once for every outer row. Unless it asks for the rows with one value
+//! (see `constraints`), what it asks makes no difference, so that one answer serves them all. Whoever waits does so
 //! here, without one of the workers: a slow table occupies a single one.
 
 use super::private::PrivateError;

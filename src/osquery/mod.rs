@@ -13,6 +13,7 @@
 
 mod answers;
 mod arguments;
+mod constraints;
 mod folder;
 mod guard;
 #[doc(hidden)]

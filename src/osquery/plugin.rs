@@ -1,14 +1,16 @@
 //! A table as osquery sees it: what it is asked, and in which form it answers.
 //!
-//! Every column is declared OPTIMIZED (8) and nothing else. osquery's default flags make INDEX of a column without
+//! Nearly every column is declared OPTIMIZED (8) and nothing else. osquery's default flags make INDEX of a column without
 //! options, and then refuse an INSERT that leaves it out before we are asked ("datatype mismatch"); OPTIMIZED alone is
-//! left as it is. It also means that osquery passes no constraints down. So the `context` of a request is not read at
-//! all: SQLite filters the rows again in any case, and nothing in it, such as LIMIT, which arrives as operator 73 on the
-//! first column, can take a row away.
+//! left as it is. It also means that osquery passes no constraints down. Only what large tables are joined by is INDEX (1)
+//! too, so that a join asks for the rows with one value (see `constraints`). None of those columns is in the table that takes
+//! INSERT. SQLite filters the rows again in any case.
 
+use super::constraints::{self, Wanted};
 use super::guard::{Guard, GuardError};
 use super::manager::ALIVE;
 use crate::tables::Ask;
+use crate::tables::indexed::Kept;
 use crate::tables::{Table, Value, WriteError};
 use osquery_rust_ng::plugin::{ColumnOptions, OsqueryPlugin, Registry};
 use osquery_rust_ng::{ExtensionPluginRequest, ExtensionPluginResponse, ExtensionResponse, ExtensionStatus};
@@ -31,21 +33,24 @@ pub struct TablePlugin {
     table: Arc<dyn Table>,
     ask: Ask,
     guard: Guard,
+    kept: Arc<Kept>,
 }
 
 impl TablePlugin {
     /// The table, with where it gets its findings and what guards its calls.
     pub fn new(table: Box<dyn Table>, ask: Ask, guard: Guard) -> Self {
-        Self { table: table.into(), ask, guard }
+        Self { table: table.into(), ask, guard, kept: Arc::default() }
     }
 
     pub fn table_name(&self) -> &'static str {
         self.table.definition().name
     }
 
-    fn generate(&self) -> ExtensionResponse {
-        let (table, ask) = (self.table.clone(), self.ask.clone());
-        match self.guard.run(self.table_name(), move || rows(table.as_ref(), &ask)).flatten() {
+    fn generate(&self, request: &ExtensionPluginRequest) -> ExtensionResponse {
+        let context = request.get("context").map_or("", String::as_str);
+        let wanted = constraints::wanted(self.table.definition(), context);
+        let (table, ask, kept) = (self.table.clone(), self.ask.clone(), self.kept.clone());
+        match self.guard.run(self.table_name(), move || rows(table.as_ref(), &ask, &kept, wanted)).flatten() {
             Ok(rows) => response(0, "OK", rows),
             Err(error) => response(1, &error.to_string(), Vec::new()),
         }
@@ -80,7 +85,8 @@ impl OsqueryPlugin for TablePlugin {
         columns
             .map(|column| {
                 let hidden = if column.hidden { ColumnOptions::HIDDEN } else { ColumnOptions::empty() };
-                let options = (ColumnOptions::OPTIMIZED | hidden).bits().to_string();
+                let index = if column.indexed { ColumnOptions::INDEX } else { ColumnOptions::empty() };
+                let options = (ColumnOptions::OPTIMIZED | hidden | index).bits().to_string();
                 row(&[("id", "column"), ("name", column.name), ("type", column.kind.sql()), ("op", &options)])
             })
             .collect()
@@ -92,7 +98,7 @@ impl OsqueryPlugin for TablePlugin {
 
     fn handle_call(&self, request: ExtensionPluginRequest) -> ExtensionResponse {
         match request.get("action").map_or("", String::as_str) {
-            "generate" => self.generate(),
+            "generate" => self.generate(&request),
             "columns" => response(0, "OK", self.routes()),
             ALIVE => response(0, "OK", Vec::new()),
             "insert" => self.insert(&request),
@@ -105,17 +111,24 @@ impl OsqueryPlugin for TablePlugin {
     fn shutdown(&self) {}
 }
 
-/// The rows as maps of texts. A missing key is NULL.
-fn rows(table: &dyn Table, ask: &Ask) -> Result<ExtensionPluginResponse, GuardError> {
+/// The rows as maps of texts, all of them or those that may be wanted. A missing key is NULL.
+fn rows(
+    table: &dyn Table,
+    ask: &Ask,
+    kept: &Kept,
+    wanted: Option<Wanted>,
+) -> Result<ExtensionPluginResponse, GuardError> {
     let definition = table.definition();
-    let rows = table.rows(&ask());
+    let rows = kept.rows(table, &ask());
+    let places = wanted.and_then(|wanted| rows.places(wanted.column, &wanted.texts));
+    let places = places.unwrap_or_else(|| (0..rows.rows.len()).collect());
     let mut bytes = 0;
     let mut found = Vec::new();
-    for row in rows {
+    for row in places.into_iter().filter_map(|place| rows.rows.get(place)) {
         let texts = definition.columns.iter().zip(row).filter_map(|(column, value)| match value {
             Value::Null => None,
             Value::Integer(number) => Some((column.name.to_owned(), number.to_string())),
-            Value::Text(text) => Some((column.name.to_owned(), text.into_owned())),
+            Value::Text(text) => Some((column.name.to_owned(), text.to_string())),
         });
         let texts: BTreeMap<String, String> = texts.collect();
         bytes += texts.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();

@@ -1,5 +1,6 @@
 //! The tables: findings made into rows. Columns come from `tables/*.yml`; `build.rs` makes the row structs.
 
+pub mod indexed;
 mod mdm_client_events;
 mod mdm_commands_recent;
 mod mdm_declarations;
@@ -60,6 +61,8 @@ pub struct ColumnDefinition {
     pub codes: Option<&'static CodeSet>,
     /// Whether `SELECT *` leaves it out.
     pub hidden: bool,
+    /// Whether rows with one value are found without looking through all of them.
+    pub indexed: bool,
 }
 
 /// What a column holds, where its SQL type does not say it.
@@ -126,6 +129,10 @@ pub trait Table: Send + Sync {
     fn definition(&self) -> &'static TableDefinition;
     /// Its rows, each with one value a column, in the order of the columns.
     fn rows(&self, findings: &Findings) -> Vec<Vec<Value>>;
+    /// Whether its rows follow from the findings alone, so that the same findings give the same rows.
+    fn is_of_findings(&self) -> bool {
+        false
+    }
     /// Writes a row, given with one value a column, and gives its row id.
     fn insert(&self, _values: &[Value]) -> Result<i64, WriteError> {
         Err(WriteError::ReadOnly)
@@ -142,6 +149,10 @@ impl<R: Row> Table for ReadOnly<R> {
 
     fn rows(&self, findings: &Findings) -> Vec<Vec<Value>> {
         (self.0)(findings).into_iter().map(Row::into_values).collect()
+    }
+
+    fn is_of_findings(&self) -> bool {
+        true
     }
 }
 

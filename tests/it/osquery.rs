@@ -62,8 +62,9 @@ fn registration_has_the_name_the_version_and_every_table_with_its_columns() {
     for table in tables::DEFINITIONS {
         let columns: Vec<Map> = (table.columns.iter())
             .map(|column| {
-                let options = if column.hidden { "24" } else { "8" };
-                map(&[("id", "column"), ("name", column.name), ("type", column.kind.sql()), ("op", options)])
+                let options = 8 + if column.hidden { 16 } else { 0 } + if column.indexed { 1 } else { 0 };
+                let options = options.to_string();
+                map(&[("id", "column"), ("name", column.name), ("type", column.kind.sql()), ("op", &options)])
             })
             .collect();
         assert_eq!(registered[table.name], columns, "{}", table.name);
@@ -132,16 +133,35 @@ fn no_query_context_removes_a_row() {
     assert_eq!(peer.call("mdm_commands_recent", &map(&[("action", "generate")])).unwrap(), all);
 }
 
+/// A join by what has an index asks for the rows with one value after the other.
 #[test]
-fn no_constraint_operator_removes_a_row() {
+fn equality_on_an_indexed_column_gives_the_rows_with_that_value_and_perhaps_others() {
+    let (_folder, _capture, _manager, _extension, peer) = running();
+    let all = peer.generate("mdm_commands_recent", "{}").rows;
+    let equals = |uuids: &[&str]| {
+        let list: Vec<String> = uuids.iter().map(|uuid| format!(r#"{{"op":2,"expr":"{uuid}"}}"#)).collect();
+        let context =
+            format!(r#"{{"constraints":[{{"name":"command_uuid","list":[{}],"affinity":"TEXT"}}]}}"#, list.join(","));
+        peer.generate("mdm_commands_recent", &context).rows
+    };
+    for row in &all {
+        assert_eq!(equals(&[&row["command_uuid"]]), std::slice::from_ref(row));
+    }
+    assert_eq!(equals(&[&all[2]["command_uuid"], &all[0]["command_uuid"]]), [all[0].clone(), all[2].clone()]);
+    assert_eq!(equals(&["of no command"]), Vec::<Map>::new());
+    assert_eq!(equals(&[""]), all, "osquery shows a text that is missing as an empty one");
+}
+
+#[test]
+fn no_other_constraint_removes_a_row() {
     let (_folder, _capture, _manager, _extension, peer) = running();
     let all = peer.generate("mdm_commands_recent", "{}");
     // All operators that osquery sends or names (73 and 74 are LIMIT and OFFSET), and some unknown ones.
-    for op in [2, 4, 8, 16, 32, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 150, 255] {
+    for op in [4, 8, 16, 32, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 150, 255] {
         for op in [op.to_string(), format!("\"{op}\"")] {
             let one = format!(r#"{{"op":{op},"expr":"0"}}"#);
             let context = format!(
-                r#"{{"constraints":[{{"name":"command_uuid","list":[{one},{one}],"affinity":"TEXT"}},{{"name":"received_at","list":[{one}],"affinity":"BIGINT"}}],"colsUsed":["status"],"colsUsedBitset":2}}"#
+                r#"{{"constraints":[{{"name":"command_uuid","list":[{one},{one}],"affinity":"TEXT"}},{{"name":"received_at","list":[{one},{{"op":2,"expr":"0"}}],"affinity":"BIGINT"}}],"colsUsed":["status"],"colsUsedBitset":2}}"#
             );
             assert_eq!(peer.generate("mdm_commands_recent", &context), all, "{context}");
         }

@@ -38,6 +38,8 @@ struct Column {
     _holds: String,
     #[serde(default, rename = "codes")]
     _codes: String,
+    #[serde(default, rename = "index")]
+    _index: bool,
 }
 
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]

@@ -136,6 +136,12 @@ impl Message {
         Ok([named(1)?, named(2)?, entry(request, "action")?.unwrap_or_default()])
     }
 
+    /// The constraints of a call of `generate`, as osquery writes them.
+    pub fn context(&self) -> Result<String, ThriftError> {
+        let request = field(self.body(), 3, kind::MAP)?.unwrap_or_default();
+        Ok(entry(request, "context")?.unwrap_or_default())
+    }
+
     /// Whether all texts of a call's request are UTF-8. The crate's server drops the connection of one that is not.
     pub fn check_request(&self) -> Result<(), ThriftError> {
         field(self.body(), 3, kind::MAP)?.map_or(Ok(()), check_texts)
