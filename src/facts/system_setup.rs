@@ -3,7 +3,7 @@
 
 use super::Source;
 use crate::host::Host;
-use crate::property_list::{get, moment, parse, text};
+use crate::property_list::{get, moment, parse};
 use crate::vocabulary::codes::{SourceName, SourceReason};
 use crate::vocabulary::{Fact, Limits, Reading, Time};
 use plist::Value;
@@ -41,28 +41,20 @@ impl Source for SystemSetup {
     }
 }
 
-/// The oldest entry about macOS itself (`macOS 15.5`), or of all if none is.
+/// The oldest entry of all. The first one about macOS itself may be an update months later: of a Mac as it leaves the
+/// factory, no entry about its macOS was ever published.
 fn first_install(bytes: &[u8]) -> Fact<Option<Time>> {
-    let entries = match parse(bytes) {
-        Ok(Value::Array(entries)) => entries,
-        Ok(_) => {
-            return Fact::unknown(
-                SourceReason::NotUnderstood,
-                format!("{HISTORY} is a property list, but its root is not an array."),
-            );
+    match parse(bytes) {
+        Ok(Value::Array(entries)) => {
+            let dates = entries.iter().filter_map(Value::as_dictionary).filter_map(|entry| get(entry, "date", moment));
+            Fact::Known(dates.min())
         }
-        Err(why) => {
-            return Fact::unknown(SourceReason::NotUnderstood, format!("{HISTORY} is not a property list: {why}."));
-        }
-    };
-    let entries: Vec<(bool, Time)> = (entries.iter().filter_map(Value::as_dictionary))
-        .filter_map(|entry| {
-            let is_system = get(entry, "displayName", text).is_some_and(|name| name.starts_with("macOS"));
-            Some((is_system, get(entry, "date", moment)?))
-        })
-        .collect();
-    let of_the_system = entries.iter().filter(|(is_system, _)| *is_system).map(|(_, at)| *at).min();
-    Fact::Known(of_the_system.or(entries.iter().map(|(_, at)| *at).min()))
+        Ok(_) => Fact::unknown(
+            SourceReason::NotUnderstood,
+            format!("{HISTORY} is a property list, but its root is not an array."),
+        ),
+        Err(why) => Fact::unknown(SourceReason::NotUnderstood, format!("{HISTORY} is not a property list: {why}.")),
+    }
 }
 
 #[cfg(test)]
@@ -70,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_entry_about_macos_counts() {
+    fn the_oldest_entry_counts_whatever_it_is_about() {
         let entry = |name: &str, date: &str| {
             format!("<dict><key>date</key><date>{date}</date><key>displayName</key><string>{name}</string></dict>")
         };
@@ -78,8 +70,8 @@ mod tests {
         let first = |entries: &str| first_install(&list(entries)).known().copied().flatten().map(|at| at.to_rfc3339());
         let app = entry("Example", "2024-01-01T00:00:00Z");
         let system = entry("macOS 15.5", "2025-06-01T10:00:00Z") + &entry("macOS 15.6", "2025-08-01T10:00:00Z");
-        assert_eq!(first(&(app.clone() + &system)).as_deref(), Some("2025-06-01T10:00:00+00:00"));
-        assert_eq!(first(&app).as_deref(), Some("2024-01-01T00:00:00+00:00"));
+        assert_eq!(first(&(system.clone() + &app)).as_deref(), Some("2024-01-01T00:00:00+00:00"));
+        assert_eq!(first(&system).as_deref(), Some("2025-06-01T10:00:00+00:00"));
         assert_eq!(first(""), None);
         assert_eq!(first_install(b"<plist version=\"1.0\"><dict/></plist>").known(), None);
     }

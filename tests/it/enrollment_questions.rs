@@ -20,16 +20,15 @@ const NO_HOSTS: &str = "##\n127.0.0.1\tlocalhost\n::1             localhost\n";
 const RECORD: &str = "<plist version=\"1.0\"><dict><key>EnrollmentServerURL</key>\
      <string>https://mdm.example.com/ade</string></dict></plist>";
 
-/// A history whose first entry about macOS is of that day; an app before it counts for nothing.
+/// A history whose first entry is of that day.
 fn history(day: &str) -> String {
     let entry = |date: &str, name: &str| {
         format!(
             "<dict><key>date</key><date>{date}T10:00:00Z</date><key>displayName</key><string>{name}</string></dict>"
         )
     };
-    let (app, system, later) =
-        (entry("2020-01-01", "Example"), entry(day, "macOS 26.0"), entry("2026-11-01", "macOS 26.1"));
-    format!("<plist version=\"1.0\"><array>{app}{system}{later}</array></plist>")
+    let (first, later) = (entry(day, "XProtectPlistConfigData"), entry("2026-11-01", "macOS 26.1"));
+    format!("<plist version=\"1.0\"><array>{later}{first}</array></plist>")
 }
 
 /// A Mac that was enrolled by ADE on 31 March 2026 with an identity of 19 September, and was set up before that.

@@ -90,3 +90,24 @@ fn a_live_mac_still_knows_it_after_a_restart_in_a_pause() {
     // What was read this time holds none.
     assert_eq!(source(&findings, "mdmclient_records").shown("state"), "ok");
 }
+
+#[test]
+fn info_lines_teach_nothing_of_a_macs_usual_silence() {
+    const RMD: &str = "/System/Library/PrivateFrameworks/RemoteManagement.framework/remotemanagementd";
+    // Every hour for two weeks: at Default level a Mac that is never silent for long, at Info level no history at all.
+    let history = |image: &str, message: &str, level: &str| {
+        let mut records = String::new();
+        let mut at = support::time("2026-11-10T00:00:00Z");
+        while at < support::time("2026-11-23T08:00:00Z") {
+            let record = support::record(image, &at.format("%F %T%.6f%z").to_string(), 300, 1, message);
+            records += &(record.replace("\"messageType\":\"Default\"", &format!("\"messageType\":\"{level}\"")) + "\n");
+            at += chrono::TimeDelta::hours(1);
+        }
+        let mac = Mac::at(NOW).log_span("2026-11-10T00:00:00Z", NOW).awake_since("2026-11-09T00:00:00Z");
+        let row = mac.log_text(&(records + "{\"count\":1,\"finished\":1}\n")).watchdog();
+        (row.shown("reason"), row.shown("usual_gap_seconds"))
+    };
+    assert_eq!(history(support::MDMCLIENT, SUCCESS, "Default"), ("silent_too_long".to_owned(), "3600".to_owned()));
+    assert_eq!(history(support::MDMCLIENT, SUCCESS, "Info"), ("no_contact".to_owned(), "-".to_owned()));
+    assert_eq!(history(RMD, "Got back from MDM: 200", "Info"), ("no_contact".to_owned(), "-".to_owned()));
+}
