@@ -42,7 +42,7 @@ const ROUNDS: usize = 3;
 
 /// How large the log of the packed sysdiagnose is, so that the whole is about 200 MB packed, and how many other files lie
 /// beside it.
-const SYSDIAGNOSE_MEGABYTES: usize = 420;
+const SYSDIAGNOSE_MEGABYTES: usize = 260;
 const OTHER_FILES: usize = 1500;
 
 /// Reads to the end, however long that takes.
