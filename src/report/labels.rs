@@ -33,6 +33,7 @@ pub fn updates(stuck: Option<bool>, troubled: bool) -> Look {
         Some(false) if troubled => ("Not stuck, but needs attention", "doubt", "s-warning"),
         Some(false) => ("Not stuck", "good", "s-ok"),
         Some(true) => ("Stuck", "bad", "s-stuck"),
+        None if troubled => ("Unknown, but needs attention", "doubt", "s-warning"),
         None => ("Unknown", "doubt", "s-unknown"),
     };
     Look { word, class, symbol }
