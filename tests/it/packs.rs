@@ -127,8 +127,10 @@ fn the_timeline_has_log_events_commands_and_heals_in_order() {
     let asked = format!("{} {}", packs::text("mdm-heal").unwrap(), packs::text("mdm-timeline").unwrap());
     let printed = mac.program(&["query", "--csv", &asked]).output().unwrap().stdout;
     let printed = String::from_utf8(printed).unwrap();
+    // Each result is printed; the timeline is the last.
+    let timeline = printed.trim_end().rsplit("\n\n").next().unwrap();
     let seen: Vec<String> =
-        printed.lines().skip(1).map(|line| line.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
+        timeline.lines().skip(1).map(|line| line.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
     assert_eq!(
         seen,
         [
