@@ -4,6 +4,10 @@ use crate::tables::{DEFINITIONS, TableDefinition};
 use crate::vocabulary::codes::{CODE_SETS, CodeSet};
 use std::fmt::Write as _;
 
+/// What is the same for every table, so that its own notes need not say it.
+const IN_OSQUERY: &str = "In osquery a text without a value is `''`, not NULL (a fault of osquery's). So write \
+                          `nullif(column, '')` where a query tells the two apart, as in `coalesce` and in joins.";
+
 /// The list of tables in the README.
 pub fn list() -> String {
     let rows = DEFINITIONS.iter().map(|table| format!("| `{}` | {} |\n", table.name, table.description));
@@ -21,7 +25,7 @@ pub fn page(name: &str) -> Option<String> {
     });
     let columns: String = columns.collect();
     Some(format!(
-        "# {name}\n\n{description}\n\n## Columns\n\n{columns}\n## Examples\n\n{examples}\n\n## Notes\n\n{notes}\n"
+        "# {name}\n\n{description}\n\n## Columns\n\n{columns}\n## Examples\n\n{examples}\n\n## Notes\n\n{notes}\n\n{IN_OSQUERY}\n"
     ))
 }
 

@@ -116,6 +116,7 @@ fn a_tables_page_is_printed_in_full() {
         let page = printed(&["tables", table.name]);
         assert!(page.starts_with(&format!("# {}\n\n{}\n", table.name, table.description)), "{page}");
         assert!(page.contains(table.examples) && page.contains(table.notes));
+        assert!(page.contains("nullif(column, '')"), "{}", table.name);
         for column in table.columns {
             let line = page.lines().find(|line| line.starts_with(&format!("- `{}` (", column.name))).unwrap();
             assert!(line.contains(column.kind.sql()) && line.ends_with(column.description), "{line}");
