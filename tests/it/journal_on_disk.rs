@@ -271,7 +271,7 @@ fn a_journal_without_a_history_is_brought_up_to_date_and_keeps_its_events() {
     let mac = mac(SUCCESS_AT_5);
     ask(&mac, "2026-11-23T18:00:00Z");
     let journal = rusqlite::Connection::open(state_dir(&mac).join("journal.db")).unwrap();
-    journal.execute_batch("DROP TABLE mac; DROP TABLE history; PRAGMA user_version = 4").unwrap();
+    journal.execute_batch("DROP TABLE mac; DROP TABLE history; DROP TABLE profiles; PRAGMA user_version = 4").unwrap();
     drop(journal);
     mac.file("/usr/bin/log.records", "");
     let findings = ask(&mac, "2026-11-23T18:10:00Z");
