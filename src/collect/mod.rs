@@ -99,6 +99,12 @@ impl Drop for Mark<'_> {
     }
 }
 
+/// How much longer the background may wait on battery.
+fn on_battery(state: &State) -> TimeDelta {
+    let power = state.findings.as_ref().and_then(|(findings, _)| findings.evidence.power.known());
+    if power.is_some_and(|power| power.on_battery) { state.interval } else { TimeDelta::zero() }
+}
+
 impl Collector {
     /// Nothing is read before it is asked for. `state_dir` is the folder of the record of restarts, `journal_dir` that of
     /// the journal; without a journal everything is read anew each time, as of a recorded host.
@@ -271,11 +277,11 @@ impl Collector {
         }
     }
 
-    /// Looks at the clocks, and reads what is new if it is time for that and the Mac has settled since it woke. To be
-    /// called about once a minute.
+    /// Looks at the clocks, and reads what is new if it is time for that and the Mac has settled since it woke: on battery
+    /// half as often. To be called about once a minute.
     pub fn tick(&self) {
         let settled = self.host.is_live() && self.clocks.look(self.host());
-        let is_due = |state: &State| !state.backfilling && self.recent(state, TimeDelta::zero()).is_none();
+        let is_due = |state: &State| !state.backfilling && self.recent(state, on_battery(state)).is_none();
         if settled && self.may_begin(is_due) {
             self.read(Purpose::Background);
         }

@@ -48,3 +48,16 @@ fn after_a_sleep_nothing_is_read_until_the_mac_has_settled() {
     mac.minute(445);
     assert_eq!(mac.cost().readings, before + 2);
 }
+
+#[test]
+fn on_battery_the_log_is_read_half_as_often() {
+    let battery = "Now drawing from 'Battery Power'\n -InternalBattery-0 (id=1)\t85%; discharging; 4:30 remaining present: true\n";
+    let readings = |power| {
+        let folder = tempfile::tempdir().unwrap();
+        let mac = cost_day::Watched::powered(folder.path(), power);
+        (1..=300).for_each(|minute| mac.minute(minute));
+        mac.cost().readings
+    };
+    let (plugged, unplugged) = (readings("Now drawing from 'AC Power'\n"), readings(battery));
+    assert!(unplugged * 2 <= plugged + 2 && unplugged >= 5, "{plugged} readings with power, {unplugged} on battery");
+}

@@ -59,6 +59,8 @@ struct CountedMac {
     slept: Arc<Mutex<i64>>,
     cost: Arc<Mutex<Cost>>,
     keychain: Keychain,
+    /// What `pmset -g batt` prints.
+    power: &'static str,
 }
 
 fn begin() -> Time {
@@ -86,7 +88,7 @@ impl Host for CountedMac {
             }
             Command::ComputerName => "Mac 42\n".to_owned(),
             Command::DiskSpace => super::fake_mac::DISK_SPACE.to_owned(),
-            Command::Power => "Now drawing from 'AC Power'\n".to_owned(),
+            Command::Power => self.power.to_owned(),
             Command::BootSession => "11111111-2222-3333-4444-555555555555\n".to_owned(),
             // Asked for a restart or for redaction.
             _ => panic!("{command:?} is run"),
@@ -192,9 +194,14 @@ pub struct Watched {
 impl Watched {
     /// The extension has just started. The journal is kept in `folder`.
     pub fn new(folder: &Path) -> Self {
+        Self::powered(folder, "Now drawing from 'AC Power'\n")
+    }
+
+    /// One whose power comes from where `pmset -g batt` says.
+    pub fn powered(folder: &Path, power: &'static str) -> Self {
         let (now, slept, cost) = (Arc::new(Mutex::new(begin())), Arc::default(), Arc::<Mutex<Cost>>::default());
         let keychain = Keychain::at(&begin().to_rfc3339()).identity("Mac 42", "Example CA", -65..300);
-        let host = CountedMac { now: now.clone(), slept: Arc::clone(&slept), cost: cost.clone(), keychain };
+        let host = CountedMac { now: now.clone(), slept: Arc::clone(&slept), cost: cost.clone(), keychain, power };
         let folder = folder.to_owned();
         let collector = Collector::new(Box::new(host), ReadOptions::default(), folder.clone(), Some(folder));
         collector.refresh();
