@@ -35,7 +35,7 @@ impl Kind {
     /// The keys that it may have.
     fn optional(self) -> &'static [&'static str] {
         match self {
-            Self::Policy => &["only", "fleet"],
+            Self::Policy => &["only", "fleet", "brief"],
             Self::Report | Self::Incident | Self::Installed | Self::Attribute => &[],
         }
     }
@@ -153,8 +153,15 @@ impl Source {
         };
         let (name, title, description) = (of("name"), of("report"), of("description"));
         format!(
-            "Query {{ name: {name:?}, title: {title:?}, description: {description:?}, kind: {kind}, interval: {}, sql: {:?} }}",
-            self.interval, self.sql
+            "Query {{ name: {name:?}, title: {title:?}, description: {description:?}, kind: {kind}, interval: {}, \
+             brief: &[{}], sql: {:?} }}",
+            self.interval,
+            of("brief")
+                .split(", ")
+                .filter(|word| !word.is_empty())
+                .map(|word| format!("{word:?}, "))
+                .collect::<String>(),
+            self.sql
         )
     }
 }

@@ -19,6 +19,7 @@
 -- fault: (SELECT detail FROM mdm_watchdog)
 -- only: enrolled
 -- fleet: heal
+-- brief: recently_awake, awake_unknown, offline, still_reading
 SELECT state, reason, last_success_at, last_command_type, last_command_at
 FROM mdm_watchdog
 WHERE coalesce(nullif(state, ''), 'unknown') NOT IN ('ok', 'quiet', 'not_enrolled');

@@ -40,7 +40,7 @@ struct Scheduled {
 pub fn pack() -> Result<String, serde_json::Error> {
     let scheduled = QUERIES.iter().filter(|query| query.interval > 0).map(|query| {
         let removed = matches!(query.kind, Kind::Policy(_));
-        let (line, description) = (query.line(), query.description);
+        let (line, description) = (query.scheduled(), query.description);
         (query.name, Scheduled { query: line, interval: query.interval, removed, denylist: false, description })
     });
     let pack = Pack { platform: "darwin", discovery: [INSTALLED, NOT_DISABLED], queries: scheduled.collect() };

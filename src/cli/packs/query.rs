@@ -15,6 +15,9 @@ pub struct Query {
     pub kind: Kind,
     /// Seconds between two runs; 0 for what is never scheduled.
     pub interval: u32,
+    /// Reasons that come and go by themselves. osquery logs each row that comes and each that goes, so its pack leaves them
+    /// out.
+    pub brief: &'static [&'static str],
     /// The SQL as it was written.
     pub sql: &'static str,
 }
@@ -80,6 +83,20 @@ impl Query {
     /// The SQL in one line. A source has no comments in its SQL.
     pub fn line(&self) -> String {
         self.sql.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What osquery's pack schedules, in one line.
+    pub fn scheduled(&self) -> String {
+        let line = self.line();
+        if self.brief.is_empty() {
+            return line;
+        }
+        let words: Vec<String> = self.brief.iter().map(|word| format!("'{word}'")).collect();
+        format!(
+            "SELECT * FROM ({}) WHERE coalesce(reason, '') NOT IN ({});",
+            line.trim_end_matches(';'),
+            words.join(", ")
+        )
     }
 
     /// The SQL turned around: one row if it gives none that somebody can act on. What is unknown stays in the report.

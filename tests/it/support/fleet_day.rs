@@ -215,7 +215,8 @@ impl Scheduled {
     fn run(&mut self, findings: &Arc<Findings>) {
         for query in QUERIES.iter().filter(|query| query.interval > 0) {
             let findings = findings.clone();
-            let json = shell::query(query.sql, Format::Json, super::tables(), move || findings.clone()).unwrap();
+            let json =
+                shell::query(&query.scheduled(), Format::Json, super::tables(), move || findings.clone()).unwrap();
             let rows: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
             let is_policy = matches!(query.kind, Kind::Policy(_));
             if is_policy {
