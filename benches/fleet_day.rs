@@ -1,6 +1,6 @@
 //! A day of 1,000 laptops through the rules, every 5 minutes: `cargo bench --bench fleet_day`. It prints what came of it
 //! and fails if a healthy Mac was ever called stuck, a stuck one was not found within 100 minutes awake, a policy
-//! flipped more than twice on a healthy Mac, or osquery would log more than two rows of the pack for each.
+//! flipped more than twice on a healthy Mac, or osquery would log more than two rows of the pack of one.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -21,5 +21,5 @@ fn main() {
     assert!(figures.most_flips <= 2, "a policy flipped more than twice");
     let healthy = figures.macs - figures.really_stuck;
     println!("{:.2} rows a healthy Mac over the whole pack", f64::from(figures.rows) / f64::from(healthy));
-    assert!(figures.rows <= 2 * healthy, "osquery logs more than two rows a healthy Mac and day");
+    assert!(figures.most_rows <= 2, "osquery logs more than two rows of a healthy Mac and day");
 }
