@@ -172,6 +172,25 @@ fn a_changed_byte_costs_no_chunk_but_its_own() {
     assert!(lost > mutants / 4, "{lost}");
 }
 
+/// Pages of several chunksets are decoded together, and macos-unifiedlogs gives none of them where it cannot read one.
+#[test]
+fn a_page_that_cannot_be_decoded_costs_no_page_of_another_chunkset() {
+    let archive = Archive::new();
+    let file = numbered(Packing::Lz4, 3000);
+    let chunks = messages_of_chunks(&archive, &file);
+    let at = 18_368;
+    let hit = chunks.iter().rposition(|(_, range, _)| range.start <= at).unwrap();
+    assert_eq!((chunks[hit].0, hit), (CHUNKSET, 5));
+    for value in 0..=u8::MAX {
+        let mut mutant = file.clone();
+        mutant[at] = value;
+        let (found, summary) = archive.read(&mutant);
+        for (other, (.., messages)) in chunks.iter().enumerate().filter(|(other, _)| *other != hit) {
+            assert!(messages.is_subset(&found), "{value} at {at} cost chunk {other}: {summary:?}");
+        }
+    }
+}
+
 #[test]
 fn anything_at_all_is_read_to_its_end() {
     let archive = Archive::new();

@@ -212,6 +212,17 @@ fn next_page<'b>(cursor: &mut Cursor<'b>) -> Option<(u32, usize, &'b [u8])> {
     Some((tag, size, cursor.take(size)?))
 }
 
+/// The pages and oversize strings that `take_pages` added, one by one, and whether each is a page.
+pub fn pages(taken: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
+    let mut rest = taken;
+    std::iter::from_fn(move || {
+        let (whole, mut cursor) = (rest, Cursor(rest));
+        let (tag, size, _) = next_page(&mut cursor)?;
+        rest = cursor.0;
+        Some((whole.get(..16 + size)?, tag == FIREHOSE))
+    })
+}
+
 /// Whether a page's own sizes fit it: the public data counts the 16 bytes before its records.
 fn is_plausible(page: &[u8]) -> bool {
     let public = page.get(16..).and_then(|rest| Cursor(rest).u16()).map(usize::from);

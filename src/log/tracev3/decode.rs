@@ -77,11 +77,23 @@ impl<'c> Decoder<'c> {
     }
 
     /// Takes a catalog with a chunkset behind it, both as chunks, and decodes once there are enough records. `pages` is
-    /// how many pages the chunkset has, where that is known.
-    pub fn push<'p>(&mut self, chunks: Vec<u8>, pages: Option<u64>, part: impl Fn(ProcessId) -> Option<&'p Part>) {
-        let Some(mut found) = parse(chunks) else {
+    /// how many pages the chunkset has, where that is known. `false` if it has several and not all of them can be read:
+    /// then nothing was taken, and they are to be pushed one by one.
+    pub fn push<'p>(
+        &mut self,
+        chunks: Vec<u8>,
+        pages: Option<u64>,
+        part: impl Fn(ProcessId) -> Option<&'p Part>,
+    ) -> bool {
+        let found = parse(chunks);
+        let read: usize =
+            found.iter().flat_map(|found| &found.catalog_data).map(|catalog| catalog.firehose.len()).sum();
+        if pages.is_some_and(|pages| pages > 1 && (read as u64) < pages) {
+            return false;
+        }
+        let Some(mut found) = found else {
             self.counts.damaged += pages.unwrap_or(1);
-            return;
+            return true;
         };
         for catalog in &mut found.catalog_data {
             self.counts.damaged += pages.unwrap_or(0).saturating_sub(catalog.firehose.len() as u64);
@@ -120,6 +132,7 @@ impl<'c> Decoder<'c> {
         if self.records >= BATCH_RECORDS || self.bytes >= BATCH_BYTES {
             self.flush();
         }
+        true
     }
 
     fn drop_oversize(&mut self) {

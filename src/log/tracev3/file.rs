@@ -265,8 +265,14 @@ impl<'c, R: Read + Seek> Reading<'_, 'c, R> {
             return;
         };
         if !pages.is_empty() {
-            let chunks = [current.reduced.as_slice(), &chunkset::stored(&pages)].concat();
-            decoder.push(chunks, Some(count), |id| current.selection.part(id).flatten());
+            let chunks = |pages: &[u8]| [current.reduced.as_slice(), &chunkset::stored(pages)].concat();
+            let part = |id| current.selection.part(id).flatten();
+            // One page that macos-unifiedlogs cannot read costs no other one, be it of another chunkset.
+            if !decoder.push(chunks(&pages), Some(count), part) {
+                for (page, is_firehose) in chunkset::pages(&pages) {
+                    decoder.push(chunks(page), Some(is_firehose.into()), part);
+                }
+            }
         }
     }
 
