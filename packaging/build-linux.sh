@@ -25,7 +25,10 @@ use_cargo
 use_zig
 use_std "$target"
 export CARGO_TARGET_DIR=$PWD/target/for-linux
-forget_paths "$target"
+# Without rustup, Rust has no start files of its own for musl: zig's are taken.
+flags=()
+[ "${#std[@]}" = 0 ] || flags=(-Clink-self-contained=no)
+forget_paths "$target" "${flags[@]}"
 cargo-zigbuild zigbuild --locked --release "${std[@]}" --bin mdm-health --target "$target"
 mkdir -p "$(dirname "$out")"
 cp "$CARGO_TARGET_DIR/$target/release/mdm-health" "$out"
