@@ -4,13 +4,13 @@ use crate::tables::DEFINITIONS;
 
 /// SQLite's words, and what was probably meant.
 pub fn explained(error: &rusqlite::Error, sql: &str) -> String {
-    let rusqlite::Error::SqlInputError { msg, .. } = error else { return sentence(&error.to_string(), sql) };
-    let hint = hint(msg, sql);
-    hint.map_or_else(|| error.to_string(), |hint| format!("{msg} ({hint})"))
-}
-
-fn sentence(message: &str, sql: &str) -> String {
-    hint(message, sql).map_or_else(|| message.to_owned(), |hint| format!("{message} ({hint})"))
+    let shown = error.to_string();
+    // With a hint, without the place in the SQL that is shown otherwise.
+    let message = if let rusqlite::Error::SqlInputError { msg, .. } = error { msg } else { &shown };
+    match hint(message, sql) {
+        Some(hint) => format!("{message} ({hint})"),
+        None => shown,
+    }
 }
 
 fn hint(message: &str, sql: &str) -> Option<String> {

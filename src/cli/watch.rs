@@ -4,8 +4,8 @@
 //! been over for a while, longer if it took long, and after some minutes, when whoever looked may have left, no more often
 //! than queries may have the log read.
 
-use super::layout;
 use super::shell::{Format, Shell, ShellError};
+use super::{PATIENCE, layout};
 use crate::collect::Collector;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -17,8 +17,6 @@ const REST: u32 = 4;
 
 /// For how long the log is read for whoever looks; then at the pace of queries.
 const WHILE_SOMEBODY_LOOKS: Duration = Duration::from_secs(600);
-/// How long anybody waits for a reading.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The newest first, in the time of this machine, which is the Mac's.
 const EXCHANGES: &str = "

@@ -155,12 +155,12 @@ impl KeptLog {
         &self.history
     }
 
-    /// Which verdicts there were.
     /// When the set of installed profiles last became another one, as far as the journal saw.
     pub fn profiles_changed_at(&mut self, digest: i64, now: Time) -> Option<Time> {
         self.on_disk(|store| store.note_profiles(digest, now)).flatten()
     }
 
+    /// Which verdicts there were.
     pub fn history(&self) -> &[VerdictSpan] {
         &self.history
     }

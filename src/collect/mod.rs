@@ -155,7 +155,43 @@ impl Collector {
     /// that four tables wait no longer than one. When it is over, older findings are given; before there are any, what
     /// the first reading has found so far.
     pub fn findings(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
-        self.wait_for(timeout)
+        let (start, mut asked) = (Instant::now(), false);
+        let mut state = self.lock();
+        loop {
+            if let Some(findings) = self.fresh(&state) {
+                return findings;
+            }
+            if state.reading.is_none() && !asked {
+                asked = true;
+                let mut purpose = Purpose::Query;
+                if self.host.is_live() && !self.may_read(&mut state) {
+                    if let Some(findings) = self.recent(&state, TimeDelta::zero()) {
+                        return findings;
+                    }
+                    purpose = Purpose::Background;
+                }
+                // If no thread can be started, what is there serves until the next call.
+                self.begin_reading(&mut state, purpose);
+            }
+            let Some(began) = state.reading else { break };
+            let left = timeout.saturating_sub(began.elapsed().max(start.elapsed()));
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout_while(state, left, |state| state.reading.is_some());
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if let Some(findings) = self.recent(&state, LATE) {
+            return findings;
+        }
+        let now = self.now();
+        let older = state.findings.as_ref().map(|(findings, _)| findings.evidence.clone()).or(state.so_far.clone());
+        drop(state);
+        Arc::new(Findings::new(match older {
+            // Older evidence is judged for this moment, so that what it no longer covers is unknown.
+            Some(evidence) => Evidence { now: now.max(evidence.now), ..evidence },
+            None => Evidence::unread(now),
+        }))
     }
 
     /// The findings, if they are there and at most a minute old.
@@ -197,46 +233,6 @@ impl Collector {
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         let newest = state.findings.as_ref().map(|(newest, _)| newest.clone());
         newest.filter(|newest| newest.evidence.now >= findings.evidence.now).unwrap_or(findings)
-    }
-
-    fn wait_for(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
-        let (start, mut asked) = (Instant::now(), false);
-        let mut state = self.lock();
-        loop {
-            if let Some(findings) = self.fresh(&state) {
-                return findings;
-            }
-            if state.reading.is_none() && !asked {
-                asked = true;
-                let mut purpose = Purpose::Query;
-                if self.host.is_live() && !self.may_read(&mut state) {
-                    if let Some(findings) = self.recent(&state, TimeDelta::zero()) {
-                        return findings;
-                    }
-                    purpose = Purpose::Background;
-                }
-                // If no thread can be started, what is there serves until the next call.
-                self.begin_reading(&mut state, purpose);
-            }
-            let Some(began) = state.reading else { break };
-            let left = timeout.saturating_sub(began.elapsed().max(start.elapsed()));
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.changed.wait_timeout_while(state, left, |state| state.reading.is_some());
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        if let Some(findings) = self.recent(&state, LATE) {
-            return findings;
-        }
-        let now = self.now();
-        let older = state.findings.as_ref().map(|(findings, _)| findings.evidence.clone()).or(state.so_far.clone());
-        drop(state);
-        Arc::new(Findings::new(match older {
-            // Older evidence is judged for this moment, so that what it no longer covers is unknown.
-            Some(evidence) => Evidence { now: now.max(evidence.now), ..evidence },
-            None => Evidence::unread(now),
-        }))
     }
 
     /// Starts a thread that reads, and says whether it could be started.
@@ -342,10 +338,7 @@ impl Collector {
         log.kept.add_samples(self.clocks.take());
         let now = self.now();
         log.refresh(host, options, now);
-        evidence.journal = log.journal();
-        evidence.still_reading = log.is_backfill_due(now);
-        log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
-        evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
+        take_log(evidence, log, now);
         let renewals = self.lock().renewals;
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
         asking(now).read(evidence, install_log, None);
@@ -359,10 +352,7 @@ impl Collector {
         drop(reading);
         let backfilled = log.backfill(host, options, now);
         if backfilled || evidence.still_reading {
-            evidence.journal = log.journal();
-            evidence.still_reading = log.is_backfill_due(now);
-            log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
-            evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
+            take_log(evidence, log, now);
             awake::find(evidence, host, log.kept.samples(), None);
             self.publish_log(judge(evidence, log));
         }
@@ -396,6 +386,14 @@ impl Collector {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes what is known of the log, and what reading it cost, into the evidence.
+fn take_log(evidence: &mut Evidence, log: &mut LiveLog, now: Time) {
+    evidence.journal = log.journal();
+    evidence.still_reading = log.is_backfill_due(now);
+    log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
+    evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
 }
 
 /// Judges the evidence, and keeps the verdict. One that waits for more of the log is none that the Mac had.

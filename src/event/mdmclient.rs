@@ -39,7 +39,7 @@ fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     };
     // What a user's agent lacks is not the Mac's identity, and no user decides about the Mac's updates.
     let about_the_mac = matches!(kind, EventKind::IdentityTrouble(_) | EventKind::Update(_));
-    if about_the_mac && matches!(channel, Some(Channel::User(_))) {
+    if about_the_mac && !Channel::is_device(channel) {
         return None;
     }
     let thread = if record.thread == 0 { prefix.thread.unwrap_or(0) } else { record.thread };

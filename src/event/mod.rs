@@ -83,7 +83,7 @@ impl Event {
     /// own and keeps talking while the daemon hangs, so it proves nothing about the Mac.
     pub fn answer(&self) -> Option<Answer> {
         match self.kind {
-            _ if matches!(self.channel, Some(Channel::User(_))) => None,
+            _ if !Channel::is_device(self.channel) => None,
             EventKind::ResponseReceived { status, .. } => Some(Answer::of(status, false)),
             EventKind::DeclarativeResponse { status } => Some(Answer::of(status, true)),
             _ => None,
@@ -97,11 +97,6 @@ impl Event {
         let in_memory = matches!(self.level, Some(Level::Info | Level::Debug));
         matches!(self.kind, EventKind::ResponseReceived { .. }) && !in_memory && self.answer() == Some(Answer::Success)
     }
-
-    /// Whether it is about OS updates alone. Such events are many, and are kept apart from the others.
-    pub fn is_update(&self) -> bool {
-        matches!(self.kind, EventKind::Update(_))
-    }
 }
 
 /// The two channels of an enrolled Mac.
@@ -114,6 +109,11 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Whether it is the Mac's own. A line that names no channel is taken for the device's.
+    pub fn is_device(channel: Option<Self>) -> bool {
+        !matches!(channel, Some(Self::User(_)))
+    }
+
     pub fn kind(self) -> ChannelKind {
         match self {
             Self::Device => ChannelKind::Device,

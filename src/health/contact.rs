@@ -198,7 +198,8 @@ impl Contact<'_> {
 
     /// The last command that was received and never answered, if the device channel has sent nothing since.
     fn hung_command(&self) -> Option<(Time, &str)> {
-        let pending = self.commands.iter().filter(|command| command.is_pending() && is_device(command.channel));
+        let pending =
+            self.commands.iter().filter(|command| command.is_pending() && Channel::is_device(command.channel));
         let received = pending.filter_map(|command| {
             let at = self.counted(command.last_received_at).filter(|at| self.is_old(*at))?;
             Some((at, command.request_type.as_ref()))
@@ -297,8 +298,8 @@ impl Contact<'_> {
         self.awake_since(at) >= PATIENCE
     }
 
-    /// How much of the allowed response time has passed between two moments. What is not known to be awake time may have been: where
-    /// nothing is known of it, all of it counts, so that a late request is never taken for one that followed.
+    /// How much of the allowed response time has passed between two moments. What is not known to be awake time may have
+    /// been: where nothing is known of it, all of it counts, so that a late request is never taken for one that followed.
     fn patience_between(&self, from: Time, to: Time) -> TimeDelta {
         let awake = self.awake.known().map(|awake| awake.within(from, to)).unwrap_or_default();
         if awake.is_zero() { to - from } else { awake }
@@ -315,20 +316,18 @@ impl Contact<'_> {
     }
 
     fn device_exchanges(&self) -> impl Iterator<Item = &Exchange> {
-        self.exchanges.iter().filter(|exchange| is_device(exchange.channel))
+        self.exchanges.iter().filter(|exchange| Channel::is_device(exchange.channel))
     }
 
     fn device_events(&self, wanted: impl Fn(&EventKind) -> bool) -> impl Iterator<Item = Time> {
-        self.events.iter().filter(move |event| is_device(event.channel) && wanted(&event.kind)).map(|event| event.at)
+        self.events
+            .iter()
+            .filter(move |event| Channel::is_device(event.channel) && wanted(&event.kind))
+            .map(|event| event.at)
     }
 
     /// When the device channel sent something.
     fn requests(&self) -> impl Iterator<Item = Time> {
         self.device_events(|what| matches!(what, EventKind::RequestSent { .. }))
     }
-}
-
-/// A line that names no channel is taken for the device's.
-fn is_device(channel: Option<Channel>) -> bool {
-    !matches!(channel, Some(Channel::User(_)))
 }

@@ -121,7 +121,7 @@ pub fn judge(
         // A server that accepts a request has just accepted the identity.
         None => (contact.recent_success().is_some() || identity.is_usable()).then_some(false),
     };
-    let device = exchanges.iter().filter(|exchange| !matches!(exchange.channel, Some(Channel::User(_))));
+    let device = exchanges.iter().filter(|exchange| Channel::is_device(exchange.channel));
     Verdict {
         state: finding.state,
         reason: finding.reason,
@@ -177,7 +177,7 @@ fn identity_trouble(events: &[&Event], last_success: Option<Time>) -> Option<(Wa
 
 /// The command that the device channel received last; of equal times the later in the log.
 fn last_command(commands: &[Command]) -> Option<&Command> {
-    let device = commands.iter().filter(|command| !matches!(command.channel, Some(Channel::User(_))));
+    let device = commands.iter().filter(|command| Channel::is_device(command.channel));
     device.max_by_key(|command| command.last_seen_at())
 }
 

@@ -32,7 +32,7 @@ pub fn add(connection: &Connection, state: WatchdogState, reason: WatchdogReason
     let micros = at.timestamp_micros();
     if let Some((number, last_state, last_reason, last_at)) = last {
         let behind = last_at.saturating_sub(micros);
-        if (0..=LATE.num_microseconds().unwrap_or(i64::MAX)).contains(&behind) && behind > 0 {
+        if (1..=LATE.num_microseconds().unwrap_or(i64::MAX)).contains(&behind) {
             return Ok(());
         }
         if (last_state.as_str(), last_reason.as_str()) == (state.word(), reason.word()) && behind <= 0 {
