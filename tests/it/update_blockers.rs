@@ -63,6 +63,9 @@ fn nothing_is_in_the_way_only_if_everything_was_looked_at() {
         let some: Vec<_> = all.iter().map(|(name, output)| (*name, output.filter(|_| *name != missing))).collect();
         assert_eq!(blockers(&enforcement(changed(&some).path())), (None, None), "without {missing}");
     }
+    let without_log = changed(&all);
+    fs::remove_file(without_log.path().join("log.ndjson")).unwrap();
+    assert_eq!(blockers(&enforcement(without_log.path())), (None, None), "without the log");
     let wrong = [all[0], all[1], ("bootstrap-token", Some("profiles: this tool requires root"))];
     assert_eq!(blockers(&enforcement(changed(&wrong).path())), (None, None));
     // Without those sources nothing is said.

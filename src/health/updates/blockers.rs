@@ -67,8 +67,13 @@ pub fn of_the_mac(evidence: &Evidence) -> Option<(UpdateBlocker, Time)> {
     refused.map(|event| (UpdateBlocker::BootPolicy, event.at)).max_by_key(|(_, at)| *at)
 }
 
+/// The log says it, so that a log which was not read says nothing.
 fn boot_policy(evidence: &Evidence) -> Look {
-    of_the_mac(evidence).map_or(Look::Clear, |(blocker, _)| Look::Blocked(blocker, None))
+    match of_the_mac(evidence) {
+        Some((blocker, _)) => Look::Blocked(blocker, None),
+        None if evidence.journal.covers.known().is_some() => Look::Clear,
+        None => Look::Unknown,
+    }
 }
 
 fn battery(evidence: &Evidence) -> Look {
