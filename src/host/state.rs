@@ -131,6 +131,14 @@ impl StateFolder {
 
     /// The path of a file if it is there.
     pub fn file(&self, name: &str) -> Result<Option<PathBuf>, StateError> {
+        // SQLite opens what lies beside its database, and would wait at a FIFO for ever.
+        for beside in ["-journal", "-wal", "-shm"] {
+            self.one_file(&format!("{name}{beside}"))?;
+        }
+        self.one_file(name)
+    }
+
+    fn one_file(&self, name: &str) -> Result<Option<PathBuf>, StateError> {
         let path = self.place(name);
         match fs::symlink_metadata(&path) {
             Ok(found) => ours_alone(&path, &found, false).map(|()| Some(path)),

@@ -1,6 +1,7 @@
 //! Heal killed at any point, and requested by many at once.
 
 use crate::support::heal_mac::HealMac;
+use crate::support::tries;
 use mdm_health::facts::record::{self, Entry};
 use mdm_health::heal::Request;
 use std::collections::HashMap;
@@ -11,9 +12,8 @@ use std::time::{Duration, Instant};
 
 const LABELS: [&str; 2] = ["com.apple.mdmclient.daemon", "com.apple.softwareupdated"];
 
-/// How many runs are killed, and in how many threads.
-const KILLS: u32 = 200;
-const THREADS: u32 = 2;
+/// In how many threads runs are killed.
+const THREADS: usize = 2;
 
 fn start(mac: &HealMac, action: &str, reason: &str) -> Child {
     let sql = format!("INSERT INTO mdm_heal(action, reason) VALUES ('{action}', '{reason}')");
@@ -37,19 +37,18 @@ fn slow() -> HealMac {
 }
 
 /// A repeatable random number.
-fn scatter(number: u32) -> u32 {
-    let mut state = u64::from(number).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn scatter(number: usize) -> u32 {
+    let mut state = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     state ^= state >> 29;
     (state.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as u32
 }
 
-/// Kills a request after a part of `whole`, makes another one, and checks what must hold at whichever point it was
+/// Kills a request after `part` of its time, makes another one, and checks what must hold at whichever point it was
 /// killed. Returns the Mac and how far the first request got.
-fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
+fn kill(number: usize, action: &str, part: Duration) -> (HealMac, &'static str) {
     let mac = slow();
     let mut first = start(&mac, action, "first");
-    // Spread evenly over the run and slightly beyond, with some jitter.
-    thread::sleep(whole * (number * 1000 + scatter(number) % 1000) / (KILLS * 900));
+    thread::sleep(part);
     first.kill().expect("killed");
     let answer = first.wait_with_output().expect("ended");
 
@@ -94,6 +93,7 @@ fn kill(number: u32, action: &str, whole: Duration) -> (HealMac, &'static str) {
 
 #[test]
 fn killed_at_any_point_heal_never_restarts_twice_and_loses_no_row() {
+    let kills = tries(100, 200);
     for action in ["restart_mdmclient", "heal"] {
         let measure = |_| {
             let (mac, start) = (slow(), Instant::now());
@@ -103,12 +103,15 @@ fn killed_at_any_point_heal_never_restarts_twice_and_loses_no_row() {
         let whole = (0..3).map(measure).min().expect("a time");
         let (mut macs, mut stages) = (Vec::new(), HashMap::<_, u32>::new());
         thread::scope(|scope| {
+            // Spread evenly over the run and slightly beyond, with some jitter.
+            let part = move |number| {
+                let place = number as f64 + f64::from(scatter(number) % 1000) / 1000.0;
+                whole.mul_f64(place / kills as f64 / 0.9)
+            };
             let work = |thread| {
                 move || {
-                    (thread..KILLS / 2)
-                        .step_by(THREADS as usize)
-                        .map(|number| kill(2 * number, action, whole))
-                        .collect::<Vec<_>>()
+                    let numbers = (thread..kills).step_by(THREADS);
+                    numbers.map(|number| kill(number, action, part(number))).collect::<Vec<_>>()
                 }
             };
             let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(work(thread))).collect();
@@ -143,12 +146,12 @@ fn one_restart_among(mac: &HealMac, asked: usize, answers: &[bool]) {
 }
 
 #[test]
-fn of_sixteen_processes_at_once_only_one_restarts() {
-    let mac = slow();
-    let programs: Vec<Child> = (0..16).map(|number| start(&mac, "restart_mdmclient", &number.to_string())).collect();
+fn of_many_processes_at_once_only_one_restarts() {
+    let (mac, many) = (slow(), tries(16, 50));
+    let programs: Vec<Child> = (0..many).map(|number| start(&mac, "restart_mdmclient", &number.to_string())).collect();
     let answers: Vec<bool> =
         programs.into_iter().map(|program| program.wait_with_output().expect("ended").status.success()).collect();
-    one_restart_among(&mac, 16, &answers);
+    one_restart_among(&mac, many, &answers);
 }
 
 #[test]

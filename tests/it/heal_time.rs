@@ -1,6 +1,8 @@
 //! Time and heal: changed clocks, restarted Macs, and the timer of automatic heal.
 
 use crate::support::heal_mac::{HealMac, mdmclient, now};
+use crate::support::random::Random;
+use crate::support::tries;
 use chrono::TimeDelta;
 use mdm_health::facts::record::{self, Entry};
 use mdm_health::heal::{Healer, Request, automatic};
@@ -138,6 +140,39 @@ fn changing_the_clock_neither_lifts_the_limit_nor_makes_it_permanent() {
             assert_eq!(story.restarts(), 2);
         }
     }
+}
+
+/// What can happen to a Mac's clocks, in any order; what it truly ran is kept beside them.
+#[test]
+fn no_sequence_of_clocks_and_boots_lets_two_restarts_into_24_hours_that_the_mac_ran() {
+    let mut random = Random(24);
+    let (mut restarts, mut refused) = (0, 0);
+    for sequence in 0..tries(40, 1_000) {
+        let story = Story::begin(FORCE);
+        let (mut ran, mut last) = (TimeDelta::zero(), None);
+        for _ in 0..12 {
+            match random.below(5) {
+                0 => story.set(TimeDelta::minutes(random.below(4_000_000) - 2_000_000)),
+                1 => story.start_anew(),
+                2 => story.healer.housekeep(),
+                _ => {
+                    let time = TimeDelta::seconds(random.below(100_000));
+                    story.run(time);
+                    ran += time;
+                }
+            }
+            if story.ask().is_ok() {
+                let pause = last.map(|last| ran - last);
+                assert!(pause.is_none_or(|pause| pause >= TimeDelta::hours(24)), "{sequence}: {pause:?}");
+                (last, restarts) = (Some(ran), restarts + 1);
+            } else {
+                refused += 1;
+            }
+        }
+        let done = story.entries().iter().filter(|entry| entry.outcome.word() == "done").count();
+        assert_eq!(story.restarts(), done, "{sequence}: each restart is on record");
+    }
+    assert!(restarts > 40 && refused > restarts, "{restarts} restarts, {refused} refused");
 }
 
 #[test]

@@ -38,7 +38,9 @@ mod heal_faults;
 mod heal_limits;
 mod heal_policy;
 mod heal_record;
+mod heal_tampering;
 mod heal_time;
+
 mod history;
 mod install_log_forms;
 mod install_log_growth;

@@ -1,5 +1,7 @@
 //! The table of the watchdog's rules 4 to 11, written a second time: slowly, minute by minute, over what really happened
 //! on a random Mac. Both writings must agree on every one of them.
+
+use crate::support::random::Random;
 use chrono::{DateTime, TimeDelta};
 use mdm_health::event::{Channel, Event, EventKind, HttpMessage};
 use mdm_health::health::contact::Contact;
@@ -15,40 +17,15 @@ const MACS: u64 = 10_000;
 /// The minute of the verdict; the log may go back to minute 0.
 const NOW: i64 = 1_000;
 
-/// SplitMix64: the same Macs on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: i64) -> i64 {
-        i64::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn chance(&mut self, percent: i64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[usize::try_from(self.below(i64::try_from(all.len()).unwrap())).unwrap()]
-    }
-
-    /// A minute of the past, more often near the limits of the rules.
-    fn minute(&mut self) -> i64 {
-        let ago = match self.below(4) {
-            0 => self.below(12),
-            1 => 84 + self.below(12),
-            2 => self.below(300),
-            _ => self.below(NOW),
-        };
-        NOW - ago
-    }
+/// A minute of the past, more often near the limits of the rules.
+fn minute(random: &mut Random) -> i64 {
+    let ago = match random.below(4) {
+        0 => random.below(12),
+        1 => 84 + random.below(12),
+        2 => random.below(300),
+        _ => random.below(NOW),
+    };
+    NOW - ago
 }
 
 /// Something that happened on the Mac, at a minute of its own.
@@ -105,10 +82,10 @@ impl Mac {
                 9..11 => Happening::Push,
                 _ => Happening::NoCommands,
             };
-            happened.insert(random.minute(), what);
+            happened.insert(minute(random), what);
         }
-        let from = if random.chance(60) { 0 } else { random.minute() };
-        let to = if random.chance(85) { NOW } else { random.minute().max(from) };
+        let from = if random.chance(60) { 0 } else { minute(random) };
+        let to = if random.chance(85) { NOW } else { minute(random).max(from) };
         Self {
             awake,
             awake_known: !random.chance(5),

@@ -2,6 +2,7 @@
 //! that really are stuck, and one hour in which the server is out. All the rules look at each Mac every 5 minutes, and the
 //! whole pack every hour.
 use super::captured::Captured;
+use super::random::Random;
 use super::{fixture, no_state};
 use chrono::{DateTime, TimeDelta};
 use mdm_health::cli::packs::{Kind, QUERIES};
@@ -53,25 +54,8 @@ pub struct Figures {
     pub rows_by_query: BTreeMap<&'static str, u32>,
 }
 
-/// SplitMix64: the same fleet on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn between(&mut self, from: usize, to: usize) -> usize {
-        from + self.below(to - from)
-    }
-
-    fn chance(&mut self, per_cent: usize) -> bool {
-        self.below(100) < per_cent
-    }
+fn between(random: &mut Random, from: usize, to: usize) -> usize {
+    from + random.below(to - from)
 }
 
 struct Laptop {
@@ -96,21 +80,21 @@ fn awake(random: &mut Random) -> Vec<bool> {
     }
     let mut awake = vec![false; END];
     for midnight in [0, MIDNIGHT] {
-        let (begin, end) = (midnight + random.between(420, 600), midnight + random.between(960, 1_140));
-        let evening = random.chance(50).then(|| midnight + random.between(1_200, 1_260));
+        let (begin, end) = (midnight + between(random, 420, 600), midnight + between(random, 960, 1_140));
+        let evening = random.chance(50).then(|| midnight + between(random, 1_200, 1_260));
         for (mut minute, end) in
             [Some((begin, end)), evening.map(|evening| (evening, evening + 100))].into_iter().flatten()
         {
             // The first day begins at noon.
             while minute < end {
-                let until = minute + random.between(20, 150);
+                let until = minute + between(random, 20, 150);
                 for minute in minute..until.min(end) {
                     let minute = if midnight == 0 { minute.checked_sub(720) } else { Some(minute) };
                     if let Some(one) = minute.and_then(|minute| awake.get_mut(minute)) {
                         *one = true;
                     }
                 }
-                minute = until + random.between(2, 40);
+                minute = until + between(random, 2, 40);
             }
         }
     }
@@ -120,7 +104,7 @@ fn awake(random: &mut Random) -> Vec<bool> {
 impl Laptop {
     fn random(random: &mut Random) -> Self {
         let awake = awake(random);
-        let hangs_from = random.chance(2).then(|| random.between(MIDNIGHT, END));
+        let hangs_from = random.chance(2).then(|| between(random, MIDNIGHT, END));
         // Some servers push every quarter of an hour, most every few hours.
         let every = [15, 60, 180, 300][random.below(4)];
         let (mut next, mut hung_at, mut owed) = (random.below(every), None, false);
@@ -157,7 +141,7 @@ impl Laptop {
                 if awake.get(minute + 1) == Some(&false) { owed = true } else { talk.answer(minute, 200) }
             }
         }
-        let usual_gap = TimeDelta::hours(i64::try_from(random.between(10, 70)).unwrap());
+        let usual_gap = TimeDelta::hours(i64::try_from(between(random, 10, 70)).unwrap());
         let minutes = (0..END).filter(|minute| awake[*minute]);
         let spans = AwakeSpans::new(minutes.map(|minute| Span { from: at(minute), to: at(minute + 1) }).collect());
         let events = talk.events.into_iter().map(Arc::new).collect();

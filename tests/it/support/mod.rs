@@ -11,6 +11,7 @@ pub mod live_mac;
 pub mod manager;
 pub mod manager_process;
 pub mod processes;
+pub mod random;
 pub mod set_clock;
 pub mod story;
 pub mod sysdiagnose;
@@ -45,6 +46,11 @@ pub const OFFLINE: &str = "Network information\n\nIPv4 network interface informa
      REACH : flags 0x00000000 (Not Reachable)\n\nIPv6 network interface information\n   No IPv6 states found\n\n   \
      REACH : flags 0x00000000 (Not Reachable)\n";
 pub const MDMCLIENT: &str = "/usr/libexec/mdmclient";
+
+/// How often a test tries what it tries: more often with MDM_HEALTH_THOROUGH=1, which takes minutes.
+pub fn tries(usual: usize, thorough: usize) -> usize {
+    if std::env::var_os("MDM_HEALTH_THOROUGH").is_some_and(|set| set == "1") { thorough } else { usual }
+}
 
 /// A capture folder being built. The Mac is enrolled and awake for a week unless set otherwise.
 pub struct Mac {
