@@ -84,7 +84,7 @@ fn no_way_to_tamper_with_a_file_of_the_record_leads_to_a_second_restart() {
     assert!(ways >= 44, "only {ways} ways were tried");
 }
 
-/// A disk that loses what was on it: pages of the record are zeros, or its end is missing.
+/// A disk that loses what was on it: sectors or pages of the record are zeros, or its end is missing.
 #[test]
 fn no_loss_of_a_part_of_the_record_leads_to_a_second_restart() {
     const PAGE: usize = 4096;
@@ -97,8 +97,9 @@ fn no_loss_of_a_part_of_the_record_leads_to_a_second_restart() {
         if random.chance(30) {
             bytes.truncate(at);
         } else {
-            let from = at / PAGE * PAGE;
-            let to = (from + (1 + random.below(2_usize)) * PAGE).min(bytes.len());
+            let size = random.of(&[512, PAGE, 2 * PAGE]);
+            let from = at / size * size;
+            let to = (from + size).min(bytes.len());
             bytes[from..to].fill(0);
         }
         fs::write(&path, bytes).expect("written");
