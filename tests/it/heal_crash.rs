@@ -1,6 +1,7 @@
 //! Heal killed at any point, and requested by many at once.
 
 use crate::support::heal_mac::HealMac;
+use crate::support::random::Random;
 use crate::support::tries;
 use mdm_health::facts::record::{self, Entry};
 use mdm_health::heal::Request;
@@ -34,13 +35,6 @@ fn slow() -> HealMac {
     let mac = HealMac::stuck();
     mac.set("delay", "0.01");
     mac
-}
-
-/// A repeatable random number.
-fn scatter(number: usize) -> u32 {
-    let mut state = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    state ^= state >> 29;
-    (state.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as u32
 }
 
 /// Kills a request after `part` of its time, makes another one, and checks what must hold at whichever point it was
@@ -104,8 +98,8 @@ fn killed_at_any_point_heal_never_restarts_twice_and_loses_no_row() {
         let (mut macs, mut stages) = (Vec::new(), HashMap::<_, u32>::new());
         thread::scope(|scope| {
             // Spread evenly over the run and slightly beyond, with some jitter.
-            let part = move |number| {
-                let place = number as f64 + f64::from(scatter(number) % 1000) / 1000.0;
+            let part = move |number: usize| {
+                let place = number as f64 + Random(number as u64).below(1000) as f64 / 1000.0;
                 whole.mul_f64(place / kills as f64 / 0.9)
             };
             let work = |thread| {

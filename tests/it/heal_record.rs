@@ -10,14 +10,6 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A Mac whose mdmclient was just restarted, so that the limit is closed.
-fn restarted() -> (HealMac, Healer) {
-    let mac = HealMac::stuck();
-    let healer = mac.healer(&mac.collector(Box::new(mac.live())), Duration::from_secs(60));
-    assert_eq!(healer.request(&Request::new("restart_mdmclient", Some("INC-42"))), Ok(1));
-    (mac, healer)
-}
-
 fn again(healer: &Healer) -> Result<i64, Refusal> {
     healer.request(&Request::new("restart_mdmclient", None))
 }
@@ -70,7 +62,7 @@ fn a_record_whose_tables_were_changed_is_damaged_and_opens_no_limit() {
         ("PRAGMA user_version = -1", "it holds no record"),
     ];
     for (sql, words) in attacks {
-        let (mac, healer) = restarted();
+        let (mac, healer) = HealMac::restarted();
         Connection::open(database(&mac)).and_then(|record| record.execute_batch(sql)).expect("changed");
         let refusal = again(&healer).expect_err(sql);
         assert_eq!(refusal.code.word(), "ledger_damaged", "{sql}: {refusal}");
@@ -85,7 +77,7 @@ fn a_record_whose_tables_were_changed_is_damaged_and_opens_no_limit() {
 fn a_restart_that_no_clock_can_date_closes_the_limit() {
     let impossible = ["began_ran = -9223372036854775808", "began_ran = NULL", "began_at = 9000000000000000000"];
     for values in impossible {
-        let (mac, healer) = restarted();
+        let (mac, healer) = HealMac::restarted();
         let sql = format!("UPDATE requests SET {values}");
         Connection::open(database(&mac)).and_then(|record| record.execute_batch(&sql)).expect("changed");
         let refusal = again(&healer).expect_err(values);
@@ -97,7 +89,7 @@ fn a_restart_that_no_clock_can_date_closes_the_limit() {
 
 #[test]
 fn a_record_that_was_removed_beside_its_lock_turns_heal_off_until_root_says_so() {
-    let (mac, healer) = restarted();
+    let (mac, healer) = HealMac::restarted();
     let copy = fs::read(database(&mac)).expect("a record");
     fs::remove_file(database(&mac)).expect("removed");
     for _ in 0..2 {
@@ -119,7 +111,7 @@ fn a_record_that_was_removed_beside_its_lock_turns_heal_off_until_root_says_so()
 
 #[test]
 fn a_record_in_a_folder_that_others_could_replace_is_not_used() {
-    let (mac, healer) = restarted();
+    let (mac, healer) = HealMac::restarted();
     let above = mac.state_dir().parent().expect("a folder").to_owned();
     let set = |mode| fs::set_permissions(&above, Permissions::from_mode(mode)).expect("permissions");
     for mode in [0o775, 0o777, 0o757] {
@@ -144,7 +136,7 @@ fn a_record_in_a_folder_that_others_could_replace_is_not_used() {
 /// As many refused requests as anybody cares to make, with the longest texts: osquery takes 32 MiB in one answer.
 #[test]
 fn refused_requests_push_no_restart_out_and_leave_the_table_readable() {
-    let (mac, healer) = restarted();
+    let (mac, healer) = HealMac::restarted();
     let heal = healer.request(&Request::new("heal", Some("INC-43"))).expect("softwareupdated is stuck too");
     let longest = "\u{1F34F}".repeat(10_000);
     let flood = Connection::open(database(&mac)).expect("a record");

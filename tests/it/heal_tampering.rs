@@ -5,23 +5,15 @@
 use crate::support::heal_mac::HealMac;
 use crate::support::random::Random;
 use crate::support::tries;
-use mdm_health::heal::{Healer, Request};
+use mdm_health::heal::Request;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 /// A user who is not the one that runs the tests.
 const OTHER: u32 = 12_345;
-
-fn restarted() -> (HealMac, Healer) {
-    let mac = HealMac::stuck();
-    let healer = mac.healer(&mac.collector(Box::new(mac.live())), Duration::from_secs(60));
-    assert_eq!(healer.request(&Request::new("restart_mdmclient", None)), Ok(1));
-    (mac, healer)
-}
 
 /// Tampers with a file or folder; says whether it could.
 type Tamper = fn(&Path) -> bool;
@@ -67,7 +59,7 @@ fn no_way_to_tamper_with_a_file_of_the_record_leads_to_a_second_restart() {
     let mut ways = 0;
     for name in ["heal.db", "heal.lock", "heal.db-journal", "heal.db-wal", "heal.db.new", ""] {
         for (how, tamper) in TAMPER {
-            let (mac, healer) = restarted();
+            let (mac, healer) = HealMac::restarted();
             let path = mac.state_dir().join(name);
             let path = Path::new(path.to_str().expect("a path").trim_end_matches('/'));
             // A folder that is gone with all that was in it is root's way to begin anew.
@@ -91,7 +83,7 @@ fn no_loss_of_a_part_of_the_record_leads_to_a_second_restart() {
     const PAGE: usize = 4096;
     let mut random = Random(44);
     for number in 0..tries(20, 300) {
-        let (mac, healer) = restarted();
+        let (mac, healer) = HealMac::restarted();
         let path = mac.state_dir().join("heal.db");
         let mut bytes = fs::read(&path).expect("a record");
         let at = random.below(bytes.len());

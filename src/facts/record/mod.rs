@@ -187,18 +187,10 @@ fn open_file(path: &Path) -> Result<Connection, RecordError> {
         return Err(damaged(path.to_owned(), why));
     }
     // A record of which a disk lost a part must not pass for another Mac's, which would begin anew.
-    if entries::owner(&connection).map_err(broken)?.is_some_and(|owner| !is_uuid(&owner)) {
+    if entries::owner(&connection).map_err(broken)?.is_some_and(|owner| !platform::is_uuid(&owner)) {
         return Err(damaged(path.to_owned(), "it does not say of which Mac it is"));
     }
     Ok(connection)
-}
-
-fn is_uuid(text: &str) -> bool {
-    let is_right = |(at, byte): (usize, u8)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(is_right)
 }
 
 /// `fullfsync`: on a Mac a plain fsync does not reach the disk.

@@ -3,7 +3,7 @@
 use super::fake_mac::PLATFORM;
 use chrono::{DateTime, Utc};
 use mdm_health::collect::Collector;
-use mdm_health::heal::Healer;
+use mdm_health::heal::{Healer, Request};
 use mdm_health::host::{Host, Live};
 use mdm_health::log::ReadOptions;
 use std::fs::{self, Permissions};
@@ -90,6 +90,14 @@ impl HealMac {
             ),
         ]);
         mac
+    }
+
+    /// A Mac whose mdmclient was just restarted, so that the limit is closed.
+    pub fn restarted() -> (Self, Healer) {
+        let mac = Self::stuck();
+        let healer = mac.healer(&mac.collector(Box::new(mac.live())), Duration::from_secs(60));
+        assert_eq!(healer.request(&Request::new("restart_mdmclient", Some("INC-42"))), Ok(1));
+        (mac, healer)
     }
 
     /// The Mac's root directory.
