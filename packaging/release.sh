@@ -42,8 +42,11 @@ if begin "$tools/cargo-cyclonedx-$cyclonedx"; then
     cargo install --quiet --locked --root "$tools/cargo-cyclonedx-$cyclonedx.new" "cargo-cyclonedx@$cyclonedx"
     finish "$tools/cargo-cyclonedx-$cyclonedx"
 fi
-"$tools/cargo-cyclonedx-$cyclonedx/bin/cargo-cyclonedx" cyclonedx --format json --spec-version 1.5 \
+# With the commit's time and without this folder's path, the list is the same wherever it is made.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} \
+    "$tools/cargo-cyclonedx-$cyclonedx/bin/cargo-cyclonedx" cyclonedx --format json --spec-version 1.5 \
     --override-filename sbom
-mv sbom.json "$dist/mdm-health-$version.cdx.json"
+sed -E "s|path\+file://$PWD#(mdm-health@)?|mdm-health@|g" sbom.json >"$dist/mdm-health-$version.cdx.json"
+rm sbom.json
 
 (cd "$dist" && sha256sum -- * | tee SHA256SUMS)

@@ -83,8 +83,9 @@ case $what in
         ;;
     test-link) each test --no-run ;;
     build)
-        # The standard library names libiconv, and nothing calls it.
-        forget_paths "${targets[@]}" -Clink-arg=-Wl,-dead_strip_dylibs
+        # The standard library names libiconv, and nothing calls it. The linker's debug symbols name the object files; they
+        # would be stripped anyway, but the UUID that it makes of the program's bytes would still differ by folder.
+        forget_paths "${targets[@]}" -Clink-arg=-Wl,-dead_strip_dylibs -Clink-arg=-Wl,-S
         if [ "$quick" = yes ]; then
             export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
         fi
