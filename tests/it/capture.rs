@@ -50,16 +50,13 @@ fn a_capture_gives_the_same_rows_as_the_mac_itself() {
         let (capture, printed) = mac.capture(folder.path(), &name.replace('/', "-"), &[]);
         assert!(printed.contains("Everything that mdm-health reads could be read."), "{name}: {printed}");
         let (packed, _) = mac.capture(folder.path(), &format!("{}.tar.gz", name.replace('/', "-")), &[]);
-        let mut rows = 0;
-        for query in queries() {
-            let live = mac.live(&["query", &query, "--json"]);
-            rows += stdout(&live).lines().count();
-            for source in [&capture, &packed] {
-                let recorded = mac.recorded(source, &["query", &query, "--json"]);
-                assert_eq!(stdout(&recorded), stdout(&live), "{name}: {query}");
-            }
+        let queries = queries().join(";\n");
+        let live = mac.live(&["query", &queries, "--json"]);
+        for source in [&capture, &packed] {
+            let recorded = mac.recorded(source, &["query", &queries, "--json"]);
+            assert_eq!(stdout(&recorded), stdout(&live), "{name}: {}", source.display());
         }
-        assert!(rows > 20, "{name} has something to say");
+        assert!(stdout(&live).lines().count() > 20, "{name} has something to say");
     }
 }
 

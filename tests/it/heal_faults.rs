@@ -100,12 +100,12 @@ fn at_each(name: &str, fault: &str, usual_step: usize) -> (usize, usize) {
 fn a_kill_at_any_write_leads_to_no_second_restart() {
     let (kills, after) = at_each("fsync", "signal=KILL", 1);
     assert!(kills == 0 || kills >= 10 && (1..kills).contains(&after), "{kills} kills, {after} after the restart");
-    at_each("pwrite64", "signal=KILL", 10);
+    at_each("pwrite64", "signal=KILL", 20);
 }
 
 #[test]
 fn a_disk_that_fails_at_any_write_leads_to_no_second_restart() {
-    let (errors, after) = at_each("pwrite64", "error=EIO", 3);
+    let (errors, after) = at_each("pwrite64", "error=EIO", 6);
     assert!(errors == 0 || errors >= 10 && (1..errors).contains(&after), "{errors} errors, {after} after the restart");
     at_each("fsync", "error=ENOSPC", 2);
 }

@@ -35,15 +35,14 @@ fn no_recorded_mac_loses_a_version_a_product_or_a_time() {
         let redacted = folder.path().join(at.to_string());
         let output = run(&["capture", "--redact", redacted.to_str().unwrap(), "--source", whole.to_str().unwrap()]);
         assert!(output.status.success(), "{whole:?}: {}", String::from_utf8_lossy(&output.stderr));
-        for sql in [sql, events, enforced, commands, exchanges, verdict] {
-            let rows = |source: &Path| run(&["query", "--csv", sql, "--source", source.to_str().unwrap()]).stdout;
-            assert_eq!(
-                String::from_utf8(rows(&redacted)).unwrap(),
-                String::from_utf8(rows(&whole)).unwrap(),
-                "{whole:?}: {sql}"
-            );
-            compared += 1;
-        }
+        let sql = [sql, events, enforced, commands, exchanges, verdict].join("; ");
+        let rows = |source: &Path| {
+            let output = run(&["query", "--csv", &sql, "--source", source.to_str().unwrap()]);
+            assert!(output.status.success(), "{source:?}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(rows(&redacted), rows(&whole), "{whole:?}");
+        compared += 1;
     }
-    assert!(compared >= 150, "{compared}");
+    assert!(compared >= 25, "{compared}");
 }

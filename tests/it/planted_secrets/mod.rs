@@ -8,6 +8,7 @@ use crate::redaction::{all_files, binary, inside};
 use crate::support::captured::Captured;
 use crate::support::{self, fixture};
 use kinds::{KINDS, Planted};
+use memchr::memmem;
 use plist::{Dictionary, Value};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use std::collections::BTreeMap;
@@ -134,6 +135,11 @@ fn plain(text: &str) -> String {
     text
 }
 
+/// Thousands of texts are searched for in all of a capture.
+fn holds(text: &str, part: &str) -> bool {
+    memmem::find(text.as_bytes(), part.as_bytes()).is_some()
+}
+
 fn certificate(name: &str) -> String {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -165,14 +171,14 @@ fn what_help_names_stays_nowhere_and_the_rest_is_counted() {
     for (kind, place, secrets) in &planted {
         for secret in secrets {
             let secret = plain(secret);
-            let is_planted = before[PLACES[*place].0].contains(&secret);
+            let is_planted = holds(&before[PLACES[*place].0], &secret);
             // In a certificate the byte behind a name may be read as a part of base64 in it.
             assert!(is_planted || PLACES[*place].1 == "certificate", "{secret} is planted in {:?}", PLACES[*place]);
             if !is_planted {
                 continue;
             }
             counts[*kind].0 += 1;
-            if everywhere.contains(&secret) {
+            if holds(&everywhere, &secret) {
                 counts[*kind].1 += 1;
                 places[*place] += 1;
                 stay.push((*kind, *place, secret));
