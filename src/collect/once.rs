@@ -7,6 +7,7 @@ use super::{awake, cost};
 use crate::facts::policy::Policy;
 use crate::health::Evidence;
 use crate::host::capture::RecordedVerdict;
+use crate::host::state::StateFolder;
 use crate::host::{AwakeTimes, Host};
 use crate::journal::VerdictSpan;
 use crate::journal::store::{self, Glance};
@@ -44,10 +45,13 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     evidence
 }
 
-/// What the journal of a live Mac knows, for a program that does not write there.
+/// What the journal of a live Mac knows, for a program that does not write there. One that is not a file of ours alone says
+/// nothing.
 fn journal(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> Glance {
     let mac = evidence.platform.known().and_then(|platform| platform.hardware_uuid.as_deref());
-    if host.is_live() { store::glance(&state_dir.join("journal.db"), mac, evidence.now) } else { Glance::default() }
+    let folder = StateFolder::find(state_dir).ok().flatten().filter(|_| host.is_live());
+    let path = folder.and_then(|folder| folder.file("journal.db").ok().flatten());
+    path.map_or_else(Glance::default, |path| store::glance(&path, mac, evidence.now))
 }
 
 /// What the extension and other processes cost a live Mac in the last day; `None` without a journal.

@@ -1,8 +1,8 @@
 //! What apsd, the push daemon, says. It is by far the noisiest of all, so only one message is asked for.
 
 use super::client_event;
-use super::program::{Image, Program, Users, Wanted};
 use super::{Event, EventKind};
+use super::{Image, Program, Users, Wanted};
 
 pub static PROGRAM: Program = Program {
     name: "apsd",

@@ -1,10 +1,10 @@
 //! What mdmclient says. The text has been the same since macOS 12.3; each pattern quotes the line it was made from.
 
-use super::program::{Image, Program, Users, Wanted};
 use super::{
     Channel, Event, EventKind, HttpMessage, IdentityTrouble, bounded, client_event, command_error, in_unified_log,
     os_update_item,
 };
+use super::{Image, Program, Users, Wanted};
 use crate::log::LogRecord;
 
 pub const NAME: &str = "mdmclient";

@@ -1,7 +1,7 @@
 //! When the Mac slept and woke, as powerd says it in the unified log and softwareupdated in install.log.
 
-use super::program::{Image, Program, Users, Wanted};
 use super::{Event, EventKind};
+use super::{Image, Program, Users, Wanted};
 use crate::log::LogRecord;
 use serde::{Deserialize, Serialize};
 

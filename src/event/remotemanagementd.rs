@@ -1,7 +1,7 @@
 //! What remotemanagementd, the client of declarative management, says.
 
-use super::program::{Image, Program, Users, Wanted};
 use super::{Channel, Event, EventKind, client_event};
+use super::{Image, Program, Users, Wanted};
 use crate::log::LogRecord;
 
 /// Its agent for a user, RemoteManagementAgent, lies in the same folder, writes in the same subsystem and does not count.

@@ -1,8 +1,8 @@
 //! What softwareupdated says in the unified log. It writes tens of thousands of lines an hour, so only the messages that
 //! are read are asked for.
 
-use super::program::{Image, Program, Users, Wanted};
 use super::update::{Progress, Report, Transition, UpdateError, UpdateMessage, squeezed};
+use super::{Image, Program, Users, Wanted};
 use super::{bounded, enforcement, status_report, update_event};
 use crate::log::LogRecord;
 

@@ -1,7 +1,7 @@
 //! What the Mac tells its server about OS updates by declarative management: `Reporting status {…}`.
 
-use super::program::{Image, Program, Users, Wanted};
 use super::update::UpdateMessage;
+use super::{Image, Program, Users, Wanted};
 use super::{bounded, update_event};
 use crate::property_list::old_style;
 use plist::{Dictionary, Value};

@@ -1,7 +1,7 @@
 //! What the update brain, the program that prepares an update, says.
 
-use super::program::{Image, Program, Users, Wanted};
 use super::update::{UpdateMessage, squeezed};
+use super::{Image, Program, Users, Wanted};
 use super::{bounded, update_event};
 
 /// Each update brings a brain of its own, so its path differs from Mac to Mac.

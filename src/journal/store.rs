@@ -343,10 +343,9 @@ pub struct Glance {
     pub readings: Option<DayOfReadings>,
 }
 
-/// Looks at a journal. It says nothing if it cannot be read, or is another Mac's than that with this hardware UUID.
+/// Looks at a journal, by a path without links. It says nothing if it cannot be read, or is another Mac's than that with this hardware UUID.
 pub fn glance(path: &Path, mac: Option<&str>, now: Time) -> Glance {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let Ok(path) = fs::canonicalize(path) else { return Glance::default() };
     let Ok(journal) = Connection::open_with_flags(path, flags) else { return Glance::default() };
     let owner = journal.query_row("SELECT hardware_uuid FROM mac", [], |row| row.get::<_, String>(0)).ok();
     if owner.zip(mac).is_some_and(|(owner, mac)| owner != mac) {

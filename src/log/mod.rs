@@ -12,7 +12,6 @@ mod lines;
 pub mod ndjson;
 pub mod old_dates;
 mod pasted;
-mod scan;
 mod text;
 mod time;
 pub mod tracev3;

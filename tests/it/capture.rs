@@ -10,9 +10,11 @@ use mdm_health::log::ReadOptions;
 use mdm_health::tables;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
 
 /// The columns of `mdm_health_status` on which a live Mac and its capture agree. Durations differ, the policy is read on
 /// a live Mac only, and a live Mac's zone is known for every date, a capture's only for its own.
@@ -327,4 +329,32 @@ fn the_whole_log_is_kept_beside_the_rest_where_that_is_asked_for() {
     let (refused, printed) = mac.capture(folder.path(), "refused", &["--archive"]);
     assert!(printed.contains("- system_logs.logarchive: ") && printed.contains("Must be admin"), "{printed}");
     assert!(refused.join("log.ndjson").exists() && !refused.join("system_logs.logarchive").exists());
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a FIFO is made by mkfifo, which every system has")]
+fn a_fifo_in_place_of_the_journal_does_not_hold_a_capture_up() {
+    for name in ["journal.db", "journal.db-wal"] {
+        let mac = HealMac::stuck();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(mac.state_dir()).unwrap();
+        if name != "journal.db" {
+            // Its owner alone may read it, as the program would have made it.
+            fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(mac.state_dir().join("journal.db"))
+                .unwrap();
+        }
+        let made = Command::new("mkfifo").args(["-m", "600"]).arg(mac.state_dir().join(name)).status().unwrap();
+        assert!(made.success());
+        let capture = mac.root().join("capture");
+        let mut program = mac.program(&["capture", capture.to_str().unwrap()]).spawn().unwrap();
+        let ended = (0..600).any(|_| {
+            thread::sleep(Duration::from_millis(100));
+            program.try_wait().unwrap().is_some()
+        });
+        program.kill().unwrap();
+        assert!(ended && program.wait().unwrap().success(), "{name}");
+    }
 }
