@@ -94,18 +94,10 @@ pub enum CaptureError {
     Source(#[from] SourceError),
     /// The place is taken.
     #[error("{path} exists already and is not overwritten: pass another name")]
-    Taken {
-        /// The folder or file.
-        path: PathBuf,
-    },
+    Taken { path: PathBuf },
     /// It cannot be written.
     #[error("{path} cannot be created: {why}")]
-    Unwritable {
-        /// The folder or file.
-        path: PathBuf,
-        /// The system's words.
-        why: io::Error,
-    },
+    Unwritable { path: PathBuf, why: io::Error },
     /// A piece of it cannot be written.
     #[error(transparent)]
     Recording(#[from] RecordingError),

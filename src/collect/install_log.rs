@@ -14,7 +14,6 @@ use memchr::memrchr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Where install.log is.
 const INSTALL_LOG: &str = "/private/var/log/install.log";
 
 /// How much of it is read at once, from its end, in bytes.

@@ -50,7 +50,6 @@ pub enum SourceError {
 }
 
 impl SourceOptions {
-    /// Opens the source.
     pub fn open(&self) -> Result<Box<dyn Host>, SourceError> {
         self.open_as(|live| live, &())
     }

@@ -17,7 +17,6 @@ use x509_parser::x509::X509Name;
 /// The longest name that is kept, in characters; a longer one is cut.
 const MAX_NAME: usize = 1024;
 
-/// A certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// Its SHA-1, in lower-case hexadecimal digits: how the list of identities names it.
@@ -33,7 +32,6 @@ pub struct Certificate {
 pub struct Content {
     /// Whose it is.
     pub subject: Name,
-    /// Who issued it.
     pub issuer: Name,
     /// Its serial number, in upper-case hexadecimal digits.
     pub serial: String,
@@ -68,7 +66,6 @@ impl Name {
         self.values(kind).any(|own| own.trim().to_lowercase() == value)
     }
 
-    /// The common name.
     pub fn common_name(&self) -> Option<&str> {
         self.values("CN").next()
     }

@@ -23,7 +23,6 @@ const NO_KNOWN_COMMAND: &str =
 /// Mac has reported them and does not hold them any more, or holds them elsewhere.
 const LISTS: [&str; 4] = ["activations", "configurations", "assets", "management"];
 
-/// All declarations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Declarations(pub Vec<Declaration>);
 

@@ -5,7 +5,6 @@ use crate::host::{Command, Host};
 use crate::vocabulary::codes::{SourceName, SourceReason};
 use crate::vocabulary::{Fact, Limits, Reading};
 
-/// One identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The certificate's SHA-1, in lower-case hexadecimal digits.

@@ -57,7 +57,6 @@ pub struct MdmProfile {
 /// The payload that gave the Mac its identity: `com.apple.security.scep`, `.acme` or `.pkcs12`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdentityPayload {
-    /// Its PayloadType.
     pub payload_type: String,
     /// The subject that it asks for, as pairs of a type (`CN`, `O`, or an OID in dots) and a value.
     pub subject: Vec<(String, String)>,

@@ -7,7 +7,6 @@ use chrono::{FixedOffset, Local, MappedLocalTime, NaiveDateTime, TimeDelta, Time
 /// What is known of the zone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Zone {
-    /// It was given.
     Given(FixedOffset),
     /// It is that of the machine that runs the program.
     Machine,

@@ -31,7 +31,6 @@ pub struct Restart<'m> {
     pub host: &'m dyn Host,
     pub actor: &'m Actor,
     pub daemon: Daemon,
-    /// Its processes before.
     pub before: &'m Processes,
 }
 

@@ -12,7 +12,6 @@ const OS_UPDATE_TYPES: [&str; 4] = ["ScheduleOSUpdate", "ScheduleOSUpdateScan", 
 pub struct Command {
     /// The server's CommandUUID; `None` in old versions.
     pub token: Option<Box<str>>,
-    /// The RequestType.
     pub request_type: Box<str>,
     /// The channel it came on.
     pub channel: Option<Channel>,

@@ -161,7 +161,6 @@ evidence! {
         boot_and_wake: BootAndWake,
         /// Whether the Mac has a network connection now.
         network: Network,
-        /// softwareupdated's preferences.
         preferences: SoftwareUpdatePreferences,
         /// What softwareupdated keeps of declarative management.
         ddm_state: DdmState,

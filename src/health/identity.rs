@@ -55,7 +55,6 @@ impl Candidate {
         self.certificate.as_ref()?.content.as_ref().ok()
     }
 
-    /// The name to show.
     pub fn common_name(&self) -> Option<&str> {
         self.content().and_then(|content| content.subject.common_name()).or(self.name.as_deref())
     }

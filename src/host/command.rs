@@ -32,7 +32,6 @@ pub enum Command {
     DiskSpace,
     /// Where the Mac's power comes from, and the charge of its battery.
     Power,
-    /// Which boot this is.
     BootSession,
     /// launchd's job of a daemon: its pid among much else.
     Job(Daemon),

@@ -43,7 +43,6 @@ pub enum Growth {
     },
     /// There was no bookmark, or it is another file.
     Anew {
-        /// The file's end.
         end: FileEnd,
         /// How it looks now; `None` where that is not told, so that it has to be read anew each time.
         look: Option<FileLook>,

@@ -224,24 +224,13 @@ pub trait Host: Send + Sync {
 pub enum HostError {
     /// The program is not there or cannot be started.
     #[error("{path} cannot be started: {why}. Check that this is a Mac, and run mdm-health as root")]
-    CannotStart {
-        /// The program's path.
-        path: PathBuf,
-        /// The system's words.
-        why: std::io::Error,
-    },
+    CannotStart { path: PathBuf, why: std::io::Error },
     /// The program was killed at its deadline.
     #[error("{path} did not finish within {} s and was killed", .limit.as_secs())]
-    TimedOut {
-        /// The program's path.
-        path: PathBuf,
-        /// The deadline.
-        limit: Duration,
-    },
+    TimedOut { path: PathBuf, limit: Duration },
     /// The program printed more than its cap.
     #[error("{path} printed more than {limit} bytes and was killed")]
     TooMuchOutput {
-        /// The program's path.
         path: PathBuf,
         /// The cap in bytes.
         limit: usize,
@@ -249,7 +238,6 @@ pub enum HostError {
     /// `log show` ended with an error.
     #[error("{path} ended with {}: {stderr}", describe_code(.code))]
     Failed {
-        /// The program's path.
         path: PathBuf,
         /// The exit code; `None` for a signal.
         code: Option<i32>,
@@ -275,7 +263,6 @@ pub enum HostError {
     /// The source is a sysdiagnose, which has no such thing.
     #[error("the sysdiagnose {path} does not contain {missing}")]
     NotInSysdiagnose {
-        /// The folder or file.
         path: PathBuf,
         /// What was asked of it.
         missing: String,
@@ -285,18 +272,12 @@ pub enum HostError {
     LogNotText { path: PathBuf },
     /// A file cannot be read.
     #[error("{path} cannot be read: {why}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        why: std::io::Error,
-    },
+    Unreadable { path: PathBuf, why: std::io::Error },
     /// Somebody other than root may have written a file that must be root's.
     #[error(
         "{path} cannot be trusted, because it {why}: the file and its folder must be owned by root and writable by root only"
     )]
     NotTrusted {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
@@ -316,16 +297,12 @@ pub enum HostError {
     NotLive { missing: &'static str },
     /// The source is a folder without `capture.json`.
     #[error("{path} is a folder but not a capture: it has no capture.json. Pass a capture folder, or a log file")]
-    NotACapture {
-        /// The folder.
-        path: PathBuf,
-    },
+    NotACapture { path: PathBuf },
     /// The source is packed, and no capture is in it.
     #[error(
         "{path} cannot be used: {why}. Pass a capture, a sysdiagnose or a log archive of a Mac, as a folder, a .tar or a .tar.gz"
     )]
     BadArchive {
-        /// The folder or file.
         path: PathBuf,
         /// What is wrong with it.
         why: pieces::ShapeError,
@@ -335,7 +312,6 @@ pub enum HostError {
         "{path} is not a capture's description: {why}. It needs at least {{\"captured_at\": \"2026-11-23T18:00:00Z\"}}"
     )]
     BadDescription {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: serde_json::Error,

@@ -25,16 +25,10 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 pub enum StateError {
     /// The system says no.
     #[error("{path} cannot be used: {why}. mdm-health keeps its records there and must run as root")]
-    Unusable {
-        /// The folder or file.
-        path: PathBuf,
-        /// The system's words.
-        why: io::Error,
-    },
+    Unusable { path: PathBuf, why: io::Error },
     /// It is a symbolic link, a pipe or another thing.
     #[error("{path} is not {expected} (it may be a symbolic link): inspect it, then move it away")]
     WrongKind {
-        /// The folder or file.
         path: PathBuf,
         /// What it should be.
         expected: &'static str,
@@ -44,7 +38,6 @@ pub enum StateError {
         "{path} is owned by uid {owner}, and mdm-health runs as uid {own}: run it as root; if it already does, inspect {path}, then move it away"
     )]
     Foreign {
-        /// The folder or file.
         path: PathBuf,
         /// Whose it is.
         owner: u32,
@@ -54,7 +47,6 @@ pub enum StateError {
     /// Others can write it.
     #[error("{path} is writable by others (mode {mode:04o}) and cannot be trusted: inspect it, then move it away")]
     Writable {
-        /// The folder or file.
         path: PathBuf,
         /// Its permissions.
         mode: u32,

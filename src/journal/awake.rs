@@ -125,7 +125,6 @@ pub struct AwakeSample {
     pub running_ms: i64,
     /// Milliseconds since boot, without sleep.
     pub awake_ms: i64,
-    /// Which boot.
     pub boot: Box<str>,
 }
 

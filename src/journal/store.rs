@@ -86,26 +86,13 @@ pub enum StoreError {
     #[error(
         "the journal {path} cannot be used: {why}. Until then results are kept in memory only and are lost when mdm-health restarts"
     )]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// SQLite's words.
-        why: rusqlite::Error,
-    },
+    Unusable { path: PathBuf, why: rusqlite::Error },
     /// A later version of the program made it.
     #[error("the journal {path} was made by a later version of mdm-health and is left alone; update this one")]
-    Later {
-        /// The file.
-        path: PathBuf,
-    },
+    Later { path: PathBuf },
     /// A file that is of no use cannot be moved away.
     #[error("the journal {path} is damaged or another Mac's and cannot be set aside: {why}. Remove it")]
-    CannotSetAside {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        why: std::io::Error,
-    },
+    CannotSetAside { path: PathBuf, why: std::io::Error },
 }
 
 /// What the journal on disk holds at one moment.

@@ -18,7 +18,6 @@ const MAX_OFFSETS: usize = 1000;
 /// The longest name of a process.
 const MAX_NAME: usize = 128;
 
-/// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstallRecord<'a> {
     /// When it was written, to the second.
@@ -40,7 +39,6 @@ pub struct OffsetSpan {
     pub from: Time,
     /// The last line's time.
     pub to: Time,
-    /// The offset.
     pub offset: FixedOffset,
 }
 
@@ -108,7 +106,6 @@ struct Reader {
 
 /// What a line begins with.
 enum Begin {
-    /// A record.
     Record(Header),
     /// `--- last message repeated 1 time ---`, with a time before it or not.
     Repeated,

@@ -77,7 +77,6 @@ impl Level {
     }
 }
 
-/// One log record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord<'a> {
     /// When it was written.
@@ -184,10 +183,7 @@ pub enum LogError {
     NoDate,
     /// The first bytes cannot be read.
     #[error("the log cannot be read: {why}")]
-    Unreadable {
-        /// The system's words.
-        why: String,
-    },
+    Unreadable { why: String },
 }
 
 /// Reads a log to its end and hands every record to `on_record`, in the order of the text.

@@ -30,16 +30,12 @@ pub struct JsonRecord<'a> {
     /// The writer's full path.
     #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub process_image_path: Cow<'a, str>,
-    /// The subsystem.
     #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub subsystem: Cow<'a, str>,
-    /// The category.
     #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub category: Cow<'a, str>,
-    /// The message.
     #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub event_message: Cow<'a, str>,
-    /// The boot.
     #[serde(borrow, default, rename = "bootUUID", deserialize_with = "text_or_null")]
     pub boot_uuid: Cow<'a, str>,
     /// The user that the writer ran as.

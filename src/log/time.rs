@@ -8,7 +8,6 @@ use std::ops::Range;
 /// A moment as a line carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// The instant.
     pub at: Time,
     /// The offset that the line carries, which is that of the Mac at that moment; `None` if it carries none.
     pub offset: Option<FixedOffset>,

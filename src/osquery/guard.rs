@@ -17,24 +17,15 @@ const MOST_AT_ONCE: usize = 4;
 pub enum GuardError {
     /// Too many calls are under way.
     #[error("{table}: {MOST_AT_ONCE} queries are running already; try again in a moment")]
-    Busy {
-        /// The table.
-        table: &'static str,
-    },
+    Busy { table: &'static str },
     /// The call goes on, but nobody waits for it any more.
     #[error("{table}: there was no answer within {} s", .limit.as_secs())]
-    TooLate {
-        /// The table.
-        table: &'static str,
-        /// The deadline.
-        limit: Duration,
-    },
+    TooLate { table: &'static str, limit: Duration },
     /// There are more rows than anybody asked for.
     #[error(
         "{table}: there are more than {most_rows} rows or {} MiB, above the limit for one osquery answer", .most_bytes >> 20
     )]
     TooMuch {
-        /// The table.
         table: &'static str,
         /// The limit in rows.
         most_rows: usize,
@@ -44,7 +35,6 @@ pub enum GuardError {
     /// The table's code failed.
     #[error("{table}: internal error: {words}")]
     Panicked {
-        /// The table.
         table: &'static str,
         /// What the code said.
         words: String,

@@ -28,26 +28,15 @@ const ANSWER_LIMIT: usize = 4 << 20;
 pub enum ManagerError {
     /// There is no socket, or nobody behind it.
     #[error("osquery does not answer at {socket}: {why}")]
-    Unreachable {
-        /// The manager's socket.
-        socket: PathBuf,
-        /// The system's words.
-        why: io::Error,
-    },
+    Unreachable { socket: PathBuf, why: io::Error },
     /// The connection broke or an answer could not be read.
     #[error("osquery gave an invalid answer at {socket}: {why}")]
-    NoAnswer {
-        /// The manager's socket.
-        socket: PathBuf,
-        /// What was wrong.
-        why: ThriftError,
-    },
+    NoAnswer { socket: PathBuf, why: ThriftError },
     /// The manager said no.
     #[error("osquery refused {what}: {message}")]
     Refused {
         /// What was asked for.
         what: &'static str,
-        /// The manager's own words.
         message: String,
     },
 }

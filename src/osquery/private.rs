@@ -49,21 +49,13 @@ const ANSWER_LIMIT: usize = 100 << 20;
 pub enum PrivateError {
     /// The crate's server does not come up.
     #[error("the table server does not start at {socket}: {why}")]
-    NoServer {
-        /// Its socket.
-        socket: PathBuf,
-        /// What went wrong.
-        why: ThriftError,
-    },
+    NoServer { socket: PathBuf, why: ThriftError },
     /// All its workers are busy.
     #[error("all workers are busy; try again in a moment")]
     Busy,
     /// A question that was asked before is not answered yet.
     #[error("{table} is still being read; try again in a moment")]
-    Slow {
-        /// The table.
-        table: &'static str,
-    },
+    Slow { table: &'static str },
     /// It did not answer a call.
     #[error("the table server did not answer: {0}")]
     NoAnswer(#[from] ThriftError),

@@ -9,7 +9,6 @@ pub struct Look {
     pub word: &'static str,
     /// The class, which gives the colour.
     pub class: &'static str,
-    /// The symbol.
     pub symbol: &'static str,
 }
 

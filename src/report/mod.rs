@@ -126,7 +126,6 @@ impl<'f> Report<'f> {
         }
     }
 
-    /// A table's rows.
     fn rows(&self, table: &'static TableDefinition) -> Vec<RowView<'_>> {
         let found = self.tables.iter().find(|one| one.definition.name == table.name);
         found.map_or_else(Vec::new, |table| table.rows().collect())

@@ -42,7 +42,6 @@ impl<'t> RowView<'t> {
         self.definition.columns.iter().zip(self.values).filter(|(column, _)| !column.hidden)
     }
 
-    /// A text.
     pub fn text(self, column: &str) -> Option<&'t str> {
         match self.value(column)? {
             Value::Text(text) => Some(text),
@@ -50,7 +49,6 @@ impl<'t> RowView<'t> {
         }
     }
 
-    /// A number.
     pub fn number(self, column: &str) -> Option<i64> {
         match self.value(column)? {
             Value::Integer(number) => Some(*number),
@@ -58,7 +56,6 @@ impl<'t> RowView<'t> {
         }
     }
 
-    /// A boolean.
     pub fn flag(self, column: &str) -> Option<bool> {
         self.number(column).map(|number| number != 0)
     }

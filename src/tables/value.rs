@@ -13,7 +13,6 @@ pub enum Value {
     Null,
     /// INTEGER and BIGINT.
     Integer(i64),
-    /// TEXT.
     Text(Text),
 }
 

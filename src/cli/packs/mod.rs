@@ -64,7 +64,6 @@ impl Form {
         }
     }
 
-    /// The file.
     pub fn text(self) -> Result<String, serde_json::Error> {
         let name = self.name();
         match self {

@@ -36,7 +36,6 @@ struct Scheduled {
     description: &'static str,
 }
 
-/// The pack.
 pub fn pack() -> Result<String, serde_json::Error> {
     let scheduled = QUERIES.iter().filter(|query| query.interval > 0).map(|query| {
         let removed = matches!(query.kind, Kind::Policy(_));

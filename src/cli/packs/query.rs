@@ -11,7 +11,6 @@ pub struct Query {
     pub title: &'static str,
     /// What its rows say.
     pub description: &'static str,
-    /// What it is for.
     pub kind: Kind,
     /// Seconds between two runs; 0 for what is never scheduled.
     pub interval: u32,
@@ -38,7 +37,6 @@ pub enum Kind {
 /// What fleets make of a query: a policy of Fleet, a check of Kolide.
 #[derive(Debug)]
 pub struct Policy {
-    /// Its name.
     pub title: &'static str,
     /// When it passes.
     pub passes: &'static str,

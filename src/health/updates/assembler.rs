@@ -338,7 +338,6 @@ impl Assembler {
         update.ordered(ordered);
     }
 
-    /// That build runs.
     fn runs(&mut self, build: &str, at: Time, from: SourceName) {
         let changed = self.running.as_deref().is_some_and(|before| before != build);
         self.running = Some(build.into());
@@ -360,7 +359,6 @@ impl Assembler {
         }
     }
 
-    /// All updates.
     pub fn finish(mut self) -> Vec<Update> {
         // A ScheduleOSUpdate that was never answered.
         self.order_ends();

@@ -13,7 +13,6 @@ use crate::vocabulary::codes::{ClientEventKind, UpdateBlocker, UpdatePhase};
 /// source" is its notice of a required update.
 const CHARGE: u8 = 50;
 
-/// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Blockers {
     pub found: Vec<UpdateBlocker>,

@@ -222,7 +222,6 @@ fn is_met(one: &Known, system: &SystemVersion) -> Option<bool> {
     }
 }
 
-/// A deadline.
 struct Deadline {
     at: Time,
     /// The Mac's local time, if it is stated in that.

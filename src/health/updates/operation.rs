@@ -18,7 +18,6 @@ pub enum Attribution {
     Many,
 }
 
-/// An operation.
 pub struct Operation {
     number: u32,
     /// Whether it goes on with what another process began, so that its first report begins something.

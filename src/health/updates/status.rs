@@ -26,9 +26,7 @@ fn is_work(phase: UpdatePhase) -> bool {
 /// A report that an update is at a stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Reached {
-    /// When.
     pub at: Time,
-    /// The stage.
     pub stage: UpdatePhase,
     /// Whether something begins here: a first report of a phase, or of a process.
     pub begins: bool,
@@ -36,7 +34,6 @@ pub struct Reached {
     pub operation: u32,
     /// How far the stage is.
     pub percent: Option<u8>,
-    /// Whether it is stalled.
     pub stalled: Option<bool>,
     /// Bytes downloaded, and bytes to download in all.
     pub bytes: (Option<u64>, Option<u64>),
@@ -53,15 +50,12 @@ impl Reached {
 /// An update. What no source says is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Update {
-    /// The product key.
     pub product_key: Option<Box<str>>,
-    /// The title.
     pub title: Option<Box<str>>,
     /// The version that it leads to.
     pub version: Option<Box<str>>,
     /// The build that it leads to.
     pub build: Option<Box<str>>,
-    /// What kind it is.
     pub kind: Option<UpdateKind>,
     /// Whether it is an update of the system.
     pub of_the_system: bool,
@@ -86,7 +80,6 @@ pub struct Update {
     pub download_size: Option<u64>,
     /// Whether it needs a restart.
     pub restart_required: Option<bool>,
-    /// Whether it is critical.
     pub critical: Option<bool>,
     /// Whether it can wait for the night.
     pub allows_install_later: Option<bool>,
@@ -100,11 +93,8 @@ pub struct Update {
     pub command_received_at: Option<Time>,
     /// The following four: when it was first reported to be there, in the last attempt.
     pub download_started_at: Option<Time>,
-    /// See above.
     pub downloaded_at: Option<Time>,
-    /// See above.
     pub prepared_at: Option<Time>,
-    /// See above.
     pub install_started_at: Option<Time>,
     /// When the Mac first ran it.
     pub installed_at: Option<Time>,
@@ -153,7 +143,6 @@ impl Update {
         self.last_event_at = self.last_event_at.max(at);
     }
 
-    /// It is on offer.
     pub fn offered(&mut self, at: Option<Time>) {
         self.stage = self.stage.max(Some(UpdatePhase::Offered));
         self.offered_at = match (self.offered_at, at) {
@@ -263,7 +252,6 @@ impl Update {
         self.deferred_until = crate::property_list::moment_in_text(until);
     }
 
-    /// It failed.
     pub fn failed(&mut self, at: Time, why: Option<Box<str>>) {
         if self.stage != Some(UpdatePhase::Installed) {
             self.failed = true;

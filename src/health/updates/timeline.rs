@@ -10,9 +10,7 @@ use std::mem;
 /// come does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// When.
     pub at: Time,
-    /// What.
     pub what: TimelineKind,
     /// The log it stands in.
     pub log: UpdateLog,
@@ -39,15 +37,12 @@ pub type Release = (Option<Box<str>>, Option<Box<str>>);
 /// An update as mdmclient listed it. A field that the log does not show is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item {
-    /// The product key.
     pub product_key: Option<Box<str>>,
-    /// The title.
     pub title: Option<Box<str>>,
     /// The version, and the build.
     pub version: Option<Release>,
     /// Whether it is held back, and until when in the log's words.
     pub deferred: Option<(bool, Option<Box<str>>)>,
-    /// Whether it is macOS.
     pub macos: Option<bool>,
     /// Whether it is a major one; `Some(None)` if it is no update of the system.
     pub major: Option<Option<bool>>,
@@ -57,11 +52,9 @@ pub struct Item {
     pub download_size: Option<u64>,
     /// Whether it is configuration data.
     pub config_data: Option<bool>,
-    /// Whether it is firmware.
     pub firmware: Option<bool>,
     /// Whether it can wait for the night.
     pub allows_install_later: Option<bool>,
-    /// Whether it is critical.
     pub critical: Option<bool>,
     /// Whether it needs a restart.
     pub restart_required: Option<bool>,

@@ -25,7 +25,6 @@ pub struct FileSummary {
     pub boot: Option<FileBoot>,
     /// What could not be read: chunks, pages, records.
     pub lost: u64,
-    /// What was lost first.
     pub first_lost: Option<String>,
     /// The UUIDs of processes without a path that may be wanted ones.
     pub suspects: BTreeSet<u128>,

@@ -52,7 +52,6 @@ pub enum ThriftError {
     Exception(String),
 }
 
-/// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
     /// A call that wants an answer.
@@ -202,7 +201,6 @@ impl Message {
 pub struct Status {
     /// 0 for success.
     pub code: i32,
-    /// osquery's words.
     pub message: String,
     /// The extension's number.
     pub uuid: i64,

@@ -103,7 +103,6 @@ impl Summary {
         }
     }
 
-    /// How the updates look.
     pub fn updates(&self) -> Look {
         labels::updates(self.updates_stuck, self.updates_troubled)
     }

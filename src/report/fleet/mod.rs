@@ -62,7 +62,6 @@ fn span(lines: &[Line]) -> String {
     })
 }
 
-/// The table.
 fn macs(lines: &[Line]) -> String {
     let ranks = Ranks::of(lines);
     let mut section =

@@ -38,7 +38,6 @@ pub struct Shade {
     pub details: String,
 }
 
-/// The picture.
 pub fn picture(report: &Report, scale: Scale, lanes: &[Lane], shades: &[Shade]) -> String {
     let mut body = String::new();
     let mut y = TOP;

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 /// How many places there are for marks over the whole width; marks of one kind at one place become one.
 const PLACES: f64 = 150.0;
 
-/// A lane.
 pub struct Lane {
     /// What it is about.
     pub name: String,
@@ -23,7 +22,6 @@ pub enum Item {
     Mark {
         /// When, or when the first was.
         at: Time,
-        /// What.
         kind: Kind,
         /// The details, for whoever points at it.
         details: String,
@@ -34,7 +32,6 @@ pub enum Item {
         from: Time,
         /// Until when, as far as is known.
         to: Time,
-        /// What.
         kind: Kind,
         /// A few words to stand in it or beside it; blank for none.
         label: String,
@@ -73,7 +70,6 @@ pub enum Kind {
     Unreported,
     /// An update that is installed.
     Installed,
-    /// A deadline.
     Deadline,
     /// A request or a command without an answer.
     Unanswered,
