@@ -87,7 +87,7 @@ case $what in
         # would be stripped anyway, but the UUID that it makes of the program's bytes would still differ by folder.
         forget_paths "${targets[@]}" -Clink-arg=-Wl,-dead_strip_dylibs -Clink-arg=-Wl,-S
         if [ "$quick" = yes ]; then
-            export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+            export CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
         fi
         cargo-zigbuild zigbuild --locked --release "${std[@]}" --bin mdm-health --target universal2-apple-darwin
         mkdir -p "$(dirname "$out")"
