@@ -269,7 +269,6 @@ impl Store {
             .map_err(|why| self.unusable(why))
     }
 
-    /// Which verdicts there were.
     /// Notes which profiles are installed, and gives when they last changed.
     pub fn note_profiles(&mut self, digest: i64, now: Time) -> Result<Option<Time>, StoreError> {
         super::profiles::note(&self.connection, digest, now).map_err(|why| self.unusable(why))
