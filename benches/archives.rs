@@ -21,7 +21,7 @@ use macos_unifiedlogs::parser::{build_log, collect_timesync};
 use macos_unifiedlogs::traits::{FileProvider, SourceFile};
 use macos_unifiedlogs::unified_log::{EventType, UnifiedLogData};
 use mdm_health::host::pieces::{Pieces, Shape};
-use mdm_health::log::tracev3::{Record, Wanted, Watch, read};
+use mdm_health::log::tracev3::{StoredRecord, WantedRecords, Watch, read};
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -228,7 +228,7 @@ fn wanted_records(folder: &Path, hasher: &RandomState) -> Result<Found> {
     let pieces = Pieces::open(folder, &())?.ok_or("no folder")?;
     let Shape::Log(store) = Shape::of(&pieces)? else { return Err("no log archive".into()) };
     let (count, sum) = (AtomicU64::new(0), AtomicU64::new(0));
-    let sink = |record: &Record<'_>| {
+    let sink = |record: &StoredRecord<'_>| {
         count.fetch_add(1, Ordering::Relaxed);
         let hash = hasher.hash_one((
             record.image,
@@ -241,7 +241,7 @@ fn wanted_records(folder: &Path, hasher: &RandomState) -> Result<Found> {
         ));
         sum.fetch_add(hash, Ordering::Relaxed);
     };
-    let summary = read(&pieces, &store, &[Wanted::of_process("mdmclient")], &sink, &Patient)?;
+    let summary = read(&pieces, &store, &[WantedRecords::of_process("mdmclient")], &sink, &Patient)?;
     if summary.lost > 0 { Err(format!("{summary:?}").into()) } else { Ok((count.into_inner(), sum.into_inner())) }
 }
 

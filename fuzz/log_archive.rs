@@ -1,7 +1,7 @@
 //! Log archives: a tracev3 file of any bytes, and the files that it needs.
 
 use mdm_health::host::pieces::{Pieces, Shape};
-use mdm_health::log::tracev3::{Record, Wanted, Watch, read};
+use mdm_health::log::tracev3::{StoredRecord, WantedRecords, Watch, read};
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
@@ -41,11 +41,11 @@ fn read_archive(tracev3: &[u8], uuidtext: &[u8], shared_cache: &[u8], timesync: 
     let Ok(Some(pieces)) = Pieces::open(folder.path(), &()) else { panic!("the archive cannot be read") };
     let Ok(Shape::Log(store)) = Shape::of(&pieces) else { panic!("it is no archive") };
     let wanted = [
-        Wanted::of_process("mdmclient"),
-        Wanted { subsystem: "com.apple.remotemanagementd".to_owned(), ..Wanted::default() },
+        WantedRecords::of_process("mdmclient"),
+        WantedRecords { subsystem: "com.apple.remotemanagementd".to_owned(), ..WantedRecords::default() },
     ];
     let records = AtomicU64::new(0);
-    let sink = |record: &Record<'_>| {
+    let sink = |record: &StoredRecord<'_>| {
         assert!(record.moment.at.timestamp() > 0);
         records.fetch_add(1, Ordering::Relaxed);
     };

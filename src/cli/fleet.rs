@@ -25,7 +25,7 @@ const MOST: usize = 20_000;
 const MOST_AT_A_TIME: usize = 4;
 
 /// One capture, and what its page is to be called.
-struct Entry {
+struct FolderEntry {
     path: PathBuf,
     name: String,
     page: String,
@@ -88,7 +88,7 @@ pub fn report(source: &SourceOptions, folder: &Path, target: &Target) -> Result<
 }
 
 /// What lies in the folder, by name, without hidden files.
-fn entries(folder: &Path) -> Result<Vec<Entry>, String> {
+fn entries(folder: &Path) -> Result<Vec<FolderEntry>, String> {
     let unreadable =
         |why: io::Error| format!("{} cannot be read: {why}. Pass a folder that holds captures", folder.display());
     let mut found = Vec::new();
@@ -113,7 +113,7 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, String> {
     let mut taken = BTreeSet::new();
     let entries = found.into_iter().map(|(name, path)| {
         let page = page_name(&name, &mut taken);
-        Entry { path, name, page }
+        FolderEntry { path, name, page }
     });
     Ok(entries.collect())
 }
@@ -149,7 +149,7 @@ fn address(name: &str) -> String {
 }
 
 /// The line of a capture, and its page if there is something to show.
-fn read(source: &SourceOptions, entry: &Entry) -> (Line, Option<String>) {
+fn read(source: &SourceOptions, entry: &FolderEntry) -> (Line, Option<String>) {
     let line = |summary| Line { name: entry.name.clone(), page: None, summary };
     let host = match Recorded::open(&entry.path, source.now) {
         Ok(host) => host,

@@ -4,7 +4,7 @@ use super::layout;
 use super::sql_limits::{self, Refused};
 use super::{functions, nearest, vtab};
 use crate::health::Findings;
-use crate::tables::{Ask, Table, Value};
+use crate::tables::{AskFindings, Table, Value};
 use crate::vocabulary::{printable, printable_json};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::ValueRef;
@@ -85,7 +85,7 @@ impl Shell {
             let ask = move || kept.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(&ask).clone();
             let mut connection = Connection::open_in_memory()?;
             functions::register(&connection)?;
-            vtab::register(&connection, tables, &(Arc::new(ask) as Ask))?;
+            vtab::register(&connection, tables, &(Arc::new(ask) as AskFindings))?;
             let denied = sql_limits::apply(&mut connection)?;
             Ok(Self { connection, denied, seen })
         };

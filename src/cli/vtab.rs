@@ -3,8 +3,8 @@
 //! The only module with the word `unsafe`: two of rusqlite's traits require that the types which implement them are
 //! `repr(C)` and begin with SQLite's own struct. Both are. There is no unsafe block.
 
-use crate::tables::indexed::{Indexed, Kept};
-use crate::tables::{Ask, Table, TableDefinition, Value, WriteError};
+use crate::tables::indexed::{Indexed, KeptFindings};
+use crate::tables::{AskFindings, Table, TableDefinition, Value, WriteError};
 use rusqlite::types::{Null, ValueRef};
 use rusqlite::vtab::{
     Context, CreateVTab, Filters, IndexConstraintOp, IndexInfo, Inserts, Module, UpdateVTab, Updates, VTab,
@@ -20,7 +20,7 @@ use std::sync::Arc;
 const ALL: c_int = -1;
 
 /// Adds the tables to a connection.
-pub fn register(connection: &Connection, tables: Vec<Box<dyn Table>>, ask: &Ask) -> Result<()> {
+pub fn register(connection: &Connection, tables: Vec<Box<dyn Table>>, ask: &AskFindings) -> Result<()> {
     const MODULE: Module<'static, Virtual> = Module::update_module();
     for table in tables {
         let definition = table.definition();
@@ -37,8 +37,8 @@ pub fn register(connection: &Connection, tables: Vec<Box<dyn Table>>, ask: &Ask)
 #[derive(Clone)]
 struct Shared {
     table: Arc<dyn Table>,
-    ask: Ask,
-    kept: Arc<Kept>,
+    ask: AskFindings,
+    kept: Arc<KeptFindings>,
 }
 
 #[repr(C)]

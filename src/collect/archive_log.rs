@@ -1,13 +1,13 @@
 //! Reads the log of an archive. Its records come from several files at once and in no order, and a record may lie in two
 //! of them.
 
-use super::log_errors::{LogError, covers};
+use super::log_errors::{LogTrouble, covers};
 use super::talk::Talk;
 use super::whole_log::WholeLog;
 use crate::event::{self, Event};
 use crate::host::pieces::{LogArchive, Progress};
 use crate::journal::{EventClass, Journal, PerClass, most};
-use crate::log::tracev3::{self, Record, Sink, Summary, Wanted, Watch};
+use crate::log::tracev3::{self, Sink, StoreSummary, StoredRecord, WantedRecords, Watch};
 use crate::vocabulary::codes::{SourceReason, SourceState};
 use crate::vocabulary::{Fact, Time};
 use std::collections::{BTreeMap, HashMap};
@@ -70,15 +70,15 @@ pub fn read(archive: LogArchive<'_>) -> WholeLog {
 }
 
 /// Hands out the records of the programs that are listened to, from several threads and in no order.
-pub fn read_records(archive: LogArchive<'_>, sink: Sink<'_>) -> io::Result<Summary> {
+pub fn read_records(archive: LogArchive<'_>, sink: Sink<'_>) -> io::Result<StoreSummary> {
     let waiting = Waiting::new(archive.progress);
     let read = tracev3::read(archive.pieces, archive.store, &wanted(), sink, &waiting);
     archive.progress.end();
     read
 }
 
-pub fn wanted() -> Vec<Wanted> {
-    let wanted = event::programs().iter().map(|program| Wanted {
+pub fn wanted() -> Vec<WantedRecords> {
+    let wanted = event::programs().iter().map(|program| WantedRecords {
         process: program.name.to_owned(),
         subsystem: program.wanted.subsystem.to_owned(),
         category: program.wanted.category.to_owned(),
@@ -92,7 +92,7 @@ pub fn wanted() -> Vec<Wanted> {
 }
 
 /// Why what was read is not all that the Mac kept.
-pub fn error(summary: &Summary, archive: LogArchive<'_>) -> Option<LogError> {
+pub fn error(summary: &StoreSummary, archive: LogArchive<'_>) -> Option<LogTrouble> {
     let partial = |reason, why: String| Some((SourceState::Partial, reason, why));
     let lost_by_client = summary
         .counts
@@ -139,7 +139,7 @@ pub fn error(summary: &Summary, archive: LogArchive<'_>) -> Option<LogError> {
 }
 
 /// What else is worth knowing where nothing is wrong.
-fn note(summary: &Summary) -> Option<String> {
+fn note(summary: &StoreSummary) -> Option<String> {
     let nameless = summary.nameless;
     (nameless > 0).then(|| format!("The names of {nameless} other programs are missing in the archive."))
 }
@@ -185,7 +185,7 @@ struct Events {
 }
 
 impl Events {
-    fn take(&mut self, record: &Record<'_>, event: Event) {
+    fn take(&mut self, record: &StoredRecord<'_>, event: Event) {
         let identity = (record.boot, record.ticks, record.thread, record.pid, record.message);
         let hash = self.hasher.hash_one(identity);
         let (file, _) = record.place;

@@ -2,8 +2,8 @@
 
 use crate::host::state::StateFolder;
 use crate::journal::awake::AwakeSample;
-use crate::journal::store::{Kept, Loaded, Retention, Store, StoreError};
-use crate::journal::{Day, DayOfReadings, EventClass, Flaw, Journal, LogReading, PerClass, VerdictSpan};
+use crate::journal::store::{KeptEvent, Loaded, Retention, Store, StoreError};
+use crate::journal::{AsideReason, Day, DayOfReadings, EventClass, Journal, LogReading, PerClass, VerdictSpan};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState, WatchdogReason, WatchdogState};
 use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
 use chrono::TimeDelta;
@@ -31,7 +31,7 @@ pub struct KeptLog {
     /// What is kept on disk at most.
     retention: Retention,
     /// The newest events of each class, in order.
-    events: PerClass<VecDeque<Kept>>,
+    events: PerClass<VecDeque<KeptEvent>>,
     pub span: Option<Span>,
     days: Vec<Day>,
     /// In the order in which they were taken.
@@ -112,7 +112,7 @@ impl KeptLog {
     }
 
     /// Keeps events, each once, on disk and in memory, and what was read of the log.
-    pub fn add(&mut self, new: Vec<Kept>, span: Option<Span>, now: Time) {
+    pub fn add(&mut self, new: Vec<KeptEvent>, span: Option<Span>, now: Time) {
         // Another process may have written the same events first, so only memory says what is new here.
         let mut new = self.write(new, span, now);
         for class in EventClass::ALL {
@@ -181,7 +181,7 @@ impl KeptLog {
     }
 
     /// Writes events to the journal on disk, if there is one, and gives them back.
-    fn write(&mut self, kept: Vec<Kept>, span: Option<Span>, now: Time) -> Vec<Kept> {
+    fn write(&mut self, kept: Vec<KeptEvent>, span: Option<Span>, now: Time) -> Vec<KeptEvent> {
         let retention = self.retention;
         if !kept.is_empty() || span.is_some() {
             self.on_disk(|store| store.append(&kept, span, retention, now));
@@ -230,7 +230,7 @@ impl KeptLog {
     /// How many of them lie after that moment.
     pub fn later_than(&self, now: Time) -> usize {
         // They are in order, so those of the future are the last.
-        let future = |kept: &VecDeque<Kept>| kept.iter().rev().take_while(|kept| kept.event.at > now).count();
+        let future = |kept: &VecDeque<KeptEvent>| kept.iter().rev().take_while(|kept| kept.event.at > now).count();
         self.events.iter().map(|(_, kept)| future(kept)).sum()
     }
 
@@ -249,7 +249,7 @@ impl KeptLog {
         let aside = self.store.as_ref().and_then(|store| store.set_aside.as_ref());
         let (state, reason, detail) = match (&self.store_error, aside) {
             (Some(why), _) => (SourceState::Error, Some(SourceReason::MemoryOnly), Some(why.clone())),
-            (None, Some((Flaw::Damaged, aside))) => (
+            (None, Some((AsideReason::Damaged, aside))) => (
                 SourceState::Partial,
                 Some(SourceReason::SetAside),
                 Some(format!(
@@ -258,7 +258,7 @@ impl KeptLog {
                 )),
             ),
             // All is well with the new one.
-            (None, Some((Flaw::OfAnotherMac, aside))) => (
+            (None, Some((AsideReason::OfAnotherMac, aside))) => (
                 SourceState::Ok,
                 Some(SourceReason::OtherMac),
                 Some(format!("The journal was another Mac's. It is now {}, and a new one was begun.", aside.display())),
@@ -277,20 +277,20 @@ impl KeptLog {
 }
 
 /// Adds events to those in memory, in order and each once, and drops the oldest.
-fn add(kept: &mut VecDeque<Kept>, new: Vec<Kept>, most: usize) {
+fn add(kept: &mut VecDeque<KeptEvent>, new: Vec<KeptEvent>, most: usize) {
     let mut late = Vec::new();
     for one in new {
         if kept.back().is_none_or(|last| last.place() < one.place()) {
             kept.push_back(one);
-        } else if kept.binary_search_by_key(&one.place(), Kept::place).is_err() {
+        } else if kept.binary_search_by_key(&one.place(), KeptEvent::place).is_err() {
             late.push(one);
         }
     }
     if !late.is_empty() {
-        late.sort_by_key(Kept::place);
+        late.sort_by_key(KeptEvent::place);
         late.dedup_by_key(|one| one.place());
         kept.extend(late);
-        kept.make_contiguous().sort_by_key(Kept::place);
+        kept.make_contiguous().sort_by_key(KeptEvent::place);
     }
     while kept.len() > most {
         kept.pop_front();

@@ -5,7 +5,7 @@
 //! was killed counts; the rest is not covered.
 
 use super::kept::KeptLog;
-use super::log_errors::{LogError, from_the_future, log_error, refused};
+use super::log_errors::{LogTrouble, from_the_future, log_error, refused};
 use super::native_log;
 use super::sources::milliseconds;
 use super::talk::Talk;
@@ -13,9 +13,9 @@ use crate::event;
 use crate::health::window::WINDOW;
 use crate::host::pieces::LogArchive;
 use crate::host::{Host, HostError, LogSource};
-use crate::journal::store::{Kept, Retention};
+use crate::journal::store::{KeptEvent, Retention};
 use crate::journal::{Journal, LogReading};
-use crate::log::tracev3::Places;
+use crate::log::tracev3::ReadPlaces;
 use crate::log::{self, LogSummary, ReadOptions};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
 use crate::vocabulary::{Fact, LogCounts, SourceStatus, Span, Time};
@@ -52,7 +52,7 @@ pub struct LiveLog {
     heard: Option<Time>,
     no_backfill_before: Option<Instant>,
     /// Up to where the files of the log were read, where they are read themselves.
-    places: Places,
+    places: ReadPlaces,
 }
 
 impl LiveLog {
@@ -66,7 +66,7 @@ impl LiveLog {
             talk: Talk::default(),
             heard: None,
             no_backfill_before: None,
-            places: Places::default(),
+            places: ReadPlaces::default(),
         }
     }
 
@@ -79,7 +79,7 @@ impl LiveLog {
         let read_on = self.kept.span.map(|span| span.to - OVERLAP).filter(|from| *from > now - READ_ON);
         let from = read_on.unwrap_or(now - WINDOW - MARGIN);
         if read_on.is_none() {
-            self.places = Places::default();
+            self.places = ReadPlaces::default();
         }
         self.read(host, options, Span { from, to: now }, now);
     }
@@ -158,7 +158,7 @@ impl LiveLog {
         let read = log::read_log(&mut source, options, |record| {
             self.talk.take(record);
             if let Some(event) = event::recognise(record) {
-                chunk.push(Kept::new(event, record));
+                chunk.push(KeptEvent::new(event, record));
                 if chunk.len() == CHUNK {
                     // What is covered is known at the end: a line before this one may not have been understood.
                     self.kept.add(std::mem::take(&mut chunk), None, now);
@@ -203,7 +203,7 @@ impl LiveLog {
         self.heard.is_some_and(|heard| heard < at) || self.kept.any(|said| said < at)
     }
 
-    fn note(&mut self, summary: Option<LogSummary>, error: Option<LogError>, now: Time, start: Instant) {
+    fn note(&mut self, summary: Option<LogSummary>, error: Option<LogTrouble>, now: Time, start: Instant) {
         let took_ms = milliseconds(start);
         self.kept.add_reading(LogReading { at: now, took_ms });
         let state = error.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);

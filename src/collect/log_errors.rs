@@ -7,10 +7,10 @@ use crate::vocabulary::codes::{SourceReason, SourceState};
 use crate::vocabulary::{Fact, Span, Time};
 
 /// How a source failed, in the terms of `mdm_health_status`.
-pub type LogError = (SourceState, SourceReason, String);
+pub type LogTrouble = (SourceState, SourceReason, String);
 
 /// What went wrong while a log was read. A command's own words say more than that it printed nothing.
-pub fn log_error(read: Result<&LogSummary, &log::LogError>, ended: Option<&HostError>) -> Option<LogError> {
+pub fn log_error(read: Result<&LogSummary, &log::LogError>, ended: Option<&HostError>) -> Option<LogTrouble> {
     match (read, ended) {
         (Err(_), Some(error)) => Some(refused(error)),
         (Ok(_), Some(error)) => Some((SourceState::Partial, refused(error).1, refused(error).2)),
@@ -42,7 +42,7 @@ pub fn log_error(read: Result<&LogSummary, &log::LogError>, ended: Option<&HostE
 ///
 /// `log: Could not open local log store: Operation not permitted` and `Must be admin`: not root, or no Full Disk Access;
 /// `log: Could not open local log store: The specified URL did not refer to a valid log archive`: the store is missing.
-pub fn refused(error: &HostError) -> LogError {
+pub fn refused(error: &HostError) -> LogTrouble {
     let HostError::Failed { stderr, .. } = error else {
         return (SourceState::Error, error.reason(), format!("{error}."));
     };
@@ -77,7 +77,7 @@ pub fn covers(summary: &LogSummary, asked: Option<Span>, ended_well: bool, journ
 }
 
 /// What is wrong with a log that was read well.
-pub fn journal_error(journal: &Journal, now: Time) -> Option<LogError> {
+pub fn journal_error(journal: &Journal, now: Time) -> Option<LogTrouble> {
     if let Some((class, dropped)) = journal.dropped.iter().find(|(_, dropped)| **dropped > 0) {
         let events = class.words();
         let (reason, detail) = match class {
@@ -96,7 +96,7 @@ pub fn journal_error(journal: &Journal, now: Time) -> Option<LogError> {
     from_the_future(journal.later_than(now))
 }
 
-pub fn from_the_future(events: usize) -> Option<LogError> {
+pub fn from_the_future(events: usize) -> Option<LogTrouble> {
     let detail = || format!("{events} events have times in the future and were left out. Was the clock set back?");
     (events > 0).then(|| (SourceState::Partial, SourceReason::FutureRecords, detail()))
 }

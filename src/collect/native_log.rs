@@ -2,13 +2,13 @@
 //! not in them, and what it has not written yet neither.
 
 use super::archive_log::{self, Waiting};
-use super::log_errors::LogError;
+use super::log_errors::LogTrouble;
 use super::talk::Talk;
 use crate::event;
 use crate::host::pieces::LogArchive;
-use crate::journal::store::Kept;
+use crate::journal::store::KeptEvent;
 use crate::log::LogSummary;
-use crate::log::tracev3::{Places, Record};
+use crate::log::tracev3::{ReadPlaces, StoredRecord};
 use crate::vocabulary::codes::{SourceReason, SourceState};
 use crate::vocabulary::{Span, Time};
 use chrono::TimeDelta;
@@ -20,19 +20,24 @@ const UNWRITTEN: TimeDelta = TimeDelta::minutes(10);
 
 /// What was read.
 pub struct NativeLog {
-    pub events: Vec<Kept>,
+    pub events: Vec<KeptEvent>,
     pub summary: LogSummary,
     /// The part of the span for which the events are all there are.
     pub covered: Option<Span>,
-    pub error: Option<LogError>,
+    pub error: Option<LogTrouble>,
 }
 
 /// Reads what is new since `places`, or all of the span if nothing was read yet.
-pub fn read(archive: LogArchive<'_>, places: &mut Places, talk: &mut Talk, span: Span) -> Result<NativeLog, LogError> {
+pub fn read(
+    archive: LogArchive<'_>,
+    places: &mut ReadPlaces,
+    talk: &mut Talk,
+    span: Span,
+) -> Result<NativeLog, LogTrouble> {
     let is_first = places.is_empty();
     let found = Mutex::new((Vec::new(), talk));
     let is_asked_for = |at: Time| at <= span.to && (at >= span.from || !is_first);
-    let sink = |record: &Record<'_>| {
+    let sink = |record: &StoredRecord<'_>| {
         let record = record.to_log_record();
         if !is_asked_for(record.at) {
             return;
@@ -40,7 +45,7 @@ pub fn read(archive: LogArchive<'_>, places: &mut Places, talk: &mut Talk, span:
         let event = event::recognise(&record);
         let (events, talk) = &mut *found.lock().unwrap_or_else(PoisonError::into_inner);
         talk.take(&record);
-        events.extend(event.map(|event| Kept::new(event, &record)));
+        events.extend(event.map(|event| KeptEvent::new(event, &record)));
     };
     let waiting = Waiting::new(archive.progress);
     let (pieces, store) = (archive.pieces, archive.store);
@@ -60,6 +65,6 @@ pub fn read(archive: LogArchive<'_>, places: &mut Places, talk: &mut Talk, span:
     let ends = log.last.map(|last| (last - UNWRITTEN).min(span.to));
     let covered = begins.zip(ends).filter(|(from, to)| error.is_none() && from <= to);
     let (mut events, _) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    events.sort_by_key(Kept::place);
+    events.sort_by_key(KeptEvent::place);
     Ok(NativeLog { events, covered: covered.map(|(from, to)| Span { from, to }), error, summary: log })
 }

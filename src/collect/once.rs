@@ -10,7 +10,7 @@ use crate::host::capture::RecordedVerdict;
 use crate::host::state::StateFolder;
 use crate::host::{AwakeTimes, Host};
 use crate::journal::VerdictSpan;
-use crate::journal::store::{self, Glance};
+use crate::journal::store::{self, JournalGlance};
 use crate::log::ReadOptions;
 use crate::vocabulary::codes::{WatchdogReason, WatchdogState};
 use crate::vocabulary::{Code, Freshness, SourceStatus, Span};
@@ -39,7 +39,7 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     let policy = host.is_live().then(|| Policy::read(host));
     let asking = Asking { host, options, state_dir, policy, now, freshness: Freshness::Usual };
     asking.read(&mut evidence, &mut Follower::default(), log.summary.as_ref());
-    let Glance { samples, history, .. } = journal(host, &evidence, state_dir);
+    let JournalGlance { samples, history, .. } = journal(host, &evidence, state_dir);
     awake::find(&mut evidence, host, &samples, booted_at);
     evidence.history = if host.is_live() { history } else { recorded_history(host) };
     evidence
@@ -47,11 +47,11 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
 
 /// What the journal of a live Mac knows, for a program that does not write there. One that is not a file of ours alone says
 /// nothing.
-fn journal(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> Glance {
+fn journal(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> JournalGlance {
     let mac = evidence.platform.known().and_then(|platform| platform.hardware_uuid.as_deref());
     let folder = StateFolder::find(state_dir).ok().flatten().filter(|_| host.is_live());
     let path = folder.and_then(|folder| folder.file("journal.db").ok().flatten());
-    path.map_or_else(Glance::default, |path| store::glance(&path, mac, evidence.now))
+    path.map_or_else(JournalGlance::default, |path| store::glance(&path, mac, evidence.now))
 }
 
 /// What the extension and other processes cost a live Mac in the last day; `None` without a journal.

@@ -1,7 +1,7 @@
 //! Reads the whole log once: of a recorded Mac, or of a live one that has no journal.
 
 use super::archive_log;
-use super::log_errors::{LogError, covers, journal_error, log_error, refused};
+use super::log_errors::{LogTrouble, covers, journal_error, log_error, refused};
 use super::talk::Talk;
 use crate::event;
 use crate::host::{Host, LogSource};
@@ -15,7 +15,7 @@ pub struct WholeLog {
     pub journal: Journal,
     /// `None` if it could not be read.
     pub summary: Option<LogSummary>,
-    pub error: Option<LogError>,
+    pub error: Option<LogTrouble>,
     pub talk: Talk,
     /// What to know of a log that was read well.
     pub note: Option<String>,
@@ -67,7 +67,7 @@ impl WholeLog {
         }
     }
 
-    pub fn unread((state, reason, why): LogError) -> Self {
+    pub fn unread((state, reason, why): LogTrouble) -> Self {
         let journal = Journal::empty(Fact::unknown(reason, why.clone()));
         let error = Some((state, reason, why));
         Self { journal, summary: None, error, talk: Talk::default(), note: None, booted_at: None }

@@ -1,7 +1,7 @@
 //! What softwareupdated says of updates that DDM enforces, in the unified log and in install.log: the same words.
 
 use super::bounded;
-use super::update::{Declaration, Standing, UpdateMessage, squeezed};
+use super::update::{EnforcedDeclaration, Standing, UpdateMessage, squeezed};
 
 /// What a message says.
 ///
@@ -64,8 +64,8 @@ pub fn requested_version(text: &str) -> Option<Box<str>> {
 }
 
 /// The fields between the bars: `DeclarationKey:%@|EnforcedInstallDate:%@|VersionString:%@|BuildVersionString:%@|…`.
-fn declaration(message: &str) -> Declaration {
-    Declaration {
+fn declaration(message: &str) -> EnforcedDeclaration {
+    EnforcedDeclaration {
         key: field(message, "DeclarationKey:"),
         deadline: field(message, "EnforcedInstallDate:"),
         version: field(message, "VersionString:"),

@@ -3,7 +3,7 @@
 //! The file carries only the names that its writers give themselves. They are taken as given: what rests on this file
 //! is as true as the file.
 
-use super::update::{Report, UpdateEvent, UpdateLog, UpdateMessage, product_keys};
+use super::update::{ReportKind, UpdateEvent, UpdateLog, UpdateMessage, product_keys};
 use super::{Event, EventKind, bounded, enforcement, power, softwareupdated, status_report};
 use crate::log::install_log::InstallRecord;
 use crate::vocabulary::Time;
@@ -97,7 +97,7 @@ fn new_updates(message: &str) -> Option<UpdateMessage> {
 /// `Progress: phase:PREPARING_UPDATE stalled:NO portionComplete:0.650000 estimatedTimeRemaining:-1.000000` (11, 12)
 fn progress(message: &str) -> Option<UpdateMessage> {
     let fields = message.strip_prefix("Progress: ")?;
-    softwareupdated::progress_fields(Report::Inter, fields).map(UpdateMessage::Progress)
+    softwareupdated::progress_fields(ReportKind::Inter, fields).map(UpdateMessage::Progress)
 }
 
 /// `SUOSUBackgroundDownloadEvaluator: <SUOSUMajorProduct: KEY>(Title:macOS Tahoe 26.5 Version:26.5, Identifier:(null), …)

@@ -1,7 +1,7 @@
 //! What softwareupdated says in the unified log. It writes tens of thousands of lines an hour, so only the messages that
 //! are read are asked for.
 
-use super::update::{Progress, Report, Transition, UpdateError, UpdateMessage, squeezed};
+use super::update::{Progress, ReportKind, Transition, UpdateError, UpdateMessage, squeezed};
 use super::{Image, Program, Users, Wanted};
 use super::{bounded, enforcement, status_report, update_event};
 use crate::log::LogRecord;
@@ -66,16 +66,16 @@ fn tag(message: &str) -> (Option<&str>, &str) {
 fn progress(said: &str) -> Option<Progress> {
     let (report, rest) = said.strip_prefix("Reported progress (")?.split_once("): ")?;
     let report = match report {
-        "start" => Report::Start,
-        "inter" => Report::Inter,
-        "end" => Report::End,
+        "start" => ReportKind::Start,
+        "inter" => ReportKind::Inter,
+        "end" => ReportKind::End,
         _ => return None,
     };
     progress_fields(report, rest)
 }
 
 /// What stands behind the head of a progress report.
-pub fn progress_fields(report: Report, rest: &str) -> Option<Progress> {
+pub fn progress_fields(report: ReportKind, rest: &str) -> Option<Progress> {
     let value = |label: &str| rest.split_whitespace().find_map(|word| word.strip_prefix(label));
     let stalled = match value("stalled:") {
         Some("YES") => Some(true),

@@ -144,12 +144,12 @@ pub enum UpdateMessage {
         /// In which role.
         standing: Standing,
         /// What it says.
-        declaration: Box<Declaration>,
+        declaration: Box<EnforcedDeclaration>,
     },
     /// A DDM declaration was refused as invalid.
     Rejected {
         /// What it says, as far as the line shows it.
-        declaration: Box<Declaration>,
+        declaration: Box<EnforcedDeclaration>,
         /// In the log's words.
         detail: Box<str>,
     },
@@ -244,7 +244,7 @@ pub struct Progress {
     /// The part done, in millionths; `None` if the line has no number between 0 and 1 there.
     pub portion: Option<u32>,
     /// Which of the three reports it is.
-    pub report: Report,
+    pub report: ReportKind,
     /// The phase as Apple spells it.
     pub phase: Box<str>,
     /// Whether softwareupdated calls it stalled.
@@ -262,7 +262,7 @@ pub struct Progress {
 
 /// The three reports of a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Report {
+pub enum ReportKind {
     /// It begins.
     Start,
     /// It goes on.
@@ -288,7 +288,7 @@ pub enum Standing {
 
 /// What a DDM declaration of an enforced update says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Declaration {
+pub struct EnforcedDeclaration {
     /// The key under which the Mac keeps it.
     pub key: Option<Box<str>>,
     /// The deadline as it stands, in the Mac's local time or with a Z.

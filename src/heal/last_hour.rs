@@ -4,7 +4,7 @@
 //! Read again for each restart, and once more right before it: evidence a minute old may miss the beginning.
 
 use crate::event::answer::Answer;
-use crate::event::update::{Report, UpdateMessage};
+use crate::event::update::{ReportKind, UpdateMessage};
 use crate::event::{self, Event, EventKind};
 use crate::facts::zone::Zone;
 use crate::host::{Host, HostError, LogSource};
@@ -112,7 +112,9 @@ impl Sign {
     fn of(said: &UpdateMessage) -> Option<Self> {
         match said {
             UpdateMessage::Progress(progress) if &*progress.phase == "APPLYING" => Some(Self::Installs),
-            UpdateMessage::Progress(progress) if progress.report == Report::End || &*progress.phase == "COMPLETED" => {
+            UpdateMessage::Progress(progress)
+                if progress.report == ReportKind::End || &*progress.phase == "COMPLETED" =>
+            {
                 Some(Self::Ended)
             }
             UpdateMessage::Progress(_) | UpdateMessage::PrepareContinues | UpdateMessage::BrainProgress { .. } => {
@@ -216,8 +218,8 @@ mod tests {
     }
 
     /// The answer at 18:00 for these progress lines.
-    fn told(lines: &[(&str, Report, &str)]) -> Installing {
-        let sign = |(time, report, phase): &(&str, Report, &str)| {
+    fn told(lines: &[(&str, ReportKind, &str)]) -> Installing {
+        let sign = |(time, report, phase): &(&str, ReportKind, &str)| {
             let progress = Progress {
                 portion: None,
                 report: *report,
@@ -234,10 +236,10 @@ mod tests {
 
     #[test]
     fn applying_is_an_installation_even_if_another_operation_completed_after_it() {
-        let applying = ("17:40:00", Report::Start, "APPLYING");
+        let applying = ("17:40:00", ReportKind::Start, "APPLYING");
         let installing = Installing::Yes { at: at("17:40:00") };
         assert_eq!(told(&[applying]), installing);
-        assert_eq!(told(&[applying, ("17:41:00", Report::End, "COMPLETED")]), installing);
+        assert_eq!(told(&[applying, ("17:41:00", ReportKind::End, "COMPLETED")]), installing);
     }
 
     #[test]
@@ -247,7 +249,7 @@ mod tests {
             ["ACCEPTED", "PREFLIGHT_WAKEUP", "PREPARING_UPDATE", "PREPARED_COMMITTING_STASH", "DOWNLOADING_UPDATE"]
         {
             assert_eq!(
-                told(&[("17:57:00", Report::End, "COMPLETED"), ("17:58:00", Report::Start, phase)]),
+                told(&[("17:57:00", ReportKind::End, "COMPLETED"), ("17:58:00", ReportKind::Start, phase)]),
                 preparing,
                 "{phase}"
             );
@@ -258,12 +260,12 @@ mod tests {
     fn what_was_completed_or_is_an_hour_old_is_nothing_but_what_came_while_the_log_was_read_is_something() {
         assert_eq!(told(&[]), Installing::No);
         assert_eq!(
-            told(&[("17:58:00", Report::Start, "PREPARING_UPDATE"), ("17:59:00", Report::End, "COMPLETED")]),
+            told(&[("17:58:00", ReportKind::Start, "PREPARING_UPDATE"), ("17:59:00", ReportKind::End, "COMPLETED")]),
             Installing::No
         );
-        assert_eq!(told(&[("16:59:59", Report::Start, "APPLYING")]), Installing::No);
-        assert_eq!(told(&[("19:00:01", Report::Start, "APPLYING")]), Installing::No);
+        assert_eq!(told(&[("16:59:59", ReportKind::Start, "APPLYING")]), Installing::No);
+        assert_eq!(told(&[("19:00:01", ReportKind::Start, "APPLYING")]), Installing::No);
         let installing = Installing::Yes { at: at("18:00:01") };
-        assert_eq!(told(&[("18:00:01", Report::Start, "APPLYING")]), installing);
+        assert_eq!(told(&[("18:00:01", ReportKind::Start, "APPLYING")]), installing);
     }
 }

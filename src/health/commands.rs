@@ -9,7 +9,7 @@ const OS_UPDATE_TYPES: [&str; 4] = ["ScheduleOSUpdate", "ScheduleOSUpdateScan", 
 
 /// An MDM command as the Mac saw it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Command {
+pub struct MdmCommand {
     /// The server's CommandUUID; `None` in old versions.
     pub token: Option<Box<str>>,
     pub request_type: Box<str>,
@@ -50,7 +50,7 @@ pub struct CommandError {
     pub text: Option<Box<str>>,
 }
 
-impl Command {
+impl MdmCommand {
     /// Whether it is about OS updates.
     pub fn is_os_update(&self) -> bool {
         OS_UPDATE_TYPES.contains(&self.request_type.as_ref())
@@ -80,7 +80,7 @@ impl Command {
 ///
 /// A command is known by its token. Lines without one belong to the command that their process and thread works on:
 /// a thread works on one command at a time.
-pub fn assemble(events: &[&Event]) -> Vec<Command> {
+pub fn assemble(events: &[&Event]) -> Vec<MdmCommand> {
     let mut assembly = Assembly::default();
     for event in events {
         assembly.take(event);
@@ -96,7 +96,7 @@ type Name<'e> = (Channel, &'e str, &'e str);
 
 #[derive(Default)]
 struct Assembly<'e> {
-    commands: Vec<Command>,
+    commands: Vec<MdmCommand>,
     by_token: HashMap<Name<'e>, usize>,
     /// The command that a worker received or answered last.
     at_work: HashMap<Worker, usize>,
@@ -150,7 +150,7 @@ impl<'e> Assembly<'e> {
     }
 
     fn answered(&mut self, event: &'e Event, status: &str, request_type: &'e str, token: Option<&'e str>) {
-        let open = |command: &Command| command.is_pending();
+        let open = |command: &MdmCommand| command.is_pending();
         let index =
             self.find(event, request_type, token, open).unwrap_or_else(|| self.new_command(event, request_type, token));
         self.at_work.insert(worker(event), index);
@@ -168,7 +168,8 @@ impl<'e> Assembly<'e> {
 
     /// The server's response to an answer; without the answer in the log, it still says which one it was.
     fn taken(&mut self, event: &'e Event, http: u16, status: &str, request_type: &'e str, token: Option<&'e str>) {
-        let answered = |command: &Command| command.status.as_deref() == Some(status) && command.http_status.is_none();
+        let answered =
+            |command: &MdmCommand| command.status.as_deref() == Some(status) && command.http_status.is_none();
         let index = self.find(event, request_type, token, answered).unwrap_or_else(|| {
             let index = self.new_command(event, request_type, token);
             if let Some(command) = self.commands.get_mut(index) {
@@ -187,7 +188,7 @@ impl<'e> Assembly<'e> {
         let known = match token {
             Some(token) => self.by_token.get(&name(event, request_type, token)).copied(),
             // Said after the answer that it belongs to.
-            None => self.find(event, request_type, None, Command::failed),
+            None => self.find(event, request_type, None, MdmCommand::failed),
         };
         if let Some(command) = known.and_then(|index| self.commands.get_mut(index)) {
             command.error.get_or_insert(error);
@@ -204,7 +205,7 @@ impl<'e> Assembly<'e> {
         event: &Event,
         request_type: &'e str,
         token: Option<&'e str>,
-        fit: impl Fn(&Command) -> bool,
+        fit: impl Fn(&MdmCommand) -> bool,
     ) -> Option<usize> {
         if let Some(index) = token.and_then(|token| self.by_token.get(&name(event, request_type, token))) {
             return Some(*index);
@@ -227,12 +228,12 @@ impl<'e> Assembly<'e> {
 
     fn new_command(&mut self, event: &Event, request_type: &'e str, token: Option<&'e str>) -> usize {
         let index = self.commands.len();
-        self.commands.push(Command {
+        self.commands.push(MdmCommand {
             token: token.map(Into::into),
             request_type: request_type.into(),
             channel: event.channel,
             error: token.and_then(|token| self.errors_by_token.remove(&name(event, request_type, token))),
-            ..Command::default()
+            ..MdmCommand::default()
         });
         if let Some(token) = token {
             self.by_token.insert(name(event, request_type, token), index);

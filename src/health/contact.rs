@@ -3,7 +3,7 @@
 //!
 //! Only the device channel counts. A user's agent is a process of its own, and talks on while the daemon hangs.
 
-use super::commands::Command;
+use super::commands::MdmCommand;
 use super::exchanges::Exchange;
 use super::window::{FRESHNESS, PATIENCE, WINDOW};
 use crate::event::answer::Answer;
@@ -36,7 +36,7 @@ pub struct Contact<'e> {
     pub usual_gap: Option<TimeDelta>,
     /// In the order of time, none later than `now`.
     pub events: &'e [&'e Event],
-    pub commands: &'e [Command],
+    pub commands: &'e [MdmCommand],
     pub exchanges: &'e [Exchange],
 }
 

@@ -33,7 +33,7 @@ pub fn find(evidence: &Evidence, enrollment: &Enrollment) -> MdmIdentity {
         candidates.insert(0, Candidate { reason: Some(reason), ..none(IdentityState::Unknown, why) });
         return MdmIdentity { candidates, certainty: Certainty::Guessed };
     }
-    search(&Wanted::of(payload), certificates, candidates)
+    search(&WantedIdentity::of(payload), certificates, candidates)
 }
 
 /// Why nothing can be said of the MDM's identity.
@@ -58,13 +58,13 @@ fn unknown(
 }
 
 /// What the profile's payload says of the identity that it made.
-struct Wanted<'p> {
+struct WantedIdentity<'p> {
     payload: Option<&'p IdentityPayload>,
     /// What must be in its subject; empty if there is no common name to know it by.
     subject: Vec<(&'p str, &'p str)>,
 }
 
-impl<'p> Wanted<'p> {
+impl<'p> WantedIdentity<'p> {
     fn of(payload: Option<&'p IdentityPayload>) -> Self {
         // `%HardwareUUID%` and `$SERIALNUMBER` stand for something else.
         let is_fixed = |(_, value): &(&str, &str)| !value.contains(['%', '$']);
@@ -105,7 +105,7 @@ impl<'p> Wanted<'p> {
 }
 
 /// Narrows the candidates down.
-fn search(wanted: &Wanted<'_>, certificates: &[Certificate], candidates: Vec<Candidate>) -> MdmIdentity {
+fn search(wanted: &WantedIdentity<'_>, certificates: &[Certificate], candidates: Vec<Candidate>) -> MdmIdentity {
     let mut left = candidates;
     if !left.iter().any(|candidate| wanted.fits(IdentityMatch::Subject, candidate)) {
         let without_key = certificates.iter().filter(|certificate| {

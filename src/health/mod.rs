@@ -16,7 +16,7 @@ pub mod window;
 
 use crate::event::Event;
 use crate::event::update::UpdateLog;
-use commands::Command;
+use commands::MdmCommand;
 use copied::Copied;
 use enrollment::Enrollment;
 pub use evidence::{Evidence, Expected};
@@ -25,7 +25,7 @@ use identity::MdmIdentity;
 use updates::Update;
 use updates::enforcement::{self, Enforcement};
 use updates::stuck::{LogView, SoftwareUpdates};
-use updates::timeline::{self, Entry};
+use updates::timeline::{self, TimelineEntry};
 use watchdog::Verdict;
 
 /// What the evidence means. Everything later than `evidence.now` is left out.
@@ -34,7 +34,7 @@ pub struct Findings {
     /// What was read, without old values in the place of those that could not be read now.
     pub evidence: Evidence,
     /// The MDM commands, in the order in which the log first names them.
-    pub commands: Vec<Command>,
+    pub commands: Vec<MdmCommand>,
     /// The HTTP requests, in the order in which they were sent.
     pub exchanges: Vec<Exchange>,
     /// Whether the Mac is enrolled, in what and how.
@@ -46,7 +46,7 @@ pub struct Findings {
     /// The OS updates.
     pub updates: Vec<Update>,
     /// What happened around them, in order.
-    pub update_timeline: Vec<Entry>,
+    pub update_timeline: Vec<TimelineEntry>,
     /// The updates that DDM enforces.
     pub enforcements: Vec<Enforcement>,
     /// Whether the MDM client is healthy.
@@ -83,14 +83,14 @@ impl Findings {
         let enforcements = enforcement::judge(&update_timeline, &evidence, now);
         let log = events.iter().copied();
         let updates = updates::assemble(log, &mut update_timeline, &evidence, &enforcements, now);
-        let trusted: Vec<Entry> =
+        let trusted: Vec<TimelineEntry> =
             update_timeline.iter().filter(|entry| entry.log == UpdateLog::Unified).cloned().collect();
         let trusted_enforcements = enforcement::judge(&trusted, &evidence, now);
         let software = SoftwareUpdates {
             all: LogView { timeline: &update_timeline, enforcements: &enforcements },
             trusted: LogView { timeline: &trusted, enforcements: &trusted_enforcements },
         };
-        let found = watchdog::Found { enrollment: &enrollment, identity: &identity, copied: &copied };
+        let found = watchdog::FoundEnrollment { enrollment: &enrollment, identity: &identity, copied: &copied };
         let verdict = watchdog::judge(&evidence, &found, &events, &commands, &exchanges, &software);
         Self {
             commands,

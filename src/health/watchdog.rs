@@ -1,7 +1,7 @@
 //! The verdict: rules 1 to 3 of the watchdog, and what the others found. Three-valued throughout: what the evidence does not
 //! say is unknown.
 
-use super::commands::Command;
+use super::commands::MdmCommand;
 use super::contact::{Contact, Finding};
 use super::copied::Copied;
 use super::enrollment::Enrollment;
@@ -67,7 +67,7 @@ impl Verdict {
 }
 
 /// What is known of the Mac's enrollment.
-pub struct Found<'f> {
+pub struct FoundEnrollment<'f> {
     pub enrollment: &'f Enrollment,
     pub identity: &'f MdmIdentity,
     pub copied: &'f Copied,
@@ -76,13 +76,13 @@ pub struct Found<'f> {
 /// Judges by the rules of the watchdog. `events` are those not later than `evidence.now`, in the order of time.
 pub fn judge(
     evidence: &Evidence,
-    found: &Found<'_>,
+    found: &FoundEnrollment<'_>,
     events: &[&Event],
-    commands: &[Command],
+    commands: &[MdmCommand],
     exchanges: &[Exchange],
     updates: &SoftwareUpdates<'_>,
 ) -> Verdict {
-    let Found { enrollment, identity, copied } = found;
+    let FoundEnrollment { enrollment, identity, copied } = found;
     let usual_gap = usual_gap(&evidence.journal.days, events, evidence.now);
     let contact = Contact {
         now: evidence.now,
@@ -176,7 +176,7 @@ fn identity_trouble(events: &[&Event], last_success: Option<Time>) -> Option<(Wa
 }
 
 /// The command that the device channel received last; of equal times the later in the log.
-fn last_command(commands: &[Command]) -> Option<&Command> {
+fn last_command(commands: &[MdmCommand]) -> Option<&MdmCommand> {
     let device = commands.iter().filter(|command| Channel::is_device(command.channel));
     device.max_by_key(|command| command.last_seen_at())
 }

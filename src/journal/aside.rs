@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 /// Why it is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub enum AsideReason {
     /// It is damaged, or another program's.
     Damaged,
     /// It was copied from another Mac, as Migration Assistant does.
     OfAnotherMac,
 }
 
-impl Flaw {
+impl AsideReason {
     fn word(self) -> &'static str {
         match self {
             Self::Damaged => "damaged",
@@ -24,7 +24,7 @@ impl Flaw {
 }
 
 /// Moves the file away, removes its companions, and gives its new name.
-pub fn set_aside(path: &Path, flaw: Flaw, now: Time) -> Result<PathBuf, StoreError> {
+pub fn set_aside(path: &Path, flaw: AsideReason, now: Time) -> Result<PathBuf, StoreError> {
     let named = |path: &Path, ending: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);

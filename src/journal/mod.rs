@@ -12,7 +12,7 @@ mod samples;
 mod schema;
 pub mod store;
 
-pub use aside::Flaw;
+pub use aside::AsideReason;
 pub use class::{EventClass, PerClass};
 pub use days::{Day, of as days_of};
 pub use history::VerdictSpan;

@@ -4,7 +4,7 @@
 //! are keyed by their time first, so that new ones always land at the end of the tree and a refresh costs the same
 //! whatever is kept; a record that is read twice has the same key and is kept once.
 
-use super::aside::{Flaw, set_aside};
+use super::aside::{AsideReason, set_aside};
 use super::awake::AwakeSample;
 use super::days::{self, Day};
 use super::history::{self, VerdictSpan};
@@ -50,14 +50,14 @@ impl Retention {
 
 /// An event with what tells it from the same record read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptEvent {
     /// What was said.
     pub event: Arc<Event>,
     mach: i64,
     key: i64,
 }
 
-impl Kept {
+impl KeptEvent {
     /// The event of a record.
     pub fn new(event: Event, record: &LogRecord<'_>) -> Self {
         let mut hash = Sha256::new();
@@ -99,7 +99,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Loaded {
     /// The newest events of each class, oldest first.
-    pub events: PerClass<Vec<Kept>>,
+    pub events: PerClass<Vec<KeptEvent>>,
     /// The span of the log that was read without a hole up to the latest moment.
     pub span: Option<Span>,
     /// The days that hold successes, oldest first.
@@ -118,7 +118,7 @@ pub struct Store {
     /// Which file it is, whatever the path leads to later.
     identity: Option<(u64, u64)>,
     /// Why a file was set aside when this one was begun, and the name that it was given.
-    pub set_aside: Option<(Flaw, PathBuf)>,
+    pub set_aside: Option<(AsideReason, PathBuf)>,
     seen_version: i64,
 }
 
@@ -127,11 +127,11 @@ impl Store {
     /// `mac` is this Mac's hardware UUID, if it is known.
     pub fn open(path: &Path, mac: Option<&str>, now: Time) -> Result<Self, StoreError> {
         let flaw = match Self::try_open(path) {
-            Err(StoreError::Unusable { why, .. }) if is_damage(&why) => Flaw::Damaged,
+            Err(StoreError::Unusable { why, .. }) if is_damage(&why) => AsideReason::Damaged,
             other => {
                 let store = other?;
                 match mac {
-                    Some(mac) if !store.belongs_to(mac)? => Flaw::OfAnotherMac,
+                    Some(mac) if !store.belongs_to(mac)? => AsideReason::OfAnotherMac,
                     _ => return Ok(store),
                 }
             }
@@ -170,7 +170,7 @@ impl Store {
     /// Adds events, each once, and marks the span as read. All of it or nothing is on disk afterwards.
     pub fn append(
         &mut self,
-        kept: &[Kept],
+        kept: &[KeptEvent],
         span: Option<Span>,
         retention: Retention,
         now: Time,
@@ -213,7 +213,7 @@ impl Store {
     }
 
     /// The newest events of a class, oldest first.
-    fn newest(&self, class: EventClass, most: usize) -> Result<Vec<Kept>, StoreError> {
+    fn newest(&self, class: EventClass, most: usize) -> Result<Vec<KeptEvent>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT mach, key, body FROM events WHERE class = ?1 ORDER BY at DESC, mach DESC, key DESC LIMIT ?2",
@@ -226,7 +226,7 @@ impl Store {
         let rows = read().map_err(|why| self.unusable(why))?;
         // A body that this version does not know was written by another one, which reads it.
         let kept = rows.into_iter().rev().filter_map(|(mach, key, body)| {
-            serde_json::from_str(&body).ok().map(|event| Kept { event: Arc::new(event), mach, key })
+            serde_json::from_str(&body).ok().map(|event| KeptEvent { event: Arc::new(event), mach, key })
         });
         Ok(kept.collect())
     }
@@ -322,7 +322,7 @@ impl Store {
 
 /// What a journal knows beside events, for a program that does not write there.
 #[derive(Debug, Default)]
-pub struct Glance {
+pub struct JournalGlance {
     pub samples: Vec<AwakeSample>,
     pub history: Vec<VerdictSpan>,
     /// The readings of the last day, by all processes; `None` without a journal.
@@ -330,14 +330,14 @@ pub struct Glance {
 }
 
 /// Looks at a journal, by a path without links. It says nothing if it cannot be read, or is another Mac's than that with this hardware UUID.
-pub fn glance(path: &Path, mac: Option<&str>, now: Time) -> Glance {
+pub fn glance(path: &Path, mac: Option<&str>, now: Time) -> JournalGlance {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let Ok(journal) = Connection::open_with_flags(path, flags) else { return Glance::default() };
+    let Ok(journal) = Connection::open_with_flags(path, flags) else { return JournalGlance::default() };
     let owner = journal.query_row("SELECT hardware_uuid FROM mac", [], |row| row.get::<_, String>(0)).ok();
     if owner.zip(mac).is_some_and(|(owner, mac)| owner != mac) {
-        return Glance::default();
+        return JournalGlance::default();
     }
-    Glance {
+    JournalGlance {
         samples: samples::all(&journal).unwrap_or_default(),
         history: history::all(&journal).unwrap_or_default(),
         readings: readings::day(&journal, now).ok(),
@@ -345,7 +345,7 @@ pub fn glance(path: &Path, mac: Option<&str>, now: Time) -> Glance {
 }
 
 /// Adds an event, if it is not there yet, and says whether it was not.
-fn insert(transaction: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<bool> {
+fn insert(transaction: &Transaction<'_>, kept: &KeptEvent) -> rusqlite::Result<bool> {
     let Ok(body) = serde_json::to_string(kept.event.as_ref()) else { return Ok(false) };
     let (at, mach, key) = kept.place();
     let added = transaction

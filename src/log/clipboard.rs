@@ -18,7 +18,7 @@ const MOST: u64 = 64 << 20;
 const NEXT_DAY: TimeDelta = TimeDelta::hours(12);
 
 /// A line taken apart.
-struct Line<'l> {
+struct CopiedLine<'l> {
     level: Option<Level>,
     at: NaiveTime,
     offset: FixedOffset,
@@ -31,7 +31,7 @@ pub fn is_one(line: &[u8]) -> bool {
     parse(&lossy(line)).is_some()
 }
 
-fn parse(line: &str) -> Option<Line<'_>> {
+fn parse(line: &str) -> Option<CopiedLine<'_>> {
     let mut parts = line.splitn(4, '\t');
     let (level, at, process, message) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let level = Some(Level::from_word(&level.to_ascii_lowercase())?);
@@ -39,7 +39,7 @@ fn parse(line: &str) -> Option<Line<'_>> {
     let (stamp, rest) = time::parse_zoned(&format!("2000-01-02 {at}")).map(|(stamp, rest)| (stamp, rest.is_empty()))?;
     let offset = stamp.offset.filter(|_| rest)?;
     let named = !process.is_empty() && !process.contains('\n');
-    named.then(|| Line { level, at: stamp.at.with_timezone(&offset).time(), offset, process, message })
+    named.then(|| CopiedLine { level, at: stamp.at.with_timezone(&offset).time(), offset, process, message })
 }
 
 /// Reads the lines to their end and hands every record to `on_record`. `until` is the moment that no line is later than.
@@ -95,10 +95,10 @@ pub fn read(
 }
 
 /// A record's first line and its others.
-type Record<'l> = (Line<'l>, &'l [Cow<'l, str>]);
+type CopiedRecord<'l> = (CopiedLine<'l>, &'l [Cow<'l, str>]);
 
-fn records<'l>(lines: &'l [Cow<'l, str>], summary: &mut LogSummary) -> Vec<Record<'l>> {
-    let mut records: Vec<Record<'l>> = Vec::new();
+fn records<'l>(lines: &'l [Cow<'l, str>], summary: &mut LogSummary) -> Vec<CopiedRecord<'l>> {
+    let mut records: Vec<CopiedRecord<'l>> = Vec::new();
     let mut from = 0;
     for (index, text) in lines.iter().enumerate() {
         if text.len() >= MAX_RECORD {
@@ -116,7 +116,7 @@ fn records<'l>(lines: &'l [Cow<'l, str>], summary: &mut LogSummary) -> Vec<Recor
 }
 
 /// The moments of the records: the last one is the latest up to `until`.
-fn days(records: &[Record<'_>], until: Time) -> Vec<Option<DateTime<FixedOffset>>> {
+fn days(records: &[CopiedRecord<'_>], until: Time) -> Vec<Option<DateTime<FixedOffset>>> {
     let mut found = Vec::with_capacity(records.len());
     let mut behind: Option<(NaiveDate, NaiveTime)> = None;
     for (line, _) in records.iter().rev() {

@@ -39,10 +39,10 @@ struct Latest {
 #[derive(Default)]
 struct State {
     asking: bool,
-    answer: Option<Kept>,
+    answer: Option<KeptAnswer>,
 }
 
-struct Kept {
+struct KeptAnswer {
     answer: Arc<Message>,
     at: Instant,
     writes: u64,
@@ -76,10 +76,10 @@ impl Answers {
         }
         state.asking = true;
         drop(state);
-        let _asking = Asking(latest);
+        let _asking = Question(latest);
         let answer = Arc::new(ask()?);
         if answer.bytes().len() <= LONGEST {
-            latest.lock().answer = Some(Kept { answer: answer.clone(), at: Instant::now(), writes });
+            latest.lock().answer = Some(KeptAnswer { answer: answer.clone(), at: Instant::now(), writes });
         }
         Ok(answer)
     }
@@ -97,9 +97,9 @@ impl Latest {
 }
 
 /// Somebody's question, until it is answered or given up.
-struct Asking<'l>(&'l Latest);
+struct Question<'l>(&'l Latest);
 
-impl Drop for Asking<'_> {
+impl Drop for Question<'_> {
     fn drop(&mut self) {
         self.0.lock().asking = false;
         self.0.changed.notify_all();

@@ -18,13 +18,13 @@ const EQUALS: u64 = 2;
 const LONGEST: usize = 64 << 10;
 
 /// A column and the texts of which it has to hold one.
-pub struct Wanted {
+pub struct WantedTexts {
     pub column: usize,
     pub texts: Vec<String>,
 }
 
 /// The first column with an index that is asked for by value.
-pub fn wanted(table: &TableDefinition, context: &str) -> Option<Wanted> {
+pub fn wanted(table: &TableDefinition, context: &str) -> Option<WantedTexts> {
     if !table.columns.iter().any(|column| column.indexed) || context.len() > LONGEST {
         return None;
     }
@@ -34,7 +34,7 @@ pub fn wanted(table: &TableDefinition, context: &str) -> Option<Wanted> {
         let column = table.columns.iter().position(|column| column.indexed && column.name == name)?;
         let equals = constraint.get("list")?.as_array()?.iter().filter(|one| is_equals(one));
         let texts = equals.map(|one| one.get("expr")?.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?;
-        (!texts.is_empty()).then_some(Wanted { column, texts })
+        (!texts.is_empty()).then_some(WantedTexts { column, texts })
     })
 }
 

@@ -60,7 +60,7 @@ impl Guard {
         table: &'static str,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, GuardError> {
-        let place = Place::take(&self.under_way).ok_or(GuardError::Busy { table })?;
+        let place = WorkerPlace::take(&self.under_way).ok_or(GuardError::Busy { table })?;
         let (send, receive) = mpsc::channel();
         let run = move || {
             let answer = catch_unwind(AssertUnwindSafe(call));
@@ -78,16 +78,16 @@ impl Guard {
 }
 
 /// A call's place among those under way, held until the call has really ended.
-struct Place(Arc<AtomicUsize>);
+struct WorkerPlace(Arc<AtomicUsize>);
 
-impl Place {
+impl WorkerPlace {
     fn take(under_way: &Arc<AtomicUsize>) -> Option<Self> {
         let place = Self(under_way.clone());
         (place.0.fetch_add(1, Ordering::AcqRel) < MOST_AT_ONCE).then_some(place)
     }
 }
 
-impl Drop for Place {
+impl Drop for WorkerPlace {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

@@ -9,7 +9,7 @@ use crate::heal::Healer;
 use crate::health::Findings;
 use crate::host::Recorded;
 use crate::log::ReadOptions;
-use crate::tables::Ask;
+use crate::tables::AskFindings;
 use crate::tables::{Table, TableDefinition, Value, WriteError, all};
 use osquery_rust_ng::plugin::OsqueryPlugin;
 use std::ffi::OsString;
@@ -45,7 +45,7 @@ pub fn tables(mac: Recorded) -> Vec<Box<dyn Table>> {
 /// stand-in for each does so too.
 pub fn calls(findings: &Arc<Findings>, action: &str, context: &str, values: &str) -> Vec<Option<i32>> {
     let findings = findings.clone();
-    let ask: Ask = Arc::new(move || findings.clone());
+    let ask: AskFindings = Arc::new(move || findings.clone());
     let entries = [("action", action), ("context", context), ("json_value_array", values)];
     let request = || entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     // Nothing is known of that Mac.

@@ -29,7 +29,7 @@ mod thrift;
 use crate::collect::Collector;
 use crate::heal::{Healer, automatic};
 use crate::host;
-use crate::tables::Ask;
+use crate::tables::AskFindings;
 use crate::tables::{self, DEFINITIONS};
 use crate::vocabulary::printable;
 use arguments::Arguments;
@@ -208,7 +208,7 @@ fn stay(
 
 fn tables(collector: &Arc<Collector>, healer: Arc<Healer>) -> Vec<TablePlugin> {
     let collector = collector.clone();
-    let ask: Ask = Arc::new(move || collector.findings(BUDGET));
+    let ask: AskFindings = Arc::new(move || collector.findings(BUDGET));
     let plugin = |table| TablePlugin::new(table, ask.clone(), Guard::new(CALL_LIMIT));
     tables::all(healer).into_iter().map(plugin).collect()
 }

@@ -6,11 +6,11 @@
 //! too, so that a join asks for the rows with one value (see `constraints`). None of those columns is in the table that takes
 //! INSERT. SQLite filters the rows again in any case.
 
-use super::constraints::{self, Wanted};
+use super::constraints::{self, WantedTexts};
 use super::guard::{Guard, GuardError};
 use super::manager::ALIVE;
-use crate::tables::Ask;
-use crate::tables::indexed::Kept;
+use crate::tables::AskFindings;
+use crate::tables::indexed::KeptFindings;
 use crate::tables::{Table, Value, WriteError};
 use osquery_rust_ng::plugin::{ColumnOptions, OsqueryPlugin, Registry};
 use osquery_rust_ng::{ExtensionPluginRequest, ExtensionPluginResponse, ExtensionResponse, ExtensionStatus};
@@ -31,14 +31,14 @@ const MOST_BYTES: usize = 32 << 20;
 #[derive(Clone)]
 pub struct TablePlugin {
     table: Arc<dyn Table>,
-    ask: Ask,
+    ask: AskFindings,
     guard: Guard,
-    kept: Arc<Kept>,
+    kept: Arc<KeptFindings>,
 }
 
 impl TablePlugin {
     /// The table, with where it gets its findings and what guards its calls.
-    pub fn new(table: Box<dyn Table>, ask: Ask, guard: Guard) -> Self {
+    pub fn new(table: Box<dyn Table>, ask: AskFindings, guard: Guard) -> Self {
         Self { table: table.into(), ask, guard, kept: Arc::default() }
     }
 
@@ -114,9 +114,9 @@ impl OsqueryPlugin for TablePlugin {
 /// The rows as maps of texts, all of them or those that may be wanted. A missing key is NULL.
 fn rows(
     table: &dyn Table,
-    ask: &Ask,
-    kept: &Kept,
-    wanted: Option<Wanted>,
+    ask: &AskFindings,
+    kept: &KeptFindings,
+    wanted: Option<WantedTexts>,
 ) -> Result<ExtensionPluginResponse, GuardError> {
     let definition = table.definition();
     let rows = kept.rows(table, &ask());

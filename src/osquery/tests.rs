@@ -9,7 +9,7 @@ use super::relay::Relay;
 use super::thrift::{Encoder, Message, MessageKind};
 use crate::collect::source::SourceOptions;
 use crate::health::Findings;
-use crate::tables::Ask;
+use crate::tables::AskFindings;
 use crate::tables::{DEFINITIONS, Table, TableDefinition, Value};
 use peer::{Peer, until};
 use std::io::{BufReader, Write};
@@ -87,7 +87,7 @@ fn serve(does: Vec<Does>, limit: Duration) -> Served {
         &source.read_options(),
         &source.state_dir(),
     )));
-    let ask: Ask = Arc::new(move || findings.clone());
+    let ask: AskFindings = Arc::new(move || findings.clone());
     let odd = DEFINITIONS.iter().zip(does).map(|(definition, does)| Box::new(Odd(definition, does)) as Box<dyn Table>);
     let plugins = odd.map(|table| TablePlugin::new(table, ask.clone(), Guard::new(limit))).collect();
     let server = PrivateServer::start(plugins, &folder, limit * 2).unwrap();

@@ -48,9 +48,9 @@ fn key(text: &str) -> String {
 
 /// The rows that were made last, as long as the findings are the same.
 #[derive(Debug, Default)]
-pub struct Kept(Mutex<Option<(Weak<Findings>, Arc<Indexed>)>>);
+pub struct KeptFindings(Mutex<Option<(Weak<Findings>, Arc<Indexed>)>>);
 
-impl Kept {
+impl KeptFindings {
     /// The table's rows for those findings.
     pub fn rows(&self, table: &dyn Table, findings: &Arc<Findings>) -> Arc<Indexed> {
         let make = || Arc::new(Indexed::new(table, table.rows(findings)));
@@ -100,7 +100,7 @@ mod tests {
         let source = crate::host::Recorded::open(std::path::Path::new("/dev/null"), None).unwrap();
         let evidence =
             crate::collect::evidence(&source, &crate::log::ReadOptions::default(), std::path::Path::new("/"));
-        let rows = Kept::default().rows(&table, &Arc::new(Findings::new(evidence)));
+        let rows = KeptFindings::default().rows(&table, &Arc::new(Findings::new(evidence)));
         let places = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
             rows.places(place(), &wanted)

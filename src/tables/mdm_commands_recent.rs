@@ -3,7 +3,7 @@
 use super::{MdmCommandsRecentRow, Text, text};
 use crate::event::Channel;
 use crate::health::Findings;
-use crate::health::commands::Command;
+use crate::health::commands::MdmCommand;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::CommandStatus;
 
@@ -11,11 +11,11 @@ use crate::vocabulary::codes::CommandStatus;
 pub fn rows(findings: &Findings) -> Vec<MdmCommandsRecentRow> {
     let (awake, now) = (&findings.evidence.awake, findings.evidence.now);
     let awake_since = |at: Time| awake.known().map(|awake| awake.within(at, now).num_seconds());
-    let pending = |command: &Command| command.last_received_at.filter(|_| command.is_pending());
+    let pending = |command: &MdmCommand| command.last_received_at.filter(|_| command.is_pending());
     findings.commands.iter().map(|command| row(command, pending(command).and_then(awake_since))).collect()
 }
 
-fn row(command: &Command, awake_seconds: Option<i64>) -> MdmCommandsRecentRow {
+fn row(command: &MdmCommand, awake_seconds: Option<i64>) -> MdmCommandsRecentRow {
     let error = command.error.as_ref();
     let duration = command.responded_at.zip(command.last_received_at).map(|(answer, receipt)| answer - receipt);
     MdmCommandsRecentRow {

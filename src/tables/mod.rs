@@ -30,7 +30,7 @@ use value::{boolean, code, code_list, count, count32, joined, percent, plain, te
 include!(concat!(env!("OUT_DIR"), "/rows.rs"));
 
 /// Where a table gets its findings.
-pub type Ask = Arc<dyn Fn() -> Arc<Findings> + Send + Sync>;
+pub type AskFindings = Arc<dyn Fn() -> Arc<Findings> + Send + Sync>;
 
 /// A table as its page declares it.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use super::{OsUpdateEventsRow, Text, text};
 use crate::event::status_report::StatusReport;
-use crate::event::update::{Progress, Report, Transition, UpdateError, UpdateMessage};
+use crate::event::update::{Progress, ReportKind, Transition, UpdateError, UpdateMessage};
 use crate::health::Findings;
-use crate::health::updates::timeline::{Entry, Item, TimelineKind};
+use crate::health::updates::timeline::{Item, TimelineEntry, TimelineKind};
 use crate::vocabulary::codes::UpdateEventKind;
 
 /// In the order of time.
@@ -12,7 +12,7 @@ pub fn rows(findings: &Findings) -> Vec<OsUpdateEventsRow> {
     findings.update_timeline.iter().map(row).collect()
 }
 
-fn row(entry: &Entry) -> OsUpdateEventsRow {
+fn row(entry: &TimelineEntry) -> OsUpdateEventsRow {
     let (progress, transition) = match &entry.what {
         TimelineKind::Message(UpdateMessage::Progress(progress)) => (Some(progress), None),
         TimelineKind::Message(UpdateMessage::Transition(transition)) => (None, Some(transition)),
@@ -160,11 +160,11 @@ fn list(product_keys: &[Box<str>]) -> String {
     if product_keys.is_empty() { "none".to_owned() } else { product_keys.join(", ") }
 }
 
-fn report(report: Report) -> &'static str {
+fn report(report: ReportKind) -> &'static str {
     match report {
-        Report::Start => "start",
-        Report::Inter => "inter",
-        Report::End => "end",
+        ReportKind::Start => "start",
+        ReportKind::Inter => "inter",
+        ReportKind::End => "end",
     }
 }
 

@@ -6,7 +6,7 @@ use crate::support::tracev3::{self, Boot, Entry, File, Format, Packing, Program,
 use crate::support::tracev3_sample::{boot, programs};
 use crate::support::tries;
 use mdm_health::host::pieces::{LogStore, Pieces};
-use mdm_health::log::tracev3::{Summary, Wanted, read};
+use mdm_health::log::tracev3::{StoreSummary, WantedRecords, read};
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
@@ -40,10 +40,10 @@ impl Archive {
     }
 
     /// The messages of a file, and how it was read.
-    fn read(&self, file: &[u8]) -> (BTreeSet<String>, Summary) {
+    fn read(&self, file: &[u8]) -> (BTreeSet<String>, StoreSummary) {
         fs::write(self.file(), file).unwrap();
         let messages = Mutex::new(BTreeSet::new());
-        let sink = |record: &mdm_health::log::tracev3::Record<'_>| {
+        let sink = |record: &mdm_health::log::tracev3::StoredRecord<'_>| {
             messages.lock().unwrap().insert(record.message.to_owned());
         };
         let summary = read(&self.pieces, &self.store, &wanted(), &sink, &Patient).unwrap();
@@ -51,8 +51,8 @@ impl Archive {
     }
 }
 
-fn wanted() -> [Wanted; 1] {
-    [Wanted::of_process("mdmclient")]
+fn wanted() -> [WantedRecords; 1] {
+    [WantedRecords::of_process("mdmclient")]
 }
 
 /// A file whose records have their own number as message: some catalogs of chunksets, half of mdmclient's.

@@ -3,7 +3,7 @@
 use crate::archives_tracev3::{Line, ours};
 use crate::support::tracev3::{Entry, File, Format, Packing, Program, Value, shared_cache, write};
 use crate::support::tracev3_sample::{boot, programs};
-use mdm_health::log::tracev3::{Summary, Wanted};
+use mdm_health::log::tracev3::{StoreSummary, WantedRecords};
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use tempfile::TempDir;
@@ -34,8 +34,8 @@ fn archive(programs: &[Program], formats: &[Format]) -> TempDir {
     folder
 }
 
-fn messages(folder: &TempDir) -> (Vec<String>, Summary) {
-    let (lines, summary): (Vec<Line>, _) = ours(folder.path(), &[Wanted::of_process("mdmclient")]);
+fn messages(folder: &TempDir) -> (Vec<String>, StoreSummary) {
+    let (lines, summary): (Vec<Line>, _) = ours(folder.path(), &[WantedRecords::of_process("mdmclient")]);
     (lines.into_iter().map(|(line, _)| line.rsplit_once("FF00 ").unwrap().1.to_owned()).collect(), summary)
 }
 
@@ -64,7 +64,7 @@ fn strings_at_the_ends_of_a_large_shared_cache_are_found() {
 #[test]
 fn without_its_shared_cache_a_record_is_counted_and_keeps_its_process() {
     let folder = archive(&programs(), &[Format::Shared(strings_at(0)), Format::Own(0)]);
-    let (lines, summary) = ours(folder.path(), &[Wanted::of_process("mdmclient")]);
+    let (lines, summary) = ours(folder.path(), &[WantedRecords::of_process("mdmclient")]);
     assert_eq!(lines.len(), 2);
     assert!(lines.iter().all(|(line, _)| line.starts_with("/usr/libexec/mdmclient ")), "{lines:?}");
     assert_eq!((summary.counts.records, summary.counts.without_strings), (2, 1));

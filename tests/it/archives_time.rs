@@ -4,7 +4,7 @@ use crate::archives_tracev3::{Patient, store};
 use crate::support::time;
 use crate::support::tracev3::{Boot, Entry, File, Format, Packing, Value, write};
 use crate::support::tracev3_sample::{boot, programs};
-use mdm_health::log::tracev3::{Moment, Record, Summary, Untimed, Wanted, read};
+use mdm_health::log::tracev3::{Moment, StoreSummary, StoredRecord, Untimed, WantedRecords, read};
 use std::sync::Mutex;
 
 const SECOND: u64 = 1_000_000_000;
@@ -16,7 +16,7 @@ fn intel(start: &str) -> Boot {
 }
 
 /// The moments of records at these ticks, in their order, and how the archive was read.
-fn moments(header: &Boot, boots: &[Boot], ticks: &[u64]) -> (Vec<Moment>, Summary) {
+fn moments(header: &Boot, boots: &[Boot], ticks: &[u64]) -> (Vec<Moment>, StoreSummary) {
     let (programs, folder) = (programs(), tempfile::tempdir().unwrap());
     let mut file = File::new(header, &programs, Packing::Lz4);
     let texts: Vec<String> = ticks.iter().map(u64::to_string).collect();
@@ -30,11 +30,11 @@ fn moments(header: &Boot, boots: &[Boot], ticks: &[u64]) -> (Vec<Moment>, Summar
     write(folder.path(), &[("Persist/1.tracev3", file.finish())], boots, &programs);
     let (pieces, store) = store(folder.path());
     let found = Mutex::new(Vec::new());
-    let sink = |record: &Record<'_>| {
+    let sink = |record: &StoredRecord<'_>| {
         assert_eq!(record.message, record.ticks.to_string());
         found.lock().unwrap().push((record.ticks, record.moment));
     };
-    let summary = read(&pieces, &store, &[Wanted::of_process("mdmclient")], &sink, &Patient).unwrap();
+    let summary = read(&pieces, &store, &[WantedRecords::of_process("mdmclient")], &sink, &Patient).unwrap();
     let mut found = found.into_inner().unwrap();
     found.sort_by_key(|(ticks, _)| *ticks);
     (found.into_iter().map(|(_, moment)| moment).collect(), summary)
@@ -145,7 +145,7 @@ fn a_damaged_timesync_file_gives_what_can_be_read_of_it() {
     for (timesync, is_damaged) in [(bytes.clone(), false), (damaged, true), (bytes[..bytes.len() - 5].to_vec(), true)] {
         std::fs::write(folder.path().join("timesync/0000000000000001.timesync"), timesync).unwrap();
         let (pieces, store) = store(folder.path());
-        let summary = read(&pieces, &store, &[Wanted::of_process("mdmclient")], &|_| {}, &Patient).unwrap();
+        let summary = read(&pieces, &store, &[WantedRecords::of_process("mdmclient")], &|_| {}, &Patient).unwrap();
         assert_eq!(summary.counts.records, 1);
         assert_eq!(summary.lost > 0, is_damaged, "{summary:?}");
         assert!(!is_damaged || summary.first_lost.unwrap().starts_with("timesync: "));

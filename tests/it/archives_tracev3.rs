@@ -10,7 +10,7 @@ use macos_unifiedlogs::parser::{build_log, collect_timesync};
 use macos_unifiedlogs::traits::{FileProvider, SourceFile};
 use macos_unifiedlogs::unified_log::{EventType, LogData, UnifiedLogData};
 use mdm_health::host::pieces::{LogStore, Pieces, Shape};
-use mdm_health::log::tracev3::{Record, Summary, Untimed, Wanted, Watch, read};
+use mdm_health::log::tracev3::{StoreSummary, StoredRecord, Untimed, WantedRecords, Watch, read};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -40,10 +40,10 @@ pub fn store(path: &Path) -> (Pieces, LogStore) {
 }
 
 /// What our reader gives.
-pub fn ours(path: &Path, wanted: &[Wanted]) -> (Vec<Line>, Summary) {
+pub fn ours(path: &Path, wanted: &[WantedRecords]) -> (Vec<Line>, StoreSummary) {
     let (pieces, store) = store(path);
     let lines = Mutex::new(Vec::new());
-    let sink = |record: &Record<'_>| {
+    let sink = |record: &StoredRecord<'_>| {
         let line = format!(
             "{} {} {} {} {:?} [{}:{}] {} {}",
             record.image,
@@ -112,12 +112,12 @@ fn compare(mut ours: Vec<Line>, mut all: Vec<Line>) {
     }
 }
 
-fn processes(names: &[&str]) -> Vec<Wanted> {
-    names.iter().map(|name| Wanted::of_process(name)).collect()
+fn processes(names: &[&str]) -> Vec<WantedRecords> {
+    names.iter().map(|name| WantedRecords::of_process(name)).collect()
 }
 
-fn subsystem(subsystem: &str, category: &str) -> [Wanted; 1] {
-    [Wanted { subsystem: subsystem.to_owned(), category: category.to_owned(), ..Wanted::default() }]
+fn subsystem(subsystem: &str, category: &str) -> [WantedRecords; 1] {
+    [WantedRecords { subsystem: subsystem.to_owned(), category: category.to_owned(), ..WantedRecords::default() }]
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::support::fake_mac::FakeMac;
 use crate::support::time;
 use mdm_health::event::install_log;
 use mdm_health::event::update::{
-    Declaration, ItemField, Progress, Report, Standing, Transition, UpdateError, UpdateMessage,
+    EnforcedDeclaration, ItemField, Progress, ReportKind, Standing, Transition, UpdateError, UpdateMessage,
 };
 use mdm_health::event::{self, EventKind};
 use mdm_health::host::{Host, Live};
@@ -180,16 +180,16 @@ fn a_progress_report_is_read_in_millionths() {
             seconds_left: None,
         }))
     };
-    assert_eq!(softwareupdated(line), progress(Some(504_500), Report::Inter, Some(false)));
-    assert_eq!(softwareupdated(&line.replace("NO", "YES")), progress(Some(504_500), Report::Inter, Some(true)));
+    assert_eq!(softwareupdated(line), progress(Some(504_500), ReportKind::Inter, Some(false)));
+    assert_eq!(softwareupdated(&line.replace("NO", "YES")), progress(Some(504_500), ReportKind::Inter, Some(true)));
     assert_eq!(
         softwareupdated(&line.replace("0.504500", "1.000000")),
-        progress(Some(1_000_000), Report::Inter, Some(false))
+        progress(Some(1_000_000), ReportKind::Inter, Some(false))
     );
     for portion in ["2.000000", "-1.000000", "nan", ""] {
         assert_eq!(
             softwareupdated(&line.replace("0.504500", portion)),
-            progress(None, Report::Inter, Some(false)),
+            progress(None, ReportKind::Inter, Some(false)),
             "{portion}"
         );
     }
@@ -325,8 +325,8 @@ fn only_the_image_path_identifies_softwareupdated_and_the_brain() {
 
 const DECLARATION: &str = "SUCoreDDMDeclaration (DeclarationKey:k/1:aWQ=.dG9rZW4=|EnforcedInstallDate:2026-08-21T13:00:00|VersionString:26.6.2|BuildVersionString:(null)|DetailsURL:https://it.example.com/a|companyName:(null)|NotificationsEnabled:YES)";
 
-fn declaration() -> Box<Declaration> {
-    Box::new(Declaration {
+fn declaration() -> Box<EnforcedDeclaration> {
+    Box::new(EnforcedDeclaration {
         key: Some("k/1:aWQ=.dG9rZW4=".into()),
         deadline: Some("2026-08-21T13:00:00".into()),
         version: Some("26.6.2".into()),

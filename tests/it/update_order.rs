@@ -3,7 +3,9 @@
 use crate::support;
 use crate::support::{Mac, fixture, time};
 use mdm_health::collect;
-use mdm_health::event::update::{Declaration, Progress, Report, Standing, UpdateEvent, UpdateLog, UpdateMessage};
+use mdm_health::event::update::{
+    EnforcedDeclaration, Progress, ReportKind, Standing, UpdateEvent, UpdateLog, UpdateMessage,
+};
 use mdm_health::event::{Event, EventKind};
 use mdm_health::facts::system_version;
 use mdm_health::health::{Evidence, Findings};
@@ -55,7 +57,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         "APPLYING",
         "COMPLETED",
     ]);
-    let report = proptest::sample::select(vec![Report::Start, Report::Inter, Report::End]);
+    let report = proptest::sample::select(vec![ReportKind::Start, ReportKind::Inter, ReportKind::End]);
     let progress = (phase, report, 0u32..1_000_000).prop_map(|(phase, report, portion)| {
         UpdateMessage::Progress(Progress {
             portion: Some(portion),
@@ -70,11 +72,11 @@ fn any_event() -> impl Strategy<Value = Event> {
     let keys = proptest::sample::subsequence(vec![MINOR, MAJOR], 0..=2);
     let found = keys.prop_map(|keys| UpdateMessage::Found { product_keys: keys.into_iter().map(Into::into).collect() });
     let declared = (0u8..3, any::<bool>()).prop_map(|(key, rejected)| {
-        let declaration = Box::new(Declaration {
+        let declaration = Box::new(EnforcedDeclaration {
             key: Some(format!("k{key}").into()),
             deadline: Some("2026-11-23T12:00:00".into()),
             version: Some("26.7".into()),
-            ..Declaration::default()
+            ..EnforcedDeclaration::default()
         });
         if rejected {
             UpdateMessage::Rejected { declaration, detail: "no".into() }
@@ -163,9 +165,9 @@ proptest! {
         let (evidence, mut before) = (blank(), (0, 0));
         for (phase, kind, accepted) in reports {
             if accepted {
-                events.push(event(events.len(), report("ACCEPTED", Report::Start)));
+                events.push(event(events.len(), report("ACCEPTED", ReportKind::Start)));
             }
-            events.push(event(events.len(), report(PHASES[phase], [Report::Start, Report::Inter, Report::End][kind])));
+            events.push(event(events.len(), report(PHASES[phase], [ReportKind::Start, ReportKind::Inter, ReportKind::End][kind])));
             let findings = shuffled(&evidence, &events, &[]);
             let update = &findings.updates[0];
             let now = (ORDER.iter().position(|word| Some(*word) == update.phase().map(|phase| phase.word())).unwrap(), update.attempts);

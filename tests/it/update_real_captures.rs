@@ -2,7 +2,7 @@
 
 use crate::support::{Row, capture, findings, rows, time};
 use chrono::{Local, NaiveDateTime};
-use mdm_health::event::update::{Report, UpdateMessage};
+use mdm_health::event::update::{ReportKind, UpdateMessage};
 use mdm_health::facts::{ddm_state, software_update_preferences};
 use mdm_health::health::Findings;
 use mdm_health::health::updates::timeline::TimelineKind;
@@ -105,7 +105,7 @@ fn both_real_progress_logs_give_their_reports_and_nothing_else() {
     for (name, reports) in PROGRESS.into_iter().zip([49, 2]) {
         let Some(log) = capture(name) else { return };
         let findings = findings(&log);
-        let progress = |entry: &&mdm_health::health::updates::timeline::Entry| {
+        let progress = |entry: &&mdm_health::health::updates::timeline::TimelineEntry| {
             matches!(entry.what, TimelineKind::Message(UpdateMessage::Progress(_)))
         };
         assert_eq!(findings.update_timeline.iter().filter(progress).count(), reports, "{name}");
@@ -149,9 +149,9 @@ fn the_reports_of_the_first_real_log_keep_their_order_and_their_kinds() {
         .map(|entry| match &entry.what {
             TimelineKind::Message(UpdateMessage::Progress(progress)) => {
                 let report = match progress.report {
-                    Report::Start => "start",
-                    Report::Inter => "inter",
-                    Report::End => "end",
+                    ReportKind::Start => "start",
+                    ReportKind::Inter => "inter",
+                    ReportKind::End => "end",
                 };
                 (report, &*progress.phase)
             }

@@ -3,9 +3,9 @@
 use super::enforcement::Enforcement;
 use super::operation::{Attribution, Operation};
 use super::status::{Id, Update};
-use super::timeline::{Entry, Item, TimelineKind};
+use super::timeline::{Item, TimelineEntry, TimelineKind};
 use super::versions::key_parts;
-use crate::event::update::{Report, UpdateLog, UpdateMessage};
+use crate::event::update::{ReportKind, UpdateLog, UpdateMessage};
 use crate::facts::software_update_preferences::{DdmFailure, RecommendedUpdate};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdatePhase};
@@ -70,7 +70,7 @@ pub struct Assembler {
 
 impl Assembler {
     /// Before the first step.
-    pub fn new(entries: &[Entry], recommended: &[RecommendedUpdate], enforcements: &[Enforcement]) -> Self {
+    pub fn new(entries: &[TimelineEntry], recommended: &[RecommendedUpdate], enforcements: &[Enforcement]) -> Self {
         let mut keys: BTreeSet<&str> = recommended.iter().map(|update| update.product_key.as_str()).collect();
         for entry in entries {
             match &entry.what {
@@ -119,7 +119,7 @@ impl Assembler {
     }
 
     /// Takes a step. Steps come in the order of time.
-    pub fn step(&mut self, at: Time, step: Step<'_>, entries: &mut [Entry]) {
+    pub fn step(&mut self, at: Time, step: Step<'_>, entries: &mut [TimelineEntry]) {
         match step {
             Step::Offer(update) => self.recommended(update, Some(at)),
             Step::Received => {
@@ -144,7 +144,7 @@ impl Assembler {
         }
     }
 
-    fn entry(&mut self, index: usize, entry: &Entry, entries: &mut [Entry]) {
+    fn entry(&mut self, index: usize, entry: &TimelineEntry, entries: &mut [TimelineEntry]) {
         let (at, from) = (entry.at, entry.log.source());
         match &entry.what {
             TimelineKind::Item(item) => self.item(item, at, from),
@@ -176,7 +176,7 @@ impl Assembler {
             }
             TimelineKind::Message(UpdateMessage::Progress(progress)) => {
                 let attribution = self.attribution(at);
-                let first = &*progress.phase == "ACCEPTED" && progress.report == Report::Start;
+                let first = &*progress.phase == "ACCEPTED" && progress.report == ReportKind::Start;
                 let operation = self.operation(entry.pid, first, entries);
                 operation.progress(entry, index, progress, attribution);
                 if operation.is_complete() {
@@ -203,7 +203,7 @@ impl Assembler {
     }
 
     /// The operation in work; a new one if one begins, or if another process speaks.
-    fn operation(&mut self, pid: u32, first: bool, entries: &mut [Entry]) -> &mut Operation {
+    fn operation(&mut self, pid: u32, first: bool, entries: &mut [TimelineEntry]) -> &mut Operation {
         if self.operation.as_ref().is_some_and(|operation| first || !operation.is_of(pid)) {
             self.close(entries);
         }
@@ -217,7 +217,7 @@ impl Assembler {
     }
 
     /// Ends the operation in work and credits it to its update.
-    pub fn close(&mut self, entries: &mut [Entry]) {
+    pub fn close(&mut self, entries: &mut [TimelineEntry]) {
         let Some(operation) = self.operation.take() else { return };
         self.last_process = Some(operation.process());
         let id = match &operation.attribution {

@@ -1,9 +1,9 @@
 //! Updates that DDM enforces: what the Mac keeps of them, what its logs say of them, and how they stand.
 
-use super::timeline::{Entry, TimelineKind};
+use super::timeline::{TimelineEntry, TimelineKind};
 use super::versions::{compare, compare_builds, same};
 use crate::event::status_report::StatusReport;
-use crate::event::update::{Declaration, Standing, UpdateMessage};
+use crate::event::update::{EnforcedDeclaration, Standing, UpdateMessage};
 use crate::facts::ddm_state::{StoredDeclaration, declaration_id};
 use crate::facts::software_update_preferences::DdmFailure;
 use crate::facts::system_version::SystemVersion;
@@ -100,7 +100,7 @@ struct Known {
 }
 
 /// Judges every declaration. `entries` are those not later than `now`, in order.
-pub fn judge(entries: &[Entry], evidence: &Evidence, now: Time) -> Vec<Enforcement> {
+pub fn judge(entries: &[TimelineEntry], evidence: &Evidence, now: Time) -> Vec<Enforcement> {
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     for entry in entries {
         match &entry.what {
@@ -133,7 +133,7 @@ pub fn judge(entries: &[Entry], evidence: &Evidence, now: Time) -> Vec<Enforceme
 }
 
 /// What a log says of a declaration; the last word counts.
-fn take<'k>(known: &'k mut BTreeMap<String, Known>, declaration: &Declaration) -> &'k mut Known {
+fn take<'k>(known: &'k mut BTreeMap<String, Known>, declaration: &EnforcedDeclaration) -> &'k mut Known {
     let id = declaration.key.as_deref().map(|key| declaration_id(key).unwrap_or_else(|| key.to_owned()));
     // Without a key, its content tells it from others.
     let known_by = id.clone().unwrap_or_else(|| format!("{:?} {:?}", declaration.version, declaration.deadline));
@@ -246,7 +246,7 @@ impl Deadline {
 }
 
 /// Marks what Apple offers nothing for, if nothing that fits was offered since.
-fn no_matches(all: &mut [Enforcement], entries: &[Entry], evidence: &Evidence) {
+fn no_matches(all: &mut [Enforcement], entries: &[TimelineEntry], evidence: &Evidence) {
     let only = only_in_force(all);
     let mut asked_for: Option<&str> = None;
     let mut last: BTreeMap<usize, Time> = BTreeMap::new();
@@ -275,7 +275,7 @@ fn no_matches(all: &mut [Enforcement], entries: &[Entry], evidence: &Evidence) {
 }
 
 /// When something that fits was last offered.
-fn offered_at(one: &Enforcement, entries: &[Entry], evidence: &Evidence) -> Option<Time> {
+fn offered_at(one: &Enforcement, entries: &[TimelineEntry], evidence: &Evidence) -> Option<Time> {
     let fits =
         |key: &str| super::versions::key_parts(key).is_some_and(|parts| one.leads_to(Some(parts.version), parts.build));
     let logged = entries.iter().rev().find(|entry| match &entry.what {
@@ -292,7 +292,7 @@ fn offered_at(one: &Enforcement, entries: &[Entry], evidence: &Evidence) -> Opti
 }
 
 /// The later deadline names no declaration: it is that of the only one in force.
-fn pad(all: &mut [Enforcement], entries: &[Entry]) {
+fn pad(all: &mut [Enforcement], entries: &[TimelineEntry]) {
     let padded = entries.iter().rev().find_map(|entry| match entry.what {
         TimelineKind::Message(UpdateMessage::PaddedDeadline { at }) => Some(at),
         _ => None,
@@ -337,8 +337,8 @@ fn fail(all: &mut Vec<Enforcement>, evidence: &Evidence, now: Time) {
 
 /// A report names a version and no declaration: it is of the one that leads there. Without a version it is of the only one
 /// in force, or of the only one there is.
-fn report(all: &mut [Enforcement], entries: &[Entry]) {
-    let mut last: Option<(StatusReport, &Entry)> = None;
+fn report(all: &mut [Enforcement], entries: &[TimelineEntry]) {
+    let mut last: Option<(StatusReport, &TimelineEntry)> = None;
     for entry in entries {
         if let TimelineKind::Message(UpdateMessage::StatusReported(report)) = &entry.what {
             // A report holds only what changed.

@@ -23,12 +23,12 @@ use crate::vocabulary::codes::{UpdateKind, UpdatePhase};
 use assembler::{Assembler, Step};
 use enforcement::Enforcement;
 use std::cmp::Ordering;
-use timeline::Entry;
+use timeline::TimelineEntry;
 
 /// Puts the updates together, and ties the entries of the timeline to them. `events` are those of the unified log.
 pub fn assemble<'e>(
     events: impl Iterator<Item = &'e Event>,
-    entries: &mut [Entry],
+    entries: &mut [TimelineEntry],
     evidence: &Evidence,
     enforcements: &[Enforcement],
     now: Time,

@@ -2,8 +2,8 @@
 //! are.
 
 use super::status::{Id, Reached, Update};
-use super::timeline::Entry;
-use crate::event::update::{Progress, Report, UpdateMessage};
+use super::timeline::TimelineEntry;
+use crate::event::update::{Progress, ReportKind, UpdateMessage};
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdatePhase};
 
@@ -28,7 +28,7 @@ pub struct Operation {
     pub attribution: Attribution,
     /// The entries of the timeline that belong to it.
     pub entries: Vec<usize>,
-    steps: Vec<Step>,
+    steps: Vec<Reported>,
     heard: Vec<(SourceName, Time)>,
     /// Whether it downloads, and when a part of that ended last.
     downloads: bool,
@@ -38,7 +38,7 @@ pub struct Operation {
     ends_at: Option<Box<str>>,
 }
 
-enum Step {
+enum Reported {
     Reached(Reached),
     Completed,
     /// It was accepted and ended at that phase, before any work.
@@ -86,20 +86,20 @@ impl Operation {
 
     /// Whether its end was reported.
     pub fn is_complete(&self) -> bool {
-        matches!(self.steps.last(), Some(Step::Completed | Step::GaveUp { .. }))
+        matches!(self.steps.last(), Some(Reported::Completed | Reported::GaveUp { .. }))
     }
 
     /// Whether it says how far an update is.
     pub fn has_stage(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Reached(_)))
+        self.steps.iter().any(|step| matches!(step, Reported::Reached(_)))
     }
 
     /// A report of progress.
-    pub fn progress(&mut self, entry: &Entry, index: usize, progress: &Progress, attribution: Attribution) {
+    pub fn progress(&mut self, entry: &TimelineEntry, index: usize, progress: &Progress, attribution: Attribution) {
         self.hear(entry, index, attribution);
         let at = entry.at;
         let percent = progress.portion.and_then(|portion| u8::try_from(portion / 10_000).ok());
-        let begins = progress.report == Report::Start || self.resumes();
+        let begins = progress.report == ReportKind::Start || self.resumes();
         let reached = |stage| Reached {
             percent,
             stalled: progress.stalled,
@@ -121,13 +121,13 @@ impl Operation {
             "COMPLETED" => {
                 self.downloaded(Some(at));
                 let gave_up = self.ends_at.take().filter(|_| self.accepted && !self.has_stage());
-                self.steps.push(gave_up.map_or(Step::Completed, |phase| Step::GaveUp { at, phase }));
+                self.steps.push(gave_up.map_or(Reported::Completed, |phase| Reported::GaveUp { at, phase }));
                 return;
             }
             // ACCEPTED, READY, RELOADING_… and DOWNLOADING_UPDATE_BRAIN: no stage that anybody asks for.
             phase => {
                 self.accepted |= phase == "ACCEPTED";
-                let is_preflight_end = phase.starts_with("PREFLIGHT_") && progress.report == Report::End;
+                let is_preflight_end = phase.starts_with("PREFLIGHT_") && progress.report == ReportKind::End;
                 self.ends_at = is_preflight_end.then(|| phase.into());
                 return;
             }
@@ -135,15 +135,15 @@ impl Operation {
         let reached = reached(stage);
         if stage == UpdatePhase::Downloading {
             self.downloads = true;
-            self.download_ended = (progress.report == Report::End).then_some(at);
+            self.download_ended = (progress.report == ReportKind::End).then_some(at);
         } else {
             self.downloaded(None);
         }
-        self.steps.push(Step::Reached(reached));
+        self.steps.push(Reported::Reached(reached));
     }
 
     /// What is said beside the reports.
-    pub fn said(&mut self, entry: &Entry, index: usize, said: &UpdateMessage, attribution: Attribution) {
+    pub fn said(&mut self, entry: &TimelineEntry, index: usize, said: &UpdateMessage, attribution: Attribution) {
         self.hear(entry, index, attribution);
         let stage = match said {
             UpdateMessage::PrepareContinues => UpdatePhase::Preparing,
@@ -153,7 +153,7 @@ impl Operation {
         };
         let begins = self.resumes();
         let (at, operation) = (entry.at, self.number);
-        self.steps.push(Step::Reached(Reached::now(at, stage, begins, operation)));
+        self.steps.push(Reported::Reached(Reached::now(at, stage, begins, operation)));
     }
 
     /// Whether this is the first report after another process's.
@@ -161,7 +161,7 @@ impl Operation {
         self.resumes && self.steps.is_empty()
     }
 
-    fn hear(&mut self, entry: &Entry, index: usize, attribution: Attribution) {
+    fn hear(&mut self, entry: &TimelineEntry, index: usize, attribution: Attribution) {
         self.entries.push(index);
         self.heard.push((entry.log.source(), entry.at));
         self.attribution = match (std::mem::replace(&mut self.attribution, Attribution::Many), attribution) {
@@ -179,7 +179,7 @@ impl Operation {
             && let Some(at) = self.download_ended.or(at)
         {
             let (stage, operation) = (UpdatePhase::Downloaded, self.number);
-            self.steps.push(Step::Reached(Reached::now(at, stage, false, operation)));
+            self.steps.push(Reported::Reached(Reached::now(at, stage, false, operation)));
         }
     }
 
@@ -190,9 +190,9 @@ impl Operation {
         }
         for step in &self.steps {
             match step {
-                Step::Reached(reached) => update.reached(reached),
-                Step::Completed => update.completed(self.number),
-                Step::GaveUp { at, phase } => update.gave_up(*at, phase),
+                Reported::Reached(reached) => update.reached(reached),
+                Reported::Completed => update.completed(self.number),
+                Reported::GaveUp { at, phase } => update.gave_up(*at, phase),
             }
         }
     }

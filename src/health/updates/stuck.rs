@@ -2,10 +2,10 @@
 //! macOS 14 on and the only one on 27. Three-valued: stuck needs proof, and not stuck needs evidence.
 
 use super::enforcement::Enforcement;
-use super::timeline::{Entry, TimelineKind};
+use super::timeline::{TimelineEntry, TimelineKind};
 use crate::event::update::UpdateMessage;
 use crate::health::Evidence;
-use crate::health::commands::Command;
+use crate::health::commands::MdmCommand;
 use crate::health::window::{FRESHNESS, WINDOW};
 use crate::journal::EventClass;
 use crate::vocabulary::codes::{SoftwareUpdatesReason, SourceReason};
@@ -30,13 +30,13 @@ pub struct SoftwareUpdates<'f> {
 /// What some of the logs tell of OS updates.
 pub struct LogView<'f> {
     /// In the order of time.
-    pub timeline: &'f [Entry],
+    pub timeline: &'f [TimelineEntry],
     /// What DDM enforces.
     pub enforcements: &'f [Enforcement],
 }
 
 /// Whether it is stuck, and a stable code for what decided that.
-type Answer = (Option<bool>, SoftwareUpdatesReason);
+type StuckAnswer = (Option<bool>, SoftwareUpdatesReason);
 
 /// What the rule for the MDM client found.
 pub struct Client<'f> {
@@ -45,12 +45,12 @@ pub struct Client<'f> {
     /// mdm-watchdog's rule.
     pub stuck: Option<bool>,
     /// The command that was received last.
-    pub last_command: Option<&'f Command>,
+    pub last_command: Option<&'f MdmCommand>,
 }
 
 impl SoftwareUpdates<'_> {
     /// Judges. install.log may show that an update moves or was put off, and never makes it stuck.
-    pub fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> Answer {
+    pub fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> StuckAnswer {
         let (all, trusted) = (self.all.judge(evidence, client), self.trusted.judge(evidence, client));
         match (all.0, trusted.0) {
             (Some(true), Some(true)) => trusted,
@@ -67,7 +67,7 @@ impl SoftwareUpdates<'_> {
 impl LogView<'_> {
     /// Judges. What DDM says counts where it says that something is stuck, or leaves it open; on macOS 27 it is all
     /// that counts.
-    fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> Answer {
+    fn judge(&self, evidence: &Evidence, client: &Client<'_>) -> StuckAnswer {
         if client.not_enrolled {
             return (Some(false), SoftwareUpdatesReason::NotEnrolled);
         }
@@ -84,7 +84,7 @@ impl LogView<'_> {
     }
 
     /// What DDM says; `None` if it enforces nothing, as far as this Mac's files and logs show.
-    fn by_ddm(&self, evidence: &Evidence) -> Option<Answer> {
+    fn by_ddm(&self, evidence: &Evidence) -> Option<StuckAnswer> {
         let in_force: Vec<&Enforcement> = self.enforcements.iter().filter(|one| one.in_force()).collect();
         if in_force.is_empty() {
             return match &evidence.ddm_state.now {
@@ -94,7 +94,7 @@ impl LogView<'_> {
                 Fact::Unknown { .. } => Some((None, SoftwareUpdatesReason::EnforcementUnknown)),
             };
         }
-        let answers: Vec<Answer> = in_force
+        let answers: Vec<StuckAnswer> = in_force
             .iter()
             .map(|one| match self.one(one, evidence) {
                 // An old declaration, which the log may name for months, proves nothing.
@@ -111,7 +111,7 @@ impl LogView<'_> {
         major.is_some_and(|major| major >= DDM_ONLY)
     }
 
-    fn one(&self, enforcement: &Enforcement, evidence: &Evidence) -> Answer {
+    fn one(&self, enforcement: &Enforcement, evidence: &Evidence) -> StuckAnswer {
         let now = evidence.now;
         if let Some(answer) = self.failing(enforcement, evidence) {
             return answer;
@@ -137,7 +137,7 @@ impl LogView<'_> {
     }
 
     /// The update fails again and again: the count has risen, the last failure is recent, and nothing moved since.
-    fn failing(&self, enforcement: &Enforcement, evidence: &Evidence) -> Option<Answer> {
+    fn failing(&self, enforcement: &Enforcement, evidence: &Evidence) -> Option<StuckAnswer> {
         let failure = enforcement.failure.as_ref().filter(|failure| failure.count >= Some(RISEN))?;
         let failed_at = failure.at.filter(|at| evidence.now - *at <= RECENT_FAILURE)?;
         if self.last_progress().is_some_and(|at| at > failed_at) {
@@ -152,7 +152,7 @@ impl LogView<'_> {
 
     /// When work on an update last moved.
     fn last_progress(&self) -> Option<Time> {
-        let moves = |entry: &&Entry| match &entry.what {
+        let moves = |entry: &&TimelineEntry| match &entry.what {
             TimelineKind::Message(said) => {
                 matches!(
                     said,
@@ -177,7 +177,7 @@ fn covers(evidence: &Evidence, from: Time) -> bool {
 }
 
 /// mdm-watchdog's rule: the client is stuck, and the last command was about OS updates.
-fn by_command(client: &Client<'_>) -> Answer {
+fn by_command(client: &Client<'_>) -> StuckAnswer {
     match (client.stuck, client.last_command) {
         (None, _) => (None, SoftwareUpdatesReason::ClientUnknown),
         (Some(false), _) => (Some(false), SoftwareUpdatesReason::ClientNotStuck),

@@ -9,7 +9,7 @@ use std::mem;
 /// One thing that happened. Entries of the same instant have an order of their own, so that the order in which events
 /// come does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct TimelineEntry {
     pub at: Time,
     pub what: TimelineKind,
     /// The log it stands in.
@@ -98,14 +98,14 @@ impl Item {
 }
 
 /// Makes the timeline. Events of one thread must have the order of the log; otherwise their order does not matter.
-pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Entry> {
+pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<TimelineEntry> {
     let mut events: Vec<&Event> = events.collect();
     events.sort_by_key(|event| event.at);
     let mut entries = Vec::new();
-    let mut open: HashMap<(u32, u64), Entry> = HashMap::new();
+    let mut open: HashMap<(u32, u64), TimelineEntry> = HashMap::new();
     for event in events {
         let EventKind::Update(update) = &event.kind else { continue };
-        let entry = |what| Entry {
+        let entry = |what| TimelineEntry {
             at: event.at,
             what,
             log: update.log,
@@ -130,7 +130,7 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Entry> {
             UpdateMessage::ItemEnded => entries.extend(open.remove(&worker)),
             said => {
                 let product_key = named(said);
-                entries.push(Entry { product_key, ..entry(TimelineKind::Message(said.clone())) });
+                entries.push(TimelineEntry { product_key, ..entry(TimelineKind::Message(said.clone())) });
             }
         }
     }
@@ -160,7 +160,7 @@ fn named(said: &UpdateMessage) -> Option<Box<str>> {
     }
 }
 
-fn take<'f>(entry: &mut Entry, field: &'f ItemField) -> Option<&'f ItemField> {
+fn take<'f>(entry: &mut TimelineEntry, field: &'f ItemField) -> Option<&'f ItemField> {
     match &mut entry.what {
         TimelineKind::Item(item) => {
             let again = item.take(field);

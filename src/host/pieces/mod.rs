@@ -20,7 +20,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tar_index::{Index, Place, Plain};
+use tar_index::{Index, Plain, TarPlace};
 
 /// Limits for unpacking a gzip file: the larger of a number of bytes and a multiple of its size. Logs shrink to a thirtieth.
 const UNPACKED_AT_LEAST: u64 = 256 << 20;
@@ -123,7 +123,7 @@ impl Pieces {
         }
     }
 
-    fn index(&self) -> Option<&BTreeMap<String, Place>> {
+    fn index(&self) -> Option<&BTreeMap<String, TarPlace>> {
         match &self.store {
             Store::Folder => None,
             Store::Tar(index) | Store::Gzip(index, _) => Some(&index.files),
@@ -195,7 +195,7 @@ impl Pieces {
     /// Opens a file. A folder may come from anywhere: a pipe in it would hang, a device never end.
     pub fn piece(&self, name: &str) -> io::Result<Piece> {
         let place = self.index().map(|index| index.get(name).copied().ok_or(ErrorKind::NotFound)).transpose()?;
-        let Some(Place { from, size, .. }) = place else {
+        let Some(TarPlace { from, size, .. }) = place else {
             let file = open_regular(&self.path.join(name))?;
             let size = file.metadata()?.len();
             return Ok(Piece { source: Source::Plain(file), from: 0, size, position: 0 });

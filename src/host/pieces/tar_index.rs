@@ -27,7 +27,7 @@ const STEP: u64 = 4 << 20;
 
 /// Where the bytes of a file lie in the unpacked archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct TarPlace {
     pub from: u64,
     pub size: u64,
     /// When the file was last written, in seconds since 1970.
@@ -37,7 +37,7 @@ pub struct Place {
 /// The files of an archive by their paths, without a leading `./`.
 #[derive(Debug, Default)]
 pub struct Index {
-    pub files: BTreeMap<String, Place>,
+    pub files: BTreeMap<String, TarPlace>,
     /// Why reading stopped before the archive's end.
     pub broken: Option<io::Error>,
 }
@@ -134,7 +134,7 @@ pub fn index<S: Stream>(
 fn walk<S: Stream>(
     stream: &mut S,
     progress: &dyn Progress,
-    files: &mut BTreeMap<String, Place>,
+    files: &mut BTreeMap<String, TarPlace>,
     on_file: &mut impl FnMut(&str, u64, &mut dyn Stream) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut extension = Extension::default();
@@ -166,7 +166,7 @@ fn walk<S: Stream>(
                     name.map_or_else(|| plain(&String::from_utf8_lossy(&header.path_bytes())), |name| plain(&name));
                 if is_file && !is_apple_double(&name) && name.len() <= MAX_NAME {
                     on_file(&name, size, stream)?;
-                    files.insert(name, Place { from, size, modified: header.mtime().unwrap_or(0) });
+                    files.insert(name, TarPlace { from, size, modified: header.mtime().unwrap_or(0) });
                     if files.len() > MAX_FILES {
                         return Err(io::Error::other(format!("it holds more than {MAX_FILES} files")));
                     }

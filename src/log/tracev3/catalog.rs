@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// A process in a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
+pub struct CatalogProcess {
     /// The number by which chunksets refer to it.
     pub index: u16,
     /// The two numbers by which pages refer to it.
@@ -36,7 +36,7 @@ pub struct Chunkset {
 /// A catalog that was read, with its own bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
-    pub processes: Vec<Process>,
+    pub processes: Vec<CatalogProcess>,
     pub chunksets: Vec<Chunkset>,
     /// Whether all of it could be read. What follows a place that cannot be is missing.
     pub is_whole: bool,
@@ -90,7 +90,7 @@ impl Catalog {
     }
 
     /// Identifier, subsystem and category of each that a process used.
-    pub fn subsystems(&self, process: &Process) -> impl Iterator<Item = (u16, &[u8], &[u8])> {
+    pub fn subsystems(&self, process: &CatalogProcess) -> impl Iterator<Item = (u16, &[u8], &[u8])> {
         let strings = self.data.get(self.strings.clone()).unwrap_or_default();
         let string = move |at: u16| strings.get(at.into()..).map(text).unwrap_or_default();
         let entries = self.data.get(process.subsystems.clone()).unwrap_or_default().as_chunks::<6>().0;
@@ -102,7 +102,7 @@ impl Catalog {
 
     /// The catalog as a chunk, with those of its processes alone that are asked for, and without what it says of its
     /// chunksets.
-    pub fn reduced(&self, wanted: impl Fn(&Process) -> bool) -> Vec<u8> {
+    pub fn reduced(&self, wanted: impl Fn(&CatalogProcess) -> bool) -> Vec<u8> {
         let wanted = self.processes.iter().filter(|process| wanted(process));
         let entries: Vec<&[u8]> = wanted.filter_map(|process| self.data.get(process.entry.clone())).collect();
         let count = u16::try_from(entries.len()).unwrap_or(u16::MAX);
@@ -127,7 +127,7 @@ pub fn chunk(tag: u32, data: &[u8]) -> Vec<u8> {
 }
 
 /// A process entry, and how many bytes at its end list its subsystems, before they are padded.
-fn read_process(rest: &mut Cursor<'_>, uuids: &[u128]) -> Option<(Process, usize)> {
+fn read_process(rest: &mut Cursor<'_>, uuids: &[u128]) -> Option<(CatalogProcess, usize)> {
     let [index, _, image, _shared_cache] = rest.numbers()?;
     let id = (rest.u64()?, rest.u32()?);
     let (_pid, _uid, _persona) = (rest.u32()?, rest.u32()?, rest.u32()?);
@@ -141,7 +141,7 @@ fn read_process(rest: &mut Cursor<'_>, uuids: &[u128]) -> Option<(Process, usize
     let _ = rest.u32()?;
     rest.take(subsystems.next_multiple_of(8))?;
     let image = uuids.get(usize::from(image)).copied().unwrap_or_default();
-    Some((Process { index, id, image, entry: 0..0, subsystems: 0..0 }, subsystems))
+    Some((CatalogProcess { index, id, image, entry: 0..0, subsystems: 0..0 }, subsystems))
 }
 
 fn read_chunkset(rest: &mut Cursor<'_>) -> Option<Chunkset> {

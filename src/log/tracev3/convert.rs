@@ -1,11 +1,11 @@
 //! What was read of an archive, in the terms of any log.
 
-use super::Summary;
-use super::record::Record;
+use super::StoreSummary;
+use super::record::StoredRecord;
 use crate::log::{LogRecord, LogSender, LogSummary};
 use std::borrow::Cow;
 
-impl<'r> Record<'r> {
+impl<'r> StoredRecord<'r> {
     /// The record as any style of log gives it.
     pub fn to_log_record(&self) -> LogRecord<'r> {
         LogRecord {
@@ -24,7 +24,7 @@ impl<'r> Record<'r> {
     }
 }
 
-impl Summary {
+impl StoreSummary {
     /// What reading came to, as of any log. It begins with the first file in which macOS keeps all kinds of records:
     /// others have some that are much older.
     pub fn to_log_summary(&self) -> LogSummary {

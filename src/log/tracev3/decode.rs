@@ -3,7 +3,7 @@
 use super::boots::{Boots, FileBoot};
 use super::catalog::ProcessId;
 use super::guard::guarded;
-use super::record::{Counts, Record, Sink, hyphenated, is_without_strings, level};
+use super::record::{Counts, Sink, StoredRecord, hyphenated, is_without_strings, level};
 use super::strings::{NoFiles, Strings};
 use super::wanted::Part;
 use macos_unifiedlogs::iterator::UnifiedLogIterator;
@@ -273,7 +273,7 @@ impl<'c> Decoder<'c> {
             Ok(moment) => {
                 self.counts.records += 1;
                 self.given_out += 1;
-                (self.context.sink)(&Record {
+                (self.context.sink)(&StoredRecord {
                     moment,
                     ticks,
                     place: (self.number, self.given_out),

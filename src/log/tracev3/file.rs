@@ -7,7 +7,7 @@ use super::chunks::{self, Chunk, Chunks};
 use super::chunkset::{self, Found, Packing};
 use super::decode::{Context, Decoder, Leftover};
 use super::record::Counts;
-use super::wanted::{Selection, Wanted};
+use super::wanted::{Selection, WantedRecords};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Seek};
 
@@ -63,7 +63,7 @@ pub fn read<'c>(
     number: usize,
     file: impl Read + Seek,
     size: u64,
-    wanted: &[Wanted],
+    wanted: &[WantedRecords],
     extent: Extent,
     context: Context<'c>,
     watch: &dyn Watch,
@@ -139,7 +139,7 @@ struct Current {
 struct Reading<'w, 'c, R> {
     number: usize,
     chunks: Chunks<R>,
-    wanted: &'w [Wanted],
+    wanted: &'w [WantedRecords],
     context: Context<'c>,
     decoder: Option<Decoder<'c>>,
     catalog: Option<Current>,

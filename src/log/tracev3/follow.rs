@@ -3,7 +3,7 @@
 
 use super::file::Extent;
 use super::record::Sink;
-use super::{Summary, Wanted, Watch, read_extents};
+use super::{StoreSummary, WantedRecords, Watch, read_extents};
 use crate::host::pieces::{LogStore, Pieces};
 use crate::vocabulary::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use std::io;
 /// Up to where the files of a store were read, by their names. What was read behind the last catalog is read once more,
 /// since records may refer to texts there.
 #[derive(Debug, Default)]
-pub struct Places(BTreeMap<String, Place>);
+pub struct ReadPlaces(BTreeMap<String, Place>);
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -20,7 +20,7 @@ struct Place {
     catalog_at: Option<u64>,
 }
 
-impl Places {
+impl ReadPlaces {
     /// Whether nothing was read yet.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -32,10 +32,10 @@ impl Places {
         pieces: &Pieces,
         store: &LogStore,
         since: Time,
-        wanted: &[Wanted],
+        wanted: &[WantedRecords],
         sink: Sink<'_>,
         watch: &dyn Watch,
-    ) -> io::Result<Summary> {
+    ) -> io::Result<StoreSummary> {
         let (names, timesync) = store.files(pieces)?;
         let there: BTreeSet<&String> = names.iter().collect();
         self.0.retain(|name, _| there.contains(name));
@@ -52,7 +52,7 @@ impl Places {
             }
         }
         if files.is_empty() {
-            return Ok(Summary { files: names.len(), has_older, ..Summary::default() });
+            return Ok(StoreSummary { files: names.len(), has_older, ..StoreSummary::default() });
         }
         let places = &mut self.0;
         let summary = read_extents(pieces, store, &timesync, &files, wanted, sink, watch, |name, file| {
@@ -60,6 +60,6 @@ impl Places {
                 places.insert(name.to_owned(), Place { size: *size, catalog_at: file.catalog_at });
             }
         })?;
-        Ok(Summary { files: names.len(), has_older, ..summary })
+        Ok(StoreSummary { files: names.len(), has_older, ..summary })
     }
 }

@@ -23,9 +23,9 @@ mod wanted;
 
 pub use boots::{Moment, Untimed};
 pub use file::Watch;
-pub use follow::Places;
-pub use record::{Counts, Record, Sink};
-pub use wanted::Wanted;
+pub use follow::ReadPlaces;
+pub use record::{Counts, Sink, StoredRecord};
+pub use wanted::WantedRecords;
 
 use super::install_log::OffsetSpan;
 use crate::host::pieces::{LogStore, Pieces};
@@ -51,7 +51,7 @@ const MAX_THREADS: usize = 8;
 
 /// How a log was read.
 #[derive(Debug, Default)]
-pub struct Summary {
+pub struct StoreSummary {
     pub counts: Counts,
     /// How many tracev3 files there are.
     pub files: usize,
@@ -82,10 +82,10 @@ pub struct Summary {
 pub fn read(
     pieces: &Pieces,
     store: &LogStore,
-    wanted: &[Wanted],
+    wanted: &[WantedRecords],
     sink: Sink<'_>,
     watch: &dyn Watch,
-) -> io::Result<Summary> {
+) -> io::Result<StoreSummary> {
     let (files, timesync) = store.files(pieces)?;
     let files: Vec<_> = files.into_iter().map(|name| (name, Extent::Whole)).collect();
     read_extents(pieces, store, &timesync, &files, wanted, sink, watch, |_, _| {})
@@ -98,12 +98,12 @@ fn read_extents(
     store: &LogStore,
     timesync: &[String],
     files: &[(String, Extent)],
-    wanted: &[Wanted],
+    wanted: &[WantedRecords],
     sink: Sink<'_>,
     watch: &dyn Watch,
     done: impl FnMut(&str, &FileSummary) + Send,
-) -> io::Result<Summary> {
-    let mut summary = Summary { files: files.len(), ..Summary::default() };
+) -> io::Result<StoreSummary> {
+    let mut summary = StoreSummary { files: files.len(), ..StoreSummary::default() };
     let boots = read_boots(pieces, timesync, &mut summary);
     summary.offsets = boots.offsets();
     let images = Images::new(pieces, store);
@@ -117,7 +117,7 @@ fn read_extents(
     Ok(summary)
 }
 
-fn read_boots(pieces: &Pieces, files: &[String], summary: &mut Summary) -> Boots {
+fn read_boots(pieces: &Pieces, files: &[String], summary: &mut StoreSummary) -> Boots {
     let mut boots = Boots::default();
     for name in files {
         let mut bytes = Vec::new();
@@ -137,10 +137,10 @@ fn read_boots(pieces: &Pieces, files: &[String], summary: &mut Summary) -> Boots
 fn read_files<'c>(
     pieces: &Pieces,
     files: &[(String, Extent)],
-    wanted: &[Wanted],
+    wanted: &[WantedRecords],
     context: Context<'c>,
     watch: &dyn Watch,
-    summary: &mut Summary,
+    summary: &mut StoreSummary,
     on_file: impl FnMut(&str, &FileSummary) + Send,
 ) -> Vec<Leftover<'c>> {
     let next = AtomicUsize::new(0);
@@ -175,7 +175,7 @@ fn read_files<'c>(
     done.into_inner().unwrap_or_else(PoisonError::into_inner).0
 }
 
-impl Summary {
+impl StoreSummary {
     fn add(&mut self, name: &str, file: FileSummary, boots: &Boots) {
         self.counts.add(file.counts);
         self.has_records |= file.has_records;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// A decoded log message.
 #[derive(Debug, Clone, Copy)]
-pub struct Record<'r> {
+pub struct StoredRecord<'r> {
     pub moment: Moment,
     /// Continuous time: ticks since the boot.
     pub ticks: u64,
@@ -27,7 +27,7 @@ pub struct Record<'r> {
 }
 
 /// Where decoded records go, from several threads.
-pub type Sink<'s> = &'s (dyn Fn(&Record<'_>) + Sync);
+pub type Sink<'s> = &'s (dyn Fn(&StoredRecord<'_>) + Sync);
 
 /// How many records were decoded, and how many could not be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -22,13 +22,13 @@ const MAX_KEPT: usize = 8 << 20;
 pub struct Strings<'p> {
     pieces: &'p Pieces,
     store: &'p LogStore,
-    uuidtext: Mutex<Kept>,
+    uuidtext: Mutex<KeptStrings>,
     shared: Mutex<HashMap<String, Option<SharedCache>>>,
 }
 
 /// Files by the UUIDs of their images; `None` for one that is missing or damaged.
 #[derive(Default)]
-struct Kept {
+struct KeptStrings {
     files: HashMap<String, Option<Arc<UUIDText>>>,
     bytes: usize,
 }
@@ -80,7 +80,7 @@ impl StringCache for Strings<'_> {
         let mut kept = lock();
         kept.bytes += file.as_ref().map_or(0, |file| file.footer_data.len()) + 128;
         if kept.bytes > MAX_KEPT {
-            *kept = Kept::default();
+            *kept = KeptStrings::default();
         }
         kept.files.insert(uuid.to_owned(), file.clone());
         file

@@ -1,11 +1,11 @@
 //! Which records of a log are wanted, and which processes of a catalog may have written them.
 
-use super::catalog::{Catalog, Process, ProcessId};
+use super::catalog::{Catalog, CatalogProcess, ProcessId};
 use std::collections::HashMap;
 
 /// Records that are wanted. An empty text stands for any.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct WantedRecords {
     /// The name of the process: the last part of its image path.
     pub process: String,
     pub subsystem: String,
@@ -14,7 +14,7 @@ pub struct Wanted {
     pub telltale: String,
 }
 
-impl Wanted {
+impl WantedRecords {
     /// All records of a process.
     pub fn of_process(name: &str) -> Self {
         Self { process: name.to_owned(), ..Self::default() }
@@ -53,7 +53,7 @@ pub struct Selection {
 
 impl Selection {
     /// What is wanted of the processes of a catalog. `image` gives the path of an executable, where it is known.
-    pub fn new<P: AsRef<str>>(wanted: &[Wanted], catalog: &Catalog, image: impl Fn(u128) -> Option<P>) -> Self {
+    pub fn new<P: AsRef<str>>(wanted: &[WantedRecords], catalog: &Catalog, image: impl Fn(u128) -> Option<P>) -> Self {
         let mut selection = Self::default();
         for process in &catalog.processes {
             let path = image(process.image);
@@ -90,12 +90,12 @@ impl Selection {
     }
 }
 
-fn is_suspect(wanted: &[Wanted], catalog: &Catalog, process: &Process) -> bool {
+fn is_suspect(wanted: &[WantedRecords], catalog: &Catalog, process: &CatalogProcess) -> bool {
     let telltales = || wanted.iter().map(|wanted| wanted.telltale.as_bytes()).filter(|telltale| !telltale.is_empty());
     catalog.subsystems(process).any(|(_, subsystem, _)| telltales().any(|telltale| telltale == subsystem))
 }
 
-fn part(wanted: &[Wanted], catalog: &Catalog, process: &Process, image: Option<&str>) -> Option<Part> {
+fn part(wanted: &[WantedRecords], catalog: &Catalog, process: &CatalogProcess, image: Option<&str>) -> Option<Part> {
     let of_process = || wanted.iter().filter(|wanted| wanted.is_of(image));
     if of_process().any(|wanted| !wanted.names_subsystem()) {
         return Some(Part::All);
