@@ -49,4 +49,7 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} \
 sed -E "s|path\+file://$PWD#(mdm-health@)?|mdm-health@|g" sbom.json >"$dist/mdm-health-$version.cdx.json"
 rm sbom.json
 
-(cd "$dist" && sha256sum -- * | tee SHA256SUMS)
+cd "$dist"
+# Not by a pipe into the file: it could be there before the names are listed, and be one of them.
+sums=$(sha256sum -- *)
+printf '%s\n' "$sums" | tee SHA256SUMS
