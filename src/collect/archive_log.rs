@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 /// How long reading an archive may take. The largest ones take seconds; one that was made to do harm may take any time.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// How many records are remembered to find them again in another file.
+/// How many records are remembered, to notice the same record in another file.
 const MAX_SEEN: usize = 1 << 20;
 
-/// The subsystems by which a program is suspected whose path the archive lacks.
+/// The subsystems that suggest which program wrote a record if the archive lacks its path.
 const TELLTALES: [(&str, &str); 3] = [
     ("mdmclient", "com.apple.ManagedClient"),
     ("remotemanagementd", "com.apple.remotemanagementd"),
@@ -91,7 +91,7 @@ pub fn wanted() -> Vec<WantedRecords> {
     wanted.collect()
 }
 
-/// Why what was read is not all that the Mac kept.
+/// Why some of what the Mac kept was not read.
 pub fn error(summary: &StoreSummary, archive: LogArchive<'_>) -> Option<LogTrouble> {
     let partial = |reason, why: String| Some((SourceState::Partial, reason, why));
     let lost_by_client = summary

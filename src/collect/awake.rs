@@ -14,8 +14,8 @@ use chrono::TimeDelta;
 /// The most stretches of time that are taken from a capture.
 const MOST_RECORDED: usize = 10_000;
 
-/// Works it out for the evidence, of which the log, install.log and the times of boot and wake were read before.
-/// `booted_at` is the last boot where the log itself says it.
+/// Adds the times awake to the evidence. The log, install.log and the times of boot and wake must have been read
+/// before. `booted_at` is the last boot, if the log itself says it.
 pub fn find(evidence: &mut Evidence, host: &dyn Host, samples: &[AwakeSample], booted_at: Option<Time>) {
     let now = evidence.now;
     let power = power(evidence);
@@ -63,7 +63,7 @@ fn power(evidence: &Evidence) -> Vec<(Time, PowerState)> {
     power
 }
 
-/// For which time the lines about power are all there are. install.log proves nothing by what it lacks.
+/// The span for which the lines about power are complete. A line that is missing in install.log proves nothing.
 fn covers(evidence: &Evidence) -> Option<Span> {
     let covers = evidence.journal.covers.known().filter(|_| evidence.journal.of(EventClass::Power).len() > 0)?;
     let from = evidence.journal.complete_from.get(EventClass::Power).map_or(covers.from, |at| at.max(covers.from));

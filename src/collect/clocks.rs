@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// and most dark wakes are over sooner.
 const SETTLE_MS: i64 = 2 * 60_000;
 
-/// A sleep that is shorter is none that anybody has to recover from.
+/// A shorter sleep does not count: the Mac has nothing to catch up on after it.
 const SLEEP_MS: i64 = 5_000;
 
 #[derive(Default)]
@@ -25,7 +25,7 @@ struct Looks {
     /// Samples that the journal does not have yet.
     new: Vec<AwakeSample>,
     last: Option<AwakeSample>,
-    /// At what time since boot, without sleep, the Mac was seen to have slept.
+    /// The time since boot, not counting sleep, at which a sleep was last noticed.
     woke_ms: Option<i64>,
 }
 

@@ -10,7 +10,8 @@ use chrono::TimeDelta;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-/// How many events of a class the rules and tables look at. Older ones stay on disk, and the days tell of them.
+/// How many events of a class the rules and tables look at. Older ones stay on disk, where the daily counts include
+/// them.
 fn most(class: EventClass) -> usize {
     match class {
         EventClass::Device => 5_000,
@@ -65,10 +66,10 @@ impl KeptLog {
     pub fn sync_from_disk(&mut self, mac: Option<&str>, retention: Retention, now: Time) {
         self.retention = retention;
         if self.mac.is_none() && mac.is_some() {
-            // Opened before the Mac was known, it may be another one's.
+            // A journal that was opened before the Mac was known may belong to another one.
             self.mac = mac.map(str::to_owned);
             if self.store.take().is_some() {
-                // All of it is on disk, where it stays if it is another Mac's.
+                // All of it is on disk, and stays there even if it belongs to another Mac.
                 (self.events, self.span) = (PerClass::default(), None);
                 (self.days, self.samples, self.history) = (Vec::new(), Vec::new(), Vec::new());
             }
@@ -204,7 +205,7 @@ impl KeptLog {
 
     /// The events and what they cover. `unread` is why nothing was read, if so.
     pub fn journal(&self, records: u64, unread: (SourceReason, String)) -> Journal {
-        // Of what is on disk only, the rules know nothing.
+        // The rules do not see events that are only on disk.
         let complete_from = PerClass::from_fn(|class| {
             let kept = self.events.get(class);
             kept.front().filter(|_| kept.len() >= most(class)).map(|kept| kept.event.at)
@@ -299,7 +300,7 @@ fn add(kept: &mut VecDeque<KeptEvent>, new: Vec<KeptEvent>, most: usize) {
 
 fn open_store(folder: &Path, mac: Option<&str>, now: Time) -> Result<Store, String> {
     let made = StateFolder::make(folder).and_then(|folder| folder.make_file("journal.db"));
-    // Not by `folder`, above which there may be a link, as /var and /tmp are on a Mac.
+    // Uses the path that StateFolder returns: `folder` may lie below a link, as /var and /tmp do on a Mac.
     let path = made.map_err(|error| format!("{error}."))?;
     Store::open(&path, mac, now).map_err(|error| format!("{error}."))
 }

@@ -96,7 +96,7 @@ impl LiveLog {
         let Some(span) = self.kept.span.filter(|_| self.is_backfill_due(now)) else { return false };
         self.no_backfill_before = Some(Instant::now() + BACK_AGAIN);
         let status = self.status.clone();
-        // What is known of a hole's other side need not be read again.
+        // What lies beyond the gap was read before, and need not be read again.
         let before = self.kept.span_before(span);
         let from = before.map_or(now - BACK, |before| (before.to - OVERLAP).max(now - BACK));
         let places = std::mem::take(&mut self.places);
@@ -132,8 +132,8 @@ impl LiveLog {
         journal
     }
 
-    /// How much the covered span is known to hold at least: a log store that was emptied looks like one that holds
-    /// nothing at all.
+    /// The least number of records known to be in the covered span: an emptied log store looks like one that never held
+    /// anything.
     fn records(&self) -> u64 {
         let read = self.status.counts.map_or(0, |counts| counts.records_read);
         let within = |at: Time| self.kept.span.is_some_and(|span| span.from <= at && at <= span.to);
@@ -168,8 +168,8 @@ impl LiveLog {
         let ended = LogSource::finish(source);
         let mut covered = covered(read.as_ref().ok(), ended.as_ref().err(), span);
         if read.as_ref().is_ok_and(|summary| summary.records == 0) && self.knows_of_before(now - WINDOW) {
-            // A log that holds nothing at all for longer than the window may have been emptied meanwhile: it does not
-            // join what was said before it to now.
+            // A log that holds nothing at all for longer than the window may have been emptied in between, so the
+            // covered span does not extend from the earlier records to now.
             covered = covered.map(|span| Span { from: span.from.max(now - WINDOW), ..span });
             covered = covered.filter(|span| span.from <= span.to);
         }

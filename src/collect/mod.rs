@@ -305,7 +305,7 @@ impl Collector {
             let evidence = evidence(self.host.as_ref(), &self.options, &self.state_dir);
             return self.publish(Findings::new(evidence), renewals, Instant::now(), purpose);
         };
-        // Older log may still be being read: the moment that counts is the one at which it is this reading's turn.
+        // Older log may still be being read, so the moment is taken when this reading gets its turn.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let host = self.host.as_ref();
         let policy = Policy::read(host);
@@ -396,7 +396,7 @@ fn take_log(evidence: &mut Evidence, log: &mut LiveLog, now: Time) {
     evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
 }
 
-/// Judges the evidence, and keeps the verdict. One that waits for more of the log is none that the Mac had.
+/// Judges the evidence, and keeps the verdict. A verdict that still waits for more of the log is not recorded.
 fn judge(evidence: &mut Evidence, log: &mut LiveLog) -> Findings {
     let mut findings = Findings::new(evidence.clone());
     let (state, reason) = (findings.verdict.state, findings.verdict.reason);

@@ -14,8 +14,8 @@ use crate::vocabulary::{Span, Time};
 use chrono::TimeDelta;
 use std::sync::{Mutex, PoisonError};
 
-/// How long before the newest record in the files others may still be in memory only. How long macOS keeps a page of
-/// records of a program that says little is not known.
+/// For this long before the newest record in the files, other records may still be only in memory. It is not known how
+/// long macOS keeps a page of records in memory if a program logs little.
 const UNWRITTEN: TimeDelta = TimeDelta::minutes(10);
 
 /// What was read.

@@ -71,9 +71,9 @@ impl Asking<'_> {
         evidence.set_other_source(zone_status(&evidence.zone, now));
     }
 
-    /// The zone that was given, else the machine's own for a live Mac, else what the capture says of its moment and what
-    /// the Mac's lines carry: those of install.log, and the last of the unified log, of which a capture once had some in
-    /// UTC beside the Mac's own.
+    /// The zone that was given. Otherwise a live Mac uses the machine's own, and a recorded one uses the offset that
+    /// the capture gives for its moment and those in the Mac's lines: those of install.log, and the last one of the
+    /// unified log. One capture had some lines in UTC beside the Mac's own offset.
     fn zone(&self, mut spans: Vec<OffsetSpan>, log: Option<&LogSummary>) -> Zone {
         if let Some(offset) = self.options.utc_offset {
             return Zone::Given(offset);

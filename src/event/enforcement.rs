@@ -15,7 +15,7 @@ use super::update::{EnforcedDeclaration, Standing, UpdateMessage, squeezed};
 /// Failed to add declaration: … Invalid declaration: …
 /// ```
 ///
-/// Only the first is known whole; of the others the words that stand here.
+/// Only the first line is known in full; of the others, only the words shown here.
 pub fn recognise(message: &str) -> Option<UpdateMessage> {
     if message.contains("Failed to add declaration: ") && message.contains("Invalid declaration: ") {
         return Some(UpdateMessage::Rejected {

@@ -36,7 +36,7 @@ pub struct StatusReport {
 }
 
 impl StatusReport {
-    /// What is known after this report, when that was known before it.
+    /// The state after this report, given the state before it.
     pub fn after(&self, before: Self) -> Self {
         let (pending_version, pending_build, pending_at) = if self.pending_version.is_some() {
             (self.pending_version.clone(), self.pending_build.clone(), self.pending_at.clone())

@@ -80,7 +80,7 @@ impl Restart<'_> {
         }))
     }
 
-    /// The pid that a signal may go to: the one that was there before, and nothing but that.
+    /// The pid that may get a signal: the one from before, and no other.
     fn to_signal(&self) -> Result<u32, String> {
         let before = &self.before.pids;
         let now = self.before.again(self.host, self.daemon).map_err(|error| format!("it got no signal: {error}"))?;
@@ -139,7 +139,7 @@ impl Restart<'_> {
             Change::Same => {
                 let why = match method {
                     HealMethod::Kickstart => "its process is still the same",
-                    // SIGKILL is not sent: what a daemon does not end for may be a file that it is writing.
+                    // SIGKILL is not sent: a daemon that does not end may be writing a file.
                     HealMethod::Signal => {
                         "it got SIGTERM and its process is still the same. It may still end; if it does not, restart the Mac"
                     }

@@ -122,7 +122,7 @@ impl Moment {
         Self { wall: rounded_up(self.wall), ran }
     }
 
-    /// How long it is from `now` until that moment lies `limit` back; `None` if it does.
+    /// How long to wait from `now` until that moment is at least `limit` in the past; `None` if it is already.
     pub fn waiting(&self, limit: TimeDelta, now: Moment) -> Option<TimeDelta> {
         let ran = now.ran.checked_sub(&self.ran).unwrap_or(TimeDelta::MAX).max(TimeDelta::zero());
         let by_running_time = limit - ran.min(limit);
@@ -225,8 +225,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the wall clock says and however often the Mac starts again: the limit is open only if the Mac has
-        /// truly run for that long, and it never asks for more than itself again and the second that it is rounded up by.
+        /// Whatever the wall clock says and however often the Mac restarts: the limit opens only if the Mac has really
+        /// run for that long, and the remaining wait is never longer than the limit plus the second that rounding adds.
         /// All in milliseconds.
         #[test]
         fn the_limit_never_opens_early(

@@ -188,7 +188,8 @@ impl Ledger {
         Ok(Ok(now))
     }
 
-    /// Takes back that a restart is about to begin. Only before a step that could disturb the daemon: what has begun counts.
+    /// Withdraws the note that a restart is about to begin. Allowed only before a step that could disturb the daemon: a
+    /// restart that has begun counts.
     pub fn withdraw(&mut self, id: i64) -> Result<(), LedgerError> {
         self.connection.execute("UPDATE requests SET began_at = NULL, began_ran = NULL WHERE id = ?", [id])?;
         Ok(())
@@ -338,7 +339,8 @@ fn last_run(connection: &Connection, timer: Timer) -> Result<Option<Moment>, rus
     connection.query_row(sql, [timer.name()], |row| moment(row, "at", "ran")).optional()
 }
 
-/// A moment of the record, whose seconds are whole. One that no clock can show is an error, and never no moment.
+/// A moment of the record, in whole seconds. A value that no clock can show is an error; it never counts as "no
+/// moment".
 fn moment(row: &Row<'_>, wall: &str, ran: &str) -> Result<Moment, rusqlite::Error> {
     let seconds: i64 = row.get(ran)?;
     let impossible = || rusqlite::Error::IntegralValueOutOfRange(0, seconds);

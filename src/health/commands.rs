@@ -78,8 +78,8 @@ impl MdmCommand {
 
 /// Makes commands out of events in the order of time.
 ///
-/// A command is known by its token. Lines without one belong to the command that their process and thread works on:
-/// a thread works on one command at a time.
+/// A command is identified by its token. A line without a token belongs to the command that its process and thread is
+/// working on: a thread works on one command at a time.
 pub fn assemble(events: &[&Event]) -> Vec<MdmCommand> {
     let mut assembly = Assembly::default();
     for event in events {
@@ -91,7 +91,7 @@ pub fn assemble(events: &[&Event]) -> Vec<MdmCommand> {
 /// A process and a thread of it.
 type Worker = (u32, u64);
 
-/// What names a command: tokens may be as short as `1`, and each channel, each type begins anew.
+/// What identifies a command. A token may be as short as `1`, and numbering starts over for each channel and each type.
 type Name<'e> = (Channel, &'e str, &'e str);
 
 #[derive(Default)]
@@ -166,7 +166,7 @@ impl<'e> Assembly<'e> {
         }
     }
 
-    /// The server's response to an answer; without the answer in the log, it still says which one it was.
+    /// The server's response to an answer. It names the answer, even if the answer itself is not in the log.
     fn taken(&mut self, event: &'e Event, http: u16, status: &str, request_type: &'e str, token: Option<&'e str>) {
         let answered =
             |command: &MdmCommand| command.status.as_deref() == Some(status) && command.http_status.is_none();
@@ -199,7 +199,7 @@ impl<'e> Assembly<'e> {
         }
     }
 
-    /// The command of a line: by its token; without one, what the thread works on, if that is fit.
+    /// Finds the command of a line by its token. Without a token, it is what the thread works on, if that fits.
     fn find(
         &mut self,
         event: &Event,

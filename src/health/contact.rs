@@ -19,13 +19,13 @@ const PUSH: &str = "PushNotification";
 /// What the rules go by.
 pub struct Contact<'e> {
     pub now: Time,
-    /// The span for which the events are all there are.
+    /// The span for which the events are complete.
     pub covers: &'e Fact<Span>,
     /// Records of any process in that span: a log that holds none was emptied.
     pub records: u64,
     /// Whether the log of the last day is still being read.
     pub still_reading: bool,
-    /// When mdmclient's daemon last wrote what macOS hides, and what it does not.
+    /// When mdmclient's daemon last wrote a record that macOS hides, and one that can be read.
     pub private_at: Option<Time>,
     pub readable_at: Option<Time>,
     /// When the Mac was awake, at least, or why nothing is known of that.
@@ -147,8 +147,9 @@ impl Contact<'_> {
         })
     }
 
-    /// Still rule 6: what was said since the last success cannot be read, so it may have been an answer. That is so if
-    /// nothing readable came since, or within the window; or if none of the log's requests and answers is readable.
+    /// Still rule 6: what mdmclient wrote since the last success cannot be read, so it may have been an answer. This
+    /// applies if nothing readable came since then or within the window, or if none of the log's requests and answers
+    /// is readable.
     fn private(&self) -> Option<Finding> {
         let since = self.last_success().max(self.covers_from());
         let private_at = self.private_at.filter(|at| since.is_none_or(|since| *at > since))?;
@@ -182,7 +183,7 @@ impl Contact<'_> {
         Some(Finding { state, reason, detail, stuck: Some(true) })
     }
 
-    /// Rule 8: what hangs, and since when. A command says more than a push.
+    /// Rule 8: what hangs, and since when. A hung command is better evidence than a push without a request.
     fn hung(&self) -> [Option<(Time, Finding)>; 2] {
         let command = self.hung_command().map(|(at, request_type)| {
             let detail = format!("{request_type} was received at {} and never answered.", rfc3339(at));
@@ -207,8 +208,8 @@ impl Contact<'_> {
         received.max_by_key(|(at, _)| *at).filter(|(at, _)| self.requests().all(|sent| sent <= *at))
     }
 
-    /// The last push that made mdmclient connect and that no request followed. Only where an earlier one was followed:
-    /// then both kinds of line are known to be visible on this Mac.
+    /// The last push that made mdmclient connect and that no request followed. It counts only if a request followed an
+    /// earlier push: then both kinds of line are known to be visible on this Mac.
     fn unfollowed_push(&self) -> Option<Time> {
         let pushes: Vec<Time> = self.pushes().collect();
         let visible = pushes.iter().find(|push| self.is_followed(**push))?;
@@ -293,13 +294,13 @@ impl Contact<'_> {
         self.awake.known().map_or(TimeDelta::zero(), |awake| awake.within(from, self.now))
     }
 
-    /// Whether the Mac was awake for the patience since then.
+    /// Whether the Mac has been awake for the allowed response time since `at`.
     fn is_old(&self, at: Time) -> bool {
         self.awake_since(at) >= PATIENCE
     }
 
-    /// How much of the allowed response time has passed between two moments. What is not known to be awake time may have
-    /// been: where nothing is known of it, all of it counts, so that a late request is never taken for one that followed.
+    /// How much of the allowed response time has passed between two moments. If the Mac is not known to have been awake
+    /// in between, all of that time counts, so that a late request is never taken for one that followed the push.
     fn patience_between(&self, from: Time, to: Time) -> TimeDelta {
         let awake = self.awake.known().map(|awake| awake.within(from, to)).unwrap_or_default();
         if awake.is_zero() { to - from } else { awake }
@@ -309,7 +310,8 @@ impl Contact<'_> {
         self.covers.known().map(|covers| covers.from)
     }
 
-    /// A moment since the last success, within the covered span: what came before it may have been answered unseen.
+    /// Keeps a moment only if it is no earlier than the last success and lies within the covered span. An earlier one
+    /// may have been answered without a trace in the log.
     fn counted(&self, at: Option<Time>) -> Option<Time> {
         let since = self.covers_from().max(self.last_success());
         at.filter(|at| since.is_none_or(|since| *at >= since))

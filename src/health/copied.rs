@@ -15,10 +15,10 @@ use std::cmp::Ordering;
 /// How long before the end of the Setup Assistant a profile may be installed: Automated Device Enrollment comes before it.
 const IN_SETUP: TimeDelta = TimeDelta::days(1);
 
-/// How much older than its issue an authority may date a certificate, so that clocks that are late take it.
+/// How far an authority may backdate a certificate, so that Macs whose clocks are slow accept it.
 const BACKDATED: TimeDelta = TimeDelta::days(7);
 
-/// How many independent signs decide, and how many have to be looked for before there are none.
+/// How many independent signs mean "copied", and how many must have been checked before the answer can be "not copied".
 const ENOUGH: usize = 2;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

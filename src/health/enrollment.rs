@@ -1,8 +1,9 @@
 //! Whether the Mac is enrolled, in what and how: one answer of three sources.
 //!
-//! `profiles status` and mdmclient's `ManagedViaMDM` say yes or no. A listed profile with a `com.apple.mdm` payload says
-//! yes. A list of the computer's profiles without one speaks against a yes, but is no proof of a no by itself. What
-//! sources say differently is not decided here: it is unknown, and `disputes` tells who says what.
+//! `profiles status` and mdmclient's `ManagedViaMDM` say yes or no. A listed profile with a `com.apple.mdm` payload
+//! says yes. A list of the computer's profiles without one speaks against a yes, but is no proof of a no by itself.
+//! Where the sources disagree, nothing is decided here: the answer is unknown, and `disputes` says which source says
+//! what.
 
 use super::{Evidence, Expected};
 use crate::facts::bootstrap_token::BootstrapToken;
@@ -18,7 +19,7 @@ const OTHER_SERVER: &str = "It is not the server, or not the push topic, that th
 
 const LIST: &str = "profiles_list";
 
-/// The enrollment, as far as the sources tell. What they do not tell, or tell differently, is `None`.
+/// The enrollment as the sources tell it. A field is `None` if they do not say, or if they disagree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enrollment {
     /// Whether the Mac is enrolled.
@@ -43,7 +44,7 @@ pub struct Enrollment {
     pub bootstrap_token: Option<BootstrapToken>,
     /// Whether it is the server and the topic that the policy expects; `None` if it names none, or they are not known.
     pub expected: Option<bool>,
-    /// Whether all say the same; `None` if no two sources speak of the same thing.
+    /// Whether all sources agree; `None` if no two sources can be compared.
     pub sources_agree: Option<bool>,
 }
 
@@ -165,7 +166,8 @@ impl Comparison {
         self.settle(what, claims, |url| server(url), Clone::clone)
     }
 
-    /// What those that speak of a thing agree on, in the first one's words. `None` if nobody speaks or they differ.
+    /// The value that all sources with a value agree on, in the first one's words. `None` if no source has one, or if
+    /// they disagree.
     fn settle<T: Clone, Key: PartialEq>(
         &mut self,
         what: &str,

@@ -36,8 +36,8 @@ pub struct Expected {
     pub topic: Option<String>,
 }
 
-/// Makes `Evidence` from the list of sources, with what is done to each of them. A source of the first part knows by
-/// itself how it is read ([`Source`]); `collect` reads those of the second, whose names stand behind them.
+/// Makes `Evidence` from the list of sources, with the code that handles each of them. A source in the first part knows
+/// how to read itself ([`Source`]). Those in the second part are read by `collect`; the source's name follows its type.
 macro_rules! evidence {
     (
         asked: { $($(#[$asked_doc:meta])* $asked:ident: $Asked:ty,)* }
@@ -62,7 +62,8 @@ macro_rules! evidence {
             pub profiles_changed_at: Option<Time>,
             /// The server and the push topic that the policy expects.
             pub expected: Expected,
-            /// How reading went of what has no [`Observed`] below: the unified log, what mdmclient wrote in it, the journal, the time zone, the policy.
+            /// How reading went for the sources that have no [`Observed`] below: the unified log, what mdmclient wrote
+            /// in it, the journal, the time zone, the policy.
             pub other_sources: Vec<SourceStatus>,
             $($(#[$asked_doc])* pub $asked: Observed<$Asked>,)*
             $($(#[$read_doc])* pub $read: Observed<$Read>,)*
@@ -100,7 +101,8 @@ macro_rules! evidence {
                 sources
             }
 
-            /// The same evidence with last good values where there are none now; `None` if there is no such value.
+            /// The same evidence, with last good values for sources that cannot be read now; `None` if there is no such
+            /// value.
             pub fn with_last_good(&self) -> Option<Self> {
                 let mut shown = self.clone();
                 let used = [$(shown.$asked.use_last_good(),)* $(shown.$read.use_last_good(),)*];
@@ -114,7 +116,7 @@ const UNREAD: SourceReason = SourceReason::Collecting;
 const WHY_UNREAD: &str = "The first reading is still under way; ask again in a moment.";
 
 impl Evidence {
-    /// When the oldest value was read that is used now.
+    /// When the oldest of the values now in use was read.
     pub fn read_at(&self) -> Time {
         let sources = self.sources();
         let used = sources.iter().filter(|source| source.state == SourceState::Ok);

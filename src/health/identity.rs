@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 /// From so long before its end on, a certificate is expiring.
 pub const EXPIRING: TimeDelta = TimeDelta::days(30);
 
-/// What `security` holds against most MDM identities, since their authorities are private; it does not matter here.
+/// `security` reports this for most MDM identities, because their authorities are private. It does not matter here.
 const NOT_TRUSTED: &str = "CSSMERR_TP_NOT_TRUSTED";
 
 impl IdentityState {
@@ -63,7 +63,8 @@ impl Candidate {
 /// The candidates and what is known of the MDM's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MdmIdentity {
-    /// The candidates. On an enrolled Mac there is at least one, which may stand for what is missing or unknown.
+    /// The candidates. An enrolled Mac has at least one, which may be a placeholder for an identity that is missing or
+    /// unknown.
     pub candidates: Vec<Candidate>,
     pub(super) certainty: Certainty,
 }
@@ -87,9 +88,9 @@ impl MdmIdentity {
 
     /// Why the MDM's identity cannot be used: a stable code and a sentence.
     ///
-    /// What is certain counts even if the server answered within the window: an expired identity stays expired where a
-    /// server is lenient, and a deleted one is gone. A guess does not count against an answer that came when the
-    /// identity guessed at could no longer be used: then it is not the MDM's, or it does not matter.
+    /// Trouble with a certain identity counts even if the server answered within the window: an expired identity stays
+    /// expired even if the server is lenient, and a deleted one is gone. If the identity is only a guess, an answer
+    /// that came after it became unusable counts for more: then it is not the MDM's, or its state does not matter.
     pub fn trouble(&self, recent_success: Option<Time>) -> Option<(WatchdogReason, String)> {
         let identity = self.found()?;
         let (reason, since, what) = match (identity.state, identity.content()) {

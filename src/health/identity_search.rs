@@ -196,7 +196,7 @@ fn of_certificate(certificate: &Certificate) -> Candidate {
     }
 }
 
-/// What stands for an identity that is not there or not known.
+/// The placeholder for an identity that is missing or unknown.
 fn none(state: IdentityState, detail: String) -> Candidate {
     Candidate {
         name: None,

@@ -54,8 +54,9 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Applies the rules. The verdict rests on what was read now, so that nothing is restarted for what was true an hour
-    /// ago, and no Mac looks healthy for it; the tables also show last good values of sources that fail now.
+    /// Applies the rules. The verdict rests only on what was read now: nothing is restarted because of something that
+    /// was true an hour ago, and no Mac looks healthy because of it. The tables also show last good values of sources
+    /// that fail now.
     pub fn new(evidence: Evidence) -> Self {
         let shown = evidence.with_last_good().map(Self::judged);
         let proven = Self::judged(evidence);

@@ -103,7 +103,7 @@ pub fn judge(
         .or_else(|| identity_trouble(events, contact.last_success()));
     let finding = by_enrollment(enrollment).unwrap_or_else(|| match trouble.clone() {
         Some((reason, detail)) => {
-            // Whether the client of another Mac's enrollment is stuck is no question: no restart helps.
+            // If the enrollment is another Mac's, it does not matter whether the client is stuck: no restart helps.
             let stuck = contact.judge().stuck.filter(|_| reason != WatchdogReason::EnrollmentCopied);
             Finding { state: WatchdogState::IdentityError, reason, detail, stuck }
         }

@@ -44,7 +44,7 @@ impl Archived {
         let at_end = log.as_ref().and_then(|log| end_of_log(&pieces, log));
         let named = named_moment(&pieces, sysdiagnose.as_deref());
         let made_at = at_end.or(named.map(|named| named.to_utc()));
-        // Where there is a log, its last record says it better.
+        // If there is a log, its last record is better evidence for the moment.
         let written = || pieces.modified(&within(sysdiagnose.as_deref()?, SW_VERS)).filter(|_| log.is_none());
         let made_at = made_at.or_else(written);
         Ok(Self { pieces, sysdiagnose, log, made_at, utc_offset: named.map(|named| *named.offset()) })

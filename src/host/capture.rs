@@ -55,7 +55,7 @@ pub struct Description {
     /// How many bytes of a file lie before those that were recorded, by its path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, u64>,
-    /// When files were last written whose content is not recorded, by their paths.
+    /// When files whose content is not recorded were last written, by their paths.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modified: BTreeMap<String, Time>,
     /// The files that the Mac does not have, by their paths.

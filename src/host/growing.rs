@@ -36,7 +36,7 @@ pub enum Growth {
     None,
     /// It only grew: these are all the bytes behind the bookmark.
     More {
-        /// Those done with already left out.
+        /// The end of the file, without the bytes that were already processed.
         bytes: Vec<u8>,
         /// How it looks now.
         look: FileLook,

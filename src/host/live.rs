@@ -222,7 +222,7 @@ impl Host for Live {
     }
 
     fn since_boot(&self) -> Result<SinceBoot, HostError> {
-        // The clocks of this machine say nothing of another moment.
+        // This machine's clocks cannot be used if the moment is not now.
         if self.now.is_some() {
             return Err(HostError::NotLive { missing: "clock of its own" });
         }
@@ -251,7 +251,8 @@ fn milliseconds(clock: Clock) -> Result<i64, HostError> {
     clock.now().map(|time| time.num_milliseconds()).map_err(unreadable)
 }
 
-/// There is no file, but its folder may be a link that leads nowhere, so that nobody knows what was meant.
+/// Handles a missing file. If its folder is a link that leads nowhere, it is unclear which file was meant, so that is
+/// an error.
 fn no_file(path: PathBuf) -> Result<Option<Vec<u8>>, HostError> {
     match path.parent().map(fs::symlink_metadata) {
         Some(Ok(folder)) if !folder.is_dir() => {

@@ -176,7 +176,7 @@ impl Host for Recorded {
         let Form::Capture(capture) = &self.form else {
             let unreadable = |why| HostError::Unreadable { path: self.path.clone(), why };
             let file = File::open(&self.path).map_err(unreadable)?;
-            // Of a pipe neither says anything.
+            // A pipe has neither a size nor a time.
             let found = file.metadata().ok().filter(|file| file.is_file());
             let size = found.as_ref().map(|file| file.len());
             let written = found.and_then(|found| FileLook::of(&found).modified());

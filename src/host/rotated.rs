@@ -15,8 +15,8 @@ const ENDINGS: [&str; 3] = [".0.gz", ".0.bz2", ".0"];
 /// How much a packed file may unpack to, in bytes: several times the size at which the log is rotated.
 const MOST_UNPACKED: u64 = 256 << 20;
 
-/// Puts the end of the rotated file before a current one that is whole and shorter than `limit`, or in its place if there
-/// is none just now. `open` opens the file with that ending.
+/// Puts the end of the rotated file before the current one, if the current one is complete and shorter than `limit`; or
+/// uses it instead, if there is no current file at the moment. `open` opens the file with that ending.
 pub fn join(
     current: io::Result<FileEnd>,
     limit: u64,

@@ -150,8 +150,8 @@ impl StateFolder {
 
     /// Takes the lock of that name; `None` while somebody else holds it.
     ///
-    /// It is asked for a few times: of a process that was killed while it started a command, the copy that was to become
-    /// that command holds the lock for another moment.
+    /// It tries a few times: if a process was killed while it started a command, its forked copy holds the lock for
+    /// another moment.
     pub fn lock(&self, name: &str) -> Result<Option<Lock>, StateError> {
         let path = self.place(name);
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -32,7 +32,8 @@ impl AwakeSpan {
         (self.to - self.from - self.asleep).max(TimeDelta::zero())
     }
 
-    /// The part of it that lies between two moments, if anything is known of it: all of the sleep may lie there.
+    /// The part of the span between two moments; `None` if nothing is known about it, because all of the sleep may lie
+    /// there.
     pub(super) fn within(&self, from: Time, to: Time) -> Option<Self> {
         let cut = Self { from: self.from.max(from), to: self.to.min(to), ..*self };
         (cut.to - cut.from > cut.asleep).then_some(cut)

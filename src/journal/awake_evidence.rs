@@ -47,8 +47,8 @@ impl AwakeEvidence<'_> {
         AwakeSpans::of([&recorded, &said].into_iter().chain(&counted).flat_map(AwakeSpans::spans).copied())
     }
 
-    /// What the kernel and the log say of this boot. Of the time before nobody knows when the Mac was switched off; and
-    /// times from before the clock was set cannot be compared with those from afterwards.
+    /// What the kernel and the log say about this boot. Nobody knows when the Mac was switched off before it, and times
+    /// from before the clock was set cannot be compared with later ones.
     fn said(&self, now: Time) -> AwakeSpans {
         let Some(times) = self.boot_and_wake.filter(|times| times.running_since() <= now) else {
             return AwakeSpans::default();
@@ -135,8 +135,8 @@ fn pairs(samples: &[AwakeSample]) -> Vec<(&AwakeSample, &AwakeSample)> {
     pairs
 }
 
-/// The times that the wall clock showed twice because it was set back, if there are lines about power in them: which of
-/// those came first is not known, and so neither what state the Mac was in until the next line. In order and without
+/// The times that the wall clock showed twice because it was set back, if there are lines about power in them. It is
+/// not known which of those lines came first, so the Mac's state is unknown until the next line. In order and without
 /// overlaps.
 fn ambiguous(samples: &[AwakeSample], power: &[(Time, PowerState)]) -> Vec<Span> {
     let mut twice: Vec<Span> = Vec::new();

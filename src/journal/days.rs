@@ -52,8 +52,8 @@ pub fn all(connection: &Connection) -> Result<Vec<Day>> {
     days.collect()
 }
 
-/// Counts an event that was just added. One in order costs the same whatever the day holds. One that comes late, as when
-/// older log is read after newer, gives its day, which then has to be counted again.
+/// Counts an event that was just added. An event in order costs the same however many the day holds. A late one, as
+/// when older log is read after newer, returns its day, which must then be counted again.
 pub fn add(connection: &Connection, event: &Event) -> Result<Option<i64>> {
     let at = event.at.timestamp_micros();
     let day = at.div_euclid(DAY);

@@ -5,11 +5,10 @@ use crate::vocabulary::{Code, Time};
 use chrono::{DateTime, TimeDelta};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-/// How many rows are kept, and so many that a Mac which changes every quarter of an hour has a month of them.
+/// How many rows are kept: enough for a month of a Mac whose verdict changes every quarter of an hour.
 const MOST: i64 = 3_000;
 
-/// How much older than the last one a verdict may be that another process came to meanwhile. One that is older still
-/// comes from a clock that was set back.
+/// How much older than the last verdict one from another process may be. If it is older still, its clock was set back.
 const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// A stretch of time in which every look gave the same verdict.

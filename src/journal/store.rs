@@ -48,7 +48,7 @@ impl Retention {
     }
 }
 
-/// An event with what tells it from the same record read again.
+/// An event, with what identifies its record, so that the same record is recognised when it is read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptEvent {
     /// What was said.
@@ -145,7 +145,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether it is that Mac's; one that is nobody's yet becomes that Mac's.
+    /// Whether it belongs to that Mac. A journal that belongs to no Mac yet is assigned to that one.
     fn belongs_to(&self, mac: &str) -> Result<bool, StoreError> {
         let ask = || {
             self.connection.execute("INSERT OR IGNORE INTO mac (one, hardware_uuid) VALUES (1, ?1)", [mac])?;
@@ -224,7 +224,7 @@ impl Store {
             rows.collect::<Result<Vec<_>, _>>()
         };
         let rows = read().map_err(|why| self.unusable(why))?;
-        // A body that this version does not know was written by another one, which reads it.
+        // If this version does not know a body, another version wrote it, and that version can read it.
         let kept = rows.into_iter().rev().filter_map(|(mach, key, body)| {
             serde_json::from_str(&body).ok().map(|event| KeptEvent { event: Arc::new(event), mach, key })
         });

@@ -17,7 +17,7 @@ const EQUALS: u64 = 2;
 /// A longer context is not worth reading.
 const LONGEST: usize = 64 << 10;
 
-/// A column and the texts of which it has to hold one.
+/// A column, and the texts that its value must be one of.
 pub struct WantedTexts {
     pub column: usize,
     pub texts: Vec<String>,

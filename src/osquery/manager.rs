@@ -132,7 +132,7 @@ impl Read for Until<'_> {
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        // macOS refuses this of a connection that the other side has closed, and then nothing is waited for either.
+        // macOS refuses this on a connection that the other side has closed. In that case no read waits either.
         let _ = self.stream.set_read_timeout(Some(left));
         let mut stream = self.stream;
         stream.read(buffer)

@@ -207,7 +207,7 @@ impl Drop for Turn<'_> {
         connections.in_use -= 1;
         connections.idle.extend(self.stream.take());
         drop(connections);
-        // Whoever is woken alone may be one who needs more of them to be free.
+        // Waking only one is not enough: it may be one who needs more workers to be free.
         self.server.changed.notify_all();
     }
 }

@@ -128,7 +128,7 @@ impl Assembler {
             }
             Step::Answered => self.order_ends(),
             Step::Failure(failure) => {
-                // What was reported before it comes before it.
+                // What was reported before the failure counts before it.
                 self.close(entries);
                 if let Some(id) = self.enforced.clone() {
                     let update = self.update(&id);
@@ -272,7 +272,8 @@ impl Assembler {
         }
     }
 
-    /// All updates of the system that a scan found. One that is held back is on no such list, and may be on offer.
+    /// Replaces the list of offers by what a scan found. A scan does not list a deferred update, so that one may still
+    /// be on offer.
     fn found(&mut self, product_keys: &[Box<str>], at: Time, from: SourceName) {
         let updates = &self.updates;
         self.offered.retain(|id| updates.get(id).is_some_and(|update| update.deferred == Some(true)));
@@ -322,8 +323,8 @@ impl Assembler {
         }
     }
 
-    /// A ScheduleOSUpdate ends without a word on what it is for: it is for the only update on offer. That may be one of
-    /// Safari or of XProtect too.
+    /// A ScheduleOSUpdate ended without saying which update it was for, so it was for the only update on offer. That
+    /// may also be one for Safari or XProtect.
     fn order_ends(&mut self) {
         let Some(ordered) = self.order.take() else { return };
         let others = self.updates.iter().filter(|(id, update)| {
@@ -343,7 +344,8 @@ impl Assembler {
         self.running = Some(build.into());
         for (id, update) in &mut self.updates {
             if update.build.as_deref() == Some(build) && update.stage < Some(UpdatePhase::Installed) {
-                // Without the change, or work on it, the Mac may have run it for long.
+                // Without a change of the build, or work on the update, the Mac may have been running it for a long
+                // time.
                 let since = changed || update.stage >= Some(UpdatePhase::Downloading);
                 update.installed(since.then_some(at));
                 update.heard(from, Some(at));

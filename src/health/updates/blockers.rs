@@ -22,7 +22,7 @@ pub struct Blockers {
     pub blocked: Option<bool>,
 }
 
-/// What one of the looks gave: nothing in the way, something with its figures, or nobody knows.
+/// The result of one check: nothing is in the way, something is (with its figures), or it is unknown.
 enum Look {
     Clear,
     Blocked(UpdateBlocker, Option<String>),
@@ -30,7 +30,7 @@ enum Look {
 }
 
 impl Blockers {
-    /// Of what the Mac does not go by, nothing is said.
+    /// A declaration that is not in force has no blockers.
     pub fn of(enforcement: &Enforcement, findings: &Findings) -> Self {
         if !enforcement.in_force() {
             return Self::default();
@@ -66,7 +66,7 @@ pub fn of_the_mac(evidence: &Evidence) -> Option<(UpdateBlocker, Time)> {
     refused.map(|event| (UpdateBlocker::BootPolicy, event.at)).max_by_key(|(_, at)| *at)
 }
 
-/// The log says it, so that a log which was not read says nothing.
+/// Only the log shows this, so a log that was not read leaves it unknown.
 fn boot_policy(evidence: &Evidence) -> Look {
     match of_the_mac(evidence) {
         Some((blocker, _)) => Look::Blocked(blocker, None),
@@ -114,7 +114,7 @@ fn is_apple_silicon(model: &str) -> Option<bool> {
     Some(generation >= first)
 }
 
-/// What is still to be downloaded against what is free. What unpacking takes is not known.
+/// Compares what is still to be downloaded with the free space. How much space unpacking takes is not known.
 fn space(enforcement: &Enforcement, update: Option<&Update>, evidence: &Evidence) -> Look {
     let failure = enforcement.failure.as_ref().and_then(|failure| failure.reason.as_deref());
     let failure = failure.or(update.and_then(|update| update.error.as_deref())).and_then(FailureCode::find);

@@ -18,12 +18,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A declaration of an enforced update. What no source says is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enforcement {
-    /// Whether a source names the declaration; else these are failures of one that none names.
+    /// Whether a source names the declaration. If not, this row only holds failures that could not be assigned to a
+    /// declaration.
     pub declared: bool,
-    /// Whether it is active for certain: the Mac keeps it, or its log calls it the one that applies. Others that a log names may
-    /// have been removed.
+    /// Whether it is certainly active: the Mac stores it, or its log calls it the applicable one. Other declarations in
+    /// the log may have been removed.
     pub certain: bool,
-    /// The server's identifier, or the Mac's key where that holds none.
+    /// The server's identifier, or the Mac's key if that does not contain one.
     pub declaration_id: Option<String>,
     /// The version to go to.
     pub version: Option<String>,
@@ -62,7 +63,7 @@ pub struct Reported {
 }
 
 impl Enforcement {
-    /// Whether the Mac goes by it, and it is not met.
+    /// Whether the Mac follows this declaration and has not met it yet.
     pub fn in_force(&self) -> bool {
         use EnforcementState::{NoMatch, PastDue, Unknown, Waiting};
         self.declared && matches!(self.state, Waiting | PastDue | NoMatch | Unknown)
@@ -135,7 +136,7 @@ pub fn judge(entries: &[TimelineEntry], evidence: &Evidence, now: Time) -> Vec<E
 /// What a log says of a declaration; the last word counts.
 fn take<'k>(known: &'k mut BTreeMap<String, Known>, declaration: &EnforcedDeclaration) -> &'k mut Known {
     let id = declaration.key.as_deref().map(|key| declaration_id(key).unwrap_or_else(|| key.to_owned()));
-    // Without a key, its content tells it from others.
+    // A declaration without a key is told apart by its content.
     let known_by = id.clone().unwrap_or_else(|| format!("{:?} {:?}", declaration.version, declaration.deadline));
     let one = known.entry(known_by).or_default();
     one.id = id;
@@ -151,7 +152,7 @@ fn take<'k>(known: &'k mut BTreeMap<String, Known>, declaration: &EnforcedDeclar
     one
 }
 
-/// What the Mac keeps of a declaration is what it goes by.
+/// Adds a declaration that the Mac stores; the stored values replace what the logs say.
 fn store(known: &mut BTreeMap<String, Known>, declaration: &StoredDeclaration) {
     let id = declaration_id(&declaration.key).unwrap_or_else(|| declaration.key.clone());
     let one = known.entry(id.clone()).or_default();
@@ -164,8 +165,9 @@ fn store(known: &mut BTreeMap<String, Known>, declaration: &StoredDeclaration) {
     one.details_url.clone_from(&declaration.details_url);
 }
 
-/// The declarations that the Mac goes by: those that it keeps. Where that is not known, the one that a log named last;
-/// of the same second, in the strongest role. Old ones are named again for months, and refused ones too.
+/// The declarations that the Mac follows: those that it stores. If that is not known, it is the one that a log named
+/// last; if several were named in the same second, the one with the strongest role. Logs keep naming old and refused
+/// declarations for months.
 fn current(known: &BTreeMap<String, Known>, stored: bool) -> BTreeSet<String> {
     if stored {
         return known.iter().filter(|(_, one)| one.stored).map(|(id, _)| id.clone()).collect();
@@ -238,14 +240,15 @@ impl Deadline {
         Some(Self { at: zone.instant(local)?, local: Some(local) })
     }
 
-    /// By the instant and by the Mac's clock: where a clock change in between is not known, the two differ.
+    /// Compares both the instant and the Mac's clock: they differ if the clock changed in between and that is not
+    /// known.
     fn has_passed(&self, zone: &Zone, now: Time) -> bool {
         let by_clock = self.local.is_none_or(|local| zone.clock(now).is_some_and(|clock| clock >= local));
         self.at <= now && by_clock
     }
 }
 
-/// Marks what Apple offers nothing for, if nothing that fits was offered since.
+/// Marks the declarations that Apple offers no update for, unless a matching one was offered since.
 fn no_matches(all: &mut [Enforcement], entries: &[TimelineEntry], evidence: &Evidence) {
     let only = only_in_force(all);
     let mut asked_for: Option<&str> = None;
@@ -291,7 +294,7 @@ fn offered_at(one: &Enforcement, entries: &[TimelineEntry], evidence: &Evidence)
     logged.map(|entry| entry.at).max(recommended)
 }
 
-/// The later deadline names no declaration: it is that of the only one in force.
+/// The line with the later deadline names no declaration, so it belongs to the only one in force.
 fn pad(all: &mut [Enforcement], entries: &[TimelineEntry]) {
     let padded = entries.iter().rev().find_map(|entry| match entry.what {
         TimelineKind::Message(UpdateMessage::PaddedDeadline { at }) => Some(at),
@@ -305,8 +308,8 @@ fn pad(all: &mut [Enforcement], entries: &[TimelineEntry]) {
     }
 }
 
-/// The Mac counts failures of whatever it enforces: of the only declaration in force, or of the only one there is. Else
-/// they have a row of their own.
+/// The Mac counts failures without naming a declaration. They belong to the only declaration in force, or to the only
+/// one there is. Otherwise they get a row of their own.
 fn fail(all: &mut Vec<Enforcement>, evidence: &Evidence, now: Time) {
     let failure = evidence.preferences.known().and_then(|preferences| preferences.ddm_failure.clone());
     let Some(failure) = failure.filter(|failure| failure.at.is_none_or(|at| at <= now)) else { return };
@@ -335,8 +338,8 @@ fn fail(all: &mut Vec<Enforcement>, evidence: &Evidence, now: Time) {
     });
 }
 
-/// A report names a version and no declaration: it is of the one that leads there. Without a version it is of the only one
-/// in force, or of the only one there is.
+/// A report names a version but no declaration, so it belongs to the declaration with that version. Without a version
+/// it belongs to the only one in force, or to the only one there is.
 fn report(all: &mut [Enforcement], entries: &[TimelineEntry]) {
     let mut last: Option<(StatusReport, &TimelineEntry)> = None;
     for entry in entries {

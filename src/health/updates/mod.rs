@@ -1,4 +1,4 @@
-//! Updates put together from all that speaks of them: a fold over what happened, in the order of time.
+//! Builds the updates from every source that mentions them: a fold over the events in chronological order.
 //!
 //! A line about progress names no product. It belongs to the update in hand: the one that mdmclient asked for, or the
 //! only one of the system that is on offer. With two or none it stays untied: a row without product key.

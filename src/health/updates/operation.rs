@@ -1,5 +1,5 @@
-//! One operation of softwareupdated, from `ACCEPTED` to the next: what its reports say, before it is known whose they
-//! are.
+//! One operation of softwareupdated, from one `ACCEPTED` to the next: collects its reports before it is known which
+//! update they belong to.
 
 use super::status::{Id, Reached, Update};
 use super::timeline::TimelineEntry;
@@ -49,8 +49,8 @@ enum Reported {
 }
 
 impl Operation {
-    /// Numbers are those of operations in order. `resumes` says that no beginning was reported, and that the process is
-    /// not that of the operation before.
+    /// `number` counts the operations. `resumes` means that no beginning was reported, and that the process is not that
+    /// of the previous operation.
     pub fn new(number: u32, resumes: bool) -> Self {
         Self {
             number,
@@ -172,8 +172,8 @@ impl Operation {
         };
     }
 
-    /// The download is over: several parts make one, so only what follows it tells. When it ended is known if the last
-    /// part's end was reported.
+    /// The download is over. An update downloads in several parts, so only the next report shows that all of them are
+    /// done. The time is known if the end of the last part was reported.
     fn downloaded(&mut self, at: Option<Time>) {
         if std::mem::take(&mut self.downloads)
             && let Some(at) = self.download_ended.or(at)
@@ -183,7 +183,7 @@ impl Operation {
         }
     }
 
-    /// Tells the update whose it is.
+    /// Passes the reports on to the update that they belong to.
     pub fn credit(&self, update: &mut Update) {
         for (source, at) in &self.heard {
             update.heard(*source, Some(*at));

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 pub enum Id {
     /// Its product key.
     Key(Box<str>),
-    /// Its build: mdmclient's list shows it without its first lines.
+    /// Its build, if the log lacks the first lines of mdmclient's list entry, which name the key.
     Build(Box<str>),
     /// Nothing: progress of a product that no source names.
     Untied,
@@ -195,7 +195,7 @@ impl Update {
         self.operation = report.operation;
     }
 
-    /// Another attempt, from that stage on: what came after it counts no more.
+    /// Begins another attempt at that stage: the times of later stages are dropped.
     fn start_again(&mut self, from: UpdatePhase) {
         self.attempts += 1;
         self.failed = false;
@@ -215,7 +215,8 @@ impl Update {
         }
     }
 
-    /// The operation ended. That says nothing of its work, unless the work was done when it was last reported.
+    /// The operation ended. That does not mean that its work succeeded, unless the last report already said that it was
+    /// done.
     pub fn completed(&mut self, operation: u32) {
         let done = self.stage > Some(UpdatePhase::Preparing) || self.stage == Some(UpdatePhase::Downloaded);
         if self.operation == operation && !self.failed {
@@ -226,8 +227,8 @@ impl Update {
         }
     }
 
-    /// An operation was accepted and ended before any work was done: an attempt that failed, on an update that is where it
-    /// was before.
+    /// An operation was accepted and ended before it did any work. It counts as a failed attempt, and the update's
+    /// stage stays as it was.
     pub fn gave_up(&mut self, at: Time, phase: &str) {
         self.attempts += 1;
         self.failed_at = Some(at);

@@ -121,7 +121,7 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<TimelineEntr
             UpdateMessage::ItemField(field) => {
                 // Without its head the item still is one: the log may begin in the middle of it.
                 let item = open.entry(worker).or_insert_with(|| entry(TimelineKind::Item(Box::default())));
-                // A field for the second time is the next item's, whose head is lost.
+                // A field that appears again belongs to the next item, whose first line is missing.
                 if let Some(again) = take(item, field) {
                     entries.push(mem::replace(item, entry(TimelineKind::Item(Box::default()))));
                     take(item, again);

@@ -39,7 +39,7 @@ const USTAR: (u64, &[u8]) = (257, b"ustar");
 pub trait Progress: Sync {
     /// Something begins that takes so many bytes.
     fn begin(&self, what: &'static str, bytes: u64);
-    /// So many of them are done with.
+    /// How many of these bytes have been processed.
     fn at(&self, bytes: u64);
     fn end(&self);
 }
@@ -319,7 +319,7 @@ fn list_folder(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String
     for entry in entries {
         let entry = entry?;
         let (kind, name) = (entry.file_type()?, entry.file_name());
-        // A name that is no UTF-8 is none that is looked for.
+        // Names that are not UTF-8 are skipped: nobody looks for them.
         let Some(name) = name.to_str().filter(|name| !name.starts_with("._")) else { continue };
         if kind.is_dir() && depth > 0 {
             list_folder(&entry.path(), &format!("{prefix}{name}/"), depth - 1, found)?;
