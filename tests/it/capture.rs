@@ -4,6 +4,7 @@ use crate::support;
 use crate::support::captured::Captured;
 use crate::support::fixture;
 use crate::support::heal_mac::HealMac;
+use crate::support::manager::until;
 use mdm_health::collect;
 use mdm_health::host::Recorded;
 use mdm_health::log::ReadOptions;
@@ -13,8 +14,6 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
-use std::thread;
-use std::time::Duration;
 
 /// The columns of `mdm_health_status` on which a live Mac and its capture agree. Durations differ, the policy is read on
 /// a live Mac only, and a live Mac's zone is known for every date, a capture's only for its own.
@@ -350,11 +349,7 @@ fn a_fifo_in_place_of_the_journal_does_not_hold_a_capture_up() {
         assert!(made.success());
         let capture = mac.root().join("capture");
         let mut program = mac.program(&["capture", capture.to_str().unwrap()]).spawn().unwrap();
-        let ended = (0..600).any(|_| {
-            thread::sleep(Duration::from_millis(100));
-            program.try_wait().unwrap().is_some()
-        });
-        program.kill().unwrap();
-        assert!(ended && program.wait().unwrap().success(), "{name}");
+        until(&format!("the capture beside the FIFO {name}"), || program.try_wait().unwrap().is_some());
+        assert!(program.wait().unwrap().success(), "{name}");
     }
 }

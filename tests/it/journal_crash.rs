@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How long the processes of the first test share the journal; MDM_HEALTH_TEST_SECONDS makes it longer.
 fn together() -> Duration {
     let seconds = std::env::var("MDM_HEALTH_TEST_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(2))
+    Duration::from_secs(seconds.unwrap_or(tries(2, 6) as u64))
 }
 
 fn mac() -> FakeMac {

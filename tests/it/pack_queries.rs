@@ -89,15 +89,24 @@ fn ask(mac: &FakeMac, sql: &str) -> Vec<Value> {
     ask_all(mac, std::iter::once(sql.to_owned())).remove(0)
 }
 
+/// The rows of each policy's report, all of one reading.
+fn reports(mac: &FakeMac) -> impl Iterator<Item = (&'static Query, Vec<Value>)> {
+    policies().zip(ask_all(mac, policies().map(|query| query.sql.to_owned())))
+}
+
 /// The rows of each statement, all of one reading.
 #[allow(clippy::disallowed_methods, reason = "the tests start the program itself")]
 fn ask_all(mac: &FakeMac, statements: impl Iterator<Item = String>) -> Vec<Vec<Value>> {
-    let sql = statements.collect::<Vec<_>>().join("\n");
+    let statements: Vec<String> = statements.collect();
+    let sql = statements.join("\n");
     let mut program = Command::new(env!("CARGO_BIN_EXE_mdm-health"));
     program.args(["query", &sql, "--json", "--root"]).arg(mac.root()).env_remove("MDM_HEALTH_SOURCE");
     let output = program.output().unwrap();
     assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::Deserializer::from_slice(&output.stdout).into_iter().collect::<Result<_, _>>().unwrap()
+    let results = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+    let results: Vec<Vec<Value>> = results.collect::<Result<_, _>>().unwrap();
+    assert_eq!(results.len(), statements.len(), "{sql}");
+    results
 }
 
 #[test]
@@ -159,7 +168,7 @@ fn a_healthy_mac_passes_every_policy() {
 fn a_mac_without_evidence_is_unknown_in_each_report_and_fails_one_policy() {
     let mac = FakeMac::new();
     assert_eq!(failing(&mac).into_keys().collect::<Vec<_>>(), ["mdm-sources-trouble"]);
-    for (query, rows) in policies().zip(ask_all(&mac, policies().map(|query| query.sql.to_owned()))) {
+    for (query, rows) in reports(&mac) {
         let said: Vec<String> = rows.iter().map(state).collect();
         let expected = if query.name == "mdm-sources-trouble" { "error, " } else { "unknown, " };
         assert!(!said.is_empty() && said.iter().all(|said| said.starts_with(expected)), "{}: {said:?}", query.name);
@@ -173,8 +182,7 @@ fn a_failed_source_affects_only_what_depends_on_it() {
         let mac = healthy_mac();
         change(&mac);
         assert_eq!(failing(&mac).into_keys().collect::<Vec<_>>(), ["mdm-sources-trouble"]);
-        let reports = ask_all(&mac, policies().map(|query| query.sql.to_owned()));
-        policies().zip(reports).filter(|(_, rows)| !rows.is_empty()).map(|(query, _)| query.name).collect::<Vec<_>>()
+        reports(&mac).filter(|(_, rows)| !rows.is_empty()).map(|(query, _)| query.name).collect::<Vec<_>>()
     };
     let without = |path: &str| failing_after(&|mac| fs::remove_file(mac.path(path)).unwrap());
     let damaged = |path: &str| {

@@ -108,7 +108,7 @@ pub const KINDS: &[Kind] = &[
     }),
     promised("e-mail address, encoded", |v| say("login_hint={}%40acme.test", &[&v.word(Script::Latin)])),
     promised("telephone number", |v| say("call {} for help", &[&format!("+1 306 {} 4{}", v.digits(3), v.digits(3))])),
-    promised("telephone number, national", |v| say("support: (306) {}", &[&format!("555-4{}", v.digits(3))])),
+    promised("telephone number, national", |v| say("support: (306) 555{}", &[&format!("-4{}", v.digits(3))])),
     promised("telephone number under its label", |v| say("OrganizationPhone = {};", &[&v.digits(10)])),
     promised("host under its label", |v| say("HostName = {};", &[&v.word(Script::Latin)])),
     promised("local host name", |v| say("resolving {}.local again", &[&v.name(Script::Latin)])),
