@@ -130,7 +130,7 @@ fn table(page: &Page, sets: &[Set]) -> Result<String, String> {
 }
 
 impl Column {
-    /// The type of its field, and the function of `tables/value.rs` that makes an SQL value of it.
+    /// The type of its field, and the function of `tables/mod.rs` that makes an SQL value of it.
     fn rust(&self, sets: &[Set]) -> Result<(String, &'static str), String> {
         let set = match &self.codes {
             Some(name) => {

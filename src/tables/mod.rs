@@ -15,17 +15,13 @@ mod os_update_enforcement;
 mod os_update_events;
 mod os_update_settings;
 mod os_update_status;
-mod value;
-
-pub use value::{Text, Value};
 
 use crate::heal::Healer;
 use crate::health::Findings;
 use crate::vocabulary::codes::*;
 use crate::vocabulary::{Code, Time};
+use std::borrow::Cow;
 use std::sync::Arc;
-
-use value::{boolean, code, code_list, count, count32, joined, percent, plain, text, time};
 
 include!(concat!(env!("OUT_DIR"), "/rows.rs"));
 
@@ -104,6 +100,90 @@ impl ColumnKind {
             Self::BigInt => "BIGINT",
         }
     }
+}
+
+/// Text in a row: a constant or an owned string.
+pub type Text = Cow<'static, str>;
+
+/// A value of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Unknown, or does not apply.
+    Null,
+    /// INTEGER and BIGINT.
+    Integer(i64),
+    Text(Text),
+}
+
+impl From<Text> for Value {
+    fn from(text: Text) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+// What the generated rows call, one function for each kind of column.
+
+fn plain(value: Option<impl Into<Value>>) -> Value {
+    value.map_or(Value::Null, Into::into)
+}
+
+fn time(value: Option<Time>) -> Value {
+    plain(value.map(|time| time.timestamp()))
+}
+
+fn boolean(value: Option<bool>) -> Value {
+    plain(value.map(i32::from))
+}
+
+fn percent(value: Option<u8>) -> Value {
+    plain(value.map(i32::from))
+}
+
+/// Cut at what SQL can hold.
+fn count(value: Option<u64>) -> Value {
+    plain(value.map(|count| i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+/// Cut at what osquery's INTEGER can hold.
+fn count32(value: Option<u32>) -> Value {
+    plain(value.map(|count| i32::try_from(count).unwrap_or(i32::MAX)))
+}
+
+fn code(value: Option<impl Code>) -> Value {
+    plain(value.map(|code| Text::Borrowed(code.word())))
+}
+
+/// Words in alphabetical order, separated by commas. NULL if there are none.
+fn code_list(value: Option<Vec<impl Code>>) -> Value {
+    let words = value.map(|codes| {
+        let mut words: Vec<&str> = codes.into_iter().map(Code::word).collect();
+        words.sort_unstable();
+        words.join(",")
+    });
+    plain(words.filter(|words| !words.is_empty()).map(Text::Owned))
+}
+
+// What the tables call to fill a text column.
+
+fn text(value: impl Into<Option<String>>) -> Option<Text> {
+    value.into().map(Cow::Owned)
+}
+
+/// With commas between; NULL without any.
+fn joined(texts: &[String]) -> Option<Text> {
+    text(Some(texts.join(",")).filter(|joined| !joined.is_empty()))
 }
 
 /// A row struct that `build.rs` made.
