@@ -2,11 +2,13 @@
 
 use super::enforcement::Enforcement;
 use super::operation::{Attribution, Operation};
-use super::status::{Id, Update};
+use super::product_keys::ProductKeys;
+use super::status::{Id, Update, finish};
 use super::timeline::{Item, TimelineEntry, TimelineKind};
-use super::versions::key_parts;
 use crate::event::update::{ReportKind, UpdateLog, UpdateMessage};
+use crate::event::{Event, EventKind, HttpMessage};
 use crate::facts::software_update_preferences::{DdmFailure, RecommendedUpdate};
+use crate::health::Evidence;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdatePhase};
 use chrono::TimeDelta;
@@ -18,9 +20,60 @@ const REQUEST_HOLDS: TimeDelta = TimeDelta::hours(24);
 /// The name of the preferences among the sources.
 const PREFERENCES: SourceName = SourceName::SoftwareUpdatePreferences;
 
+/// Puts the updates together, and ties the entries of the timeline to them. `events` are those of the unified log.
+pub fn assemble<'e>(
+    events: impl Iterator<Item = &'e Event>,
+    entries: &mut [TimelineEntry],
+    evidence: &Evidence,
+    enforcements: &[Enforcement],
+    now: Time,
+) -> Vec<Update> {
+    let preferences = evidence.preferences.known();
+    let recommended = preferences.and_then(|preferences| preferences.recommended.as_deref()).unwrap_or_default();
+    let mut fold = Assembler::new(entries, recommended, enforcements);
+    let mut steps: Vec<(Time, Step<'_>)> = (0..entries.len())
+        .filter_map(|index| Some((entries.get(index)?.at, Step::Entry(index))))
+        .chain(events.filter_map(|event| Some((event.at, order(event)?))))
+        .collect();
+    if let Some(preferences) = preferences {
+        let first = |key: &str| preferences.first_offered.iter().find(|(one, _)| one == key).map(|(_, at)| *at);
+        for update in recommended {
+            let times = [first(&update.product_key), preferences.last_successful_scan_at];
+            steps.extend(times.into_iter().flatten().map(|at| (at, Step::Offer(update))));
+        }
+        let failure = preferences.ddm_failure.as_ref();
+        steps.extend(failure.and_then(|failure| Some((failure.at?, Step::Failure(failure)))));
+    }
+    steps.retain(|(at, _)| *at <= now);
+    steps.sort_by_key(|(at, step)| (*at, step.rank()));
+    for (at, step) in steps {
+        fold.step(at, step, entries);
+    }
+    fold.close(entries);
+    for update in recommended {
+        fold.recommended(update, None);
+    }
+    finish(fold.finish(), evidence, enforcements)
+}
+
+/// ScheduleOSUpdate, from its receipt to its answer.
+fn order(event: &Event) -> Option<Step<'static>> {
+    match &event.kind {
+        EventKind::CommandReceived { request_type, .. } if &**request_type == "ScheduleOSUpdate" => {
+            Some(Step::Received)
+        }
+        EventKind::RequestSent { message: HttpMessage::Answer { request_type, .. }, .. }
+            if &**request_type == "ScheduleOSUpdate" =>
+        {
+            Some(Step::Answered)
+        }
+        _ => None,
+    }
+}
+
 /// What the fold takes in.
 #[derive(Clone, Copy)]
-pub enum Step<'a> {
+enum Step<'a> {
     /// The preferences recommend it, since then or still.
     Offer(&'a RecommendedUpdate),
     /// A ScheduleOSUpdate was received.
@@ -35,7 +88,7 @@ pub enum Step<'a> {
 
 impl Step<'_> {
     /// The order at the same instant.
-    pub fn rank(self) -> (u8, usize) {
+    fn rank(self) -> (u8, usize) {
         match self {
             Self::Offer(_) => (0, 0),
             Self::Received => (1, 0),
@@ -47,10 +100,9 @@ impl Step<'_> {
 }
 
 /// The state between two steps.
-pub struct Assembler {
+struct Assembler {
     updates: BTreeMap<Id, Update>,
-    /// The product keys of each build, of all that the evidence names.
-    keys_of_build: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
+    keys: ProductKeys,
     /// Updates of the system on offer.
     offered: BTreeSet<Id>,
     /// What mdmclient asked for last.
@@ -70,43 +122,12 @@ pub struct Assembler {
 
 impl Assembler {
     /// Before the first step.
-    pub fn new(entries: &[TimelineEntry], recommended: &[RecommendedUpdate], enforcements: &[Enforcement]) -> Self {
-        let mut keys: BTreeSet<&str> = recommended.iter().map(|update| update.product_key.as_str()).collect();
-        for entry in entries {
-            match &entry.what {
-                TimelineKind::Item(item) => keys.extend(item.product_key.as_deref()),
-                TimelineKind::Message(
-                    UpdateMessage::Found { product_keys }
-                    | UpdateMessage::Offered { product_keys }
-                    | UpdateMessage::InstallRequested { product_keys, .. },
-                ) => {
-                    keys.extend(product_keys.iter().map(|key| &**key));
-                }
-                TimelineKind::Message(UpdateMessage::AlreadyPrepared { product_key, .. }) => {
-                    keys.insert(product_key);
-                }
-                TimelineKind::Message(_) => {}
-            }
-        }
-        let mut keys_of_build: BTreeMap<Box<str>, BTreeSet<Box<str>>> = BTreeMap::new();
-        for (key, parts) in keys.iter().filter_map(|key| Some((*key, key_parts(key)?))) {
-            if let Some(build) = parts.build {
-                keys_of_build.entry(build.into()).or_default().insert(key.into());
-            }
-        }
-        let mut in_force = enforcements.iter().filter(|enforcement| enforcement.in_force());
-        let enforced = match (in_force.next(), in_force.next()) {
-            (Some(one), None) => {
-                let mut fits = keys
-                    .iter()
-                    .filter(|key| key_parts(key).is_some_and(|parts| one.leads_to(Some(parts.version), parts.build)));
-                fits.next().filter(|_| fits.next().is_none()).map(|key| Id::Key((*key).into()))
-            }
-            _ => None,
-        };
+    fn new(entries: &[TimelineEntry], recommended: &[RecommendedUpdate], enforcements: &[Enforcement]) -> Self {
+        let keys = ProductKeys::named_in(entries, recommended);
+        let enforced = keys.enforced(enforcements);
         Self {
             updates: BTreeMap::new(),
-            keys_of_build,
+            keys,
             offered: BTreeSet::new(),
             requested: None,
             order: None,
@@ -119,7 +140,7 @@ impl Assembler {
     }
 
     /// Takes a step. Steps come in the order of time.
-    pub fn step(&mut self, at: Time, step: Step<'_>, entries: &mut [TimelineEntry]) {
+    fn step(&mut self, at: Time, step: Step<'_>, entries: &mut [TimelineEntry]) {
         match step {
             Step::Offer(update) => self.recommended(update, Some(at)),
             Step::Received => {
@@ -217,7 +238,7 @@ impl Assembler {
     }
 
     /// Ends the operation in work and credits it to its update.
-    pub fn close(&mut self, entries: &mut [TimelineEntry]) {
+    fn close(&mut self, entries: &mut [TimelineEntry]) {
         let Some(operation) = self.operation.take() else { return };
         self.last_process = Some(operation.process());
         let id = match &operation.attribution {
@@ -248,12 +269,8 @@ impl Assembler {
     }
 
     fn item(&mut self, item: &Item, at: Time, from: SourceName) {
-        let of_build = |build: &str| match self.keys_of_build.get(build) {
-            Some(keys) if keys.len() == 1 => keys.first().cloned().map(Id::Key),
-            Some(_) => None,
-            None => Some(Id::Build(build.into())),
-        };
-        let id = item.product_key.clone().map(Id::Key).or_else(|| of_build(item.build()?));
+        let of_build = || self.keys.id_of_build(item.build()?);
+        let id = item.product_key.clone().map(Id::Key).or_else(of_build);
         let Some(id) = id else { return };
         let update = self.update(&id);
         update.heard(from, Some(at));
@@ -291,7 +308,7 @@ impl Assembler {
     }
 
     /// The preferences recommend it, at that moment if one is known.
-    pub fn recommended(&mut self, recommended: &RecommendedUpdate, at: Option<Time>) {
+    fn recommended(&mut self, recommended: &RecommendedUpdate, at: Option<Time>) {
         let id = Id::Key(recommended.product_key.as_str().into());
         let update = self.update(&id);
         update.heard(PREFERENCES, None);
@@ -361,7 +378,7 @@ impl Assembler {
         }
     }
 
-    pub fn finish(mut self) -> Vec<Update> {
+    fn finish(mut self) -> Vec<Update> {
         // A ScheduleOSUpdate that was never answered.
         self.order_ends();
         self.updates.into_values().collect()

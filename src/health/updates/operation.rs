@@ -1,7 +1,7 @@
 //! One operation of softwareupdated, from one `ACCEPTED` to the next: collects its reports before it is known which
 //! update they belong to.
 
-use super::status::{Id, Reached, Update};
+use super::status::{Id, Update};
 use super::timeline::TimelineEntry;
 use crate::event::update::{Progress, ReportKind, UpdateMessage};
 use crate::vocabulary::Time;
@@ -46,6 +46,30 @@ enum Reported {
         at: Time,
         phase: Box<str>,
     },
+}
+
+/// A report that an update is at a stage.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    at: Time,
+    stage: UpdatePhase,
+    /// Whether something begins here: a first report of a phase, or of a process.
+    begins: bool,
+    /// The operation that it is a part of.
+    operation: u32,
+    /// How far the stage is.
+    percent: Option<u8>,
+    stalled: Option<bool>,
+    /// Bytes downloaded, and bytes to download in all.
+    bytes: (Option<u64>, Option<u64>),
+    seconds_left: Option<u32>,
+}
+
+impl Reached {
+    /// Without a word on how far it is.
+    fn now(at: Time, stage: UpdatePhase, begins: bool, operation: u32) -> Self {
+        Self { at, stage, begins, operation, percent: None, stalled: None, bytes: (None, None), seconds_left: None }
+    }
 }
 
 impl Operation {
@@ -196,4 +220,90 @@ impl Operation {
             }
         }
     }
+}
+
+/// What its reports make of an update.
+impl Update {
+    /// It was reported to be at a stage.
+    fn reached(&mut self, report: &Reached) {
+        let Reached { at, stage, .. } = *report;
+        let now = self.stage.filter(|now| *now > UpdatePhase::CommandReceived);
+        let again = match now {
+            // A Mac that runs it is done with it.
+            Some(UpdatePhase::Installed) => return,
+            _ if self.failed => true,
+            Some(now) if stage < now && !report.begins => return,
+            Some(now) if stage < now => true,
+            Some(now) => stage == now && is_work(stage) && report.begins && report.operation != self.operation,
+            None => true,
+        };
+        if again {
+            self.start_again(stage);
+        }
+        let first = match stage {
+            UpdatePhase::Downloading => Some(&mut self.download_started_at),
+            UpdatePhase::Downloaded => Some(&mut self.downloaded_at),
+            UpdatePhase::Prepared => Some(&mut self.prepared_at),
+            UpdatePhase::Installing => Some(&mut self.install_started_at),
+            _ => None,
+        };
+        if let Some(first) = first {
+            first.get_or_insert(at);
+        }
+        if now.is_none_or(|now| again || stage > now) {
+            (self.percent, self.stalled) = (None, None);
+        }
+        self.stage = Some(stage);
+        self.percent = report.percent.or(self.percent);
+        self.stalled = report.stalled.or(self.stalled);
+        self.downloaded_bytes = report.bytes.0.or(self.downloaded_bytes);
+        self.total_bytes = report.bytes.1.or(self.total_bytes);
+        self.seconds_left = report.seconds_left;
+        self.operation = report.operation;
+    }
+
+    /// Begins another attempt at that stage: the times of later stages are dropped.
+    fn start_again(&mut self, from: UpdatePhase) {
+        self.attempts += 1;
+        self.failed = false;
+        if from <= UpdatePhase::Downloading {
+            (self.downloaded_bytes, self.total_bytes) = (None, None);
+        }
+        let later = [
+            (UpdatePhase::Downloading, &mut self.download_started_at),
+            (UpdatePhase::Downloaded, &mut self.downloaded_at),
+            (UpdatePhase::Prepared, &mut self.prepared_at),
+            (UpdatePhase::Installing, &mut self.install_started_at),
+        ];
+        for (stage, time) in later {
+            if stage >= from {
+                *time = None;
+            }
+        }
+    }
+
+    /// The operation ended. That does not mean that its work succeeded, unless the last report already said that it was
+    /// done.
+    fn completed(&mut self, operation: u32) {
+        let done = self.stage > Some(UpdatePhase::Preparing) || self.stage == Some(UpdatePhase::Downloaded);
+        if self.operation == operation && !self.failed {
+            self.seconds_left = None;
+            if done {
+                self.percent = self.percent.map(|_| 100);
+            }
+        }
+    }
+
+    /// An operation was accepted and ended before it did any work. It counts as a failed attempt, and the update's
+    /// stage stays as it was.
+    fn gave_up(&mut self, at: Time, phase: &str) {
+        self.attempts += 1;
+        self.failed_at = Some(at);
+        self.error = Some(format!("ended at {phase}").into());
+    }
+}
+
+/// Whether starting this phase again counts as a new attempt. `Prepared` is not work: committing follows it.
+fn is_work(phase: UpdatePhase) -> bool {
+    matches!(phase, UpdatePhase::Downloading | UpdatePhase::Preparing | UpdatePhase::Installing)
 }

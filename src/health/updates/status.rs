@@ -1,10 +1,13 @@
 //! One update, and how far it is. A phase never goes back without a reason: a new start, which is counted.
 
+use super::enforcement::Enforcement;
 use super::timeline::Item;
-use super::versions::key_parts;
+use super::versions::{self, key_parts};
 use crate::facts::software_update_preferences::RecommendedUpdate;
+use crate::health::Evidence;
 use crate::vocabulary::Time;
 use crate::vocabulary::codes::{SourceName, UpdateKind, UpdatePhase};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// What an update is known by.
@@ -16,35 +19,6 @@ pub enum Id {
     Build(Box<str>),
     /// Nothing: progress of a product that no source names.
     Untied,
-}
-
-/// Whether starting this phase again counts as a new attempt. `Prepared` is not work: committing follows it.
-fn is_work(phase: UpdatePhase) -> bool {
-    matches!(phase, UpdatePhase::Downloading | UpdatePhase::Preparing | UpdatePhase::Installing)
-}
-
-/// A report that an update is at a stage.
-#[derive(Debug, Clone, Copy)]
-pub struct Reached {
-    pub at: Time,
-    pub stage: UpdatePhase,
-    /// Whether something begins here: a first report of a phase, or of a process.
-    pub begins: bool,
-    /// The operation that it is a part of.
-    pub operation: u32,
-    /// How far the stage is.
-    pub percent: Option<u8>,
-    pub stalled: Option<bool>,
-    /// Bytes downloaded, and bytes to download in all.
-    pub bytes: (Option<u64>, Option<u64>),
-    pub seconds_left: Option<u32>,
-}
-
-impl Reached {
-    /// Without a word on how far it is.
-    pub fn now(at: Time, stage: UpdatePhase, begins: bool, operation: u32) -> Self {
-        Self { at, stage, begins, operation, percent: None, stalled: None, bytes: (None, None), seconds_left: None }
-    }
 }
 
 /// An update. What no source says is `None`.
@@ -109,7 +83,7 @@ pub struct Update {
     /// Who speaks of it.
     pub sources: BTreeSet<SourceName>,
     /// The operation that gave the stage.
-    operation: u32,
+    pub(super) operation: u32,
 }
 
 impl Update {
@@ -155,84 +129,6 @@ impl Update {
     pub fn ordered(&mut self, at: Time) {
         self.stage = self.stage.max(Some(UpdatePhase::CommandReceived));
         self.command_received_at = Some(at);
-    }
-
-    /// It was reported to be at a stage.
-    pub fn reached(&mut self, report: &Reached) {
-        let Reached { at, stage, .. } = *report;
-        let now = self.stage.filter(|now| *now > UpdatePhase::CommandReceived);
-        let again = match now {
-            // A Mac that runs it is done with it.
-            Some(UpdatePhase::Installed) => return,
-            _ if self.failed => true,
-            Some(now) if stage < now && !report.begins => return,
-            Some(now) if stage < now => true,
-            Some(now) => stage == now && is_work(stage) && report.begins && report.operation != self.operation,
-            None => true,
-        };
-        if again {
-            self.start_again(stage);
-        }
-        let first = match stage {
-            UpdatePhase::Downloading => Some(&mut self.download_started_at),
-            UpdatePhase::Downloaded => Some(&mut self.downloaded_at),
-            UpdatePhase::Prepared => Some(&mut self.prepared_at),
-            UpdatePhase::Installing => Some(&mut self.install_started_at),
-            _ => None,
-        };
-        if let Some(first) = first {
-            first.get_or_insert(at);
-        }
-        if now.is_none_or(|now| again || stage > now) {
-            (self.percent, self.stalled) = (None, None);
-        }
-        self.stage = Some(stage);
-        self.percent = report.percent.or(self.percent);
-        self.stalled = report.stalled.or(self.stalled);
-        self.downloaded_bytes = report.bytes.0.or(self.downloaded_bytes);
-        self.total_bytes = report.bytes.1.or(self.total_bytes);
-        self.seconds_left = report.seconds_left;
-        self.operation = report.operation;
-    }
-
-    /// Begins another attempt at that stage: the times of later stages are dropped.
-    fn start_again(&mut self, from: UpdatePhase) {
-        self.attempts += 1;
-        self.failed = false;
-        if from <= UpdatePhase::Downloading {
-            (self.downloaded_bytes, self.total_bytes) = (None, None);
-        }
-        let later = [
-            (UpdatePhase::Downloading, &mut self.download_started_at),
-            (UpdatePhase::Downloaded, &mut self.downloaded_at),
-            (UpdatePhase::Prepared, &mut self.prepared_at),
-            (UpdatePhase::Installing, &mut self.install_started_at),
-        ];
-        for (stage, time) in later {
-            if stage >= from {
-                *time = None;
-            }
-        }
-    }
-
-    /// The operation ended. That does not mean that its work succeeded, unless the last report already said that it was
-    /// done.
-    pub fn completed(&mut self, operation: u32) {
-        let done = self.stage > Some(UpdatePhase::Preparing) || self.stage == Some(UpdatePhase::Downloaded);
-        if self.operation == operation && !self.failed {
-            self.seconds_left = None;
-            if done {
-                self.percent = self.percent.map(|_| 100);
-            }
-        }
-    }
-
-    /// An operation was accepted and ended before it did any work. It counts as a failed attempt, and the update's
-    /// stage stays as it was.
-    pub fn gave_up(&mut self, at: Time, phase: &str) {
-        self.attempts += 1;
-        self.failed_at = Some(at);
-        self.error = Some(format!("ended at {phase}").into());
     }
 
     /// softwareupdated says that it is prepared, without a report of how it came to be.
@@ -317,4 +213,41 @@ fn item_kind(item: &Item) -> Option<UpdateKind> {
         }
         _ => None,
     }
+}
+
+/// What only the whole shows.
+pub fn finish(mut updates: Vec<Update>, evidence: &Evidence, enforcements: &[Enforcement]) -> Vec<Update> {
+    let system = evidence.system_version.known();
+    for update in &mut updates {
+        let runs = system.and_then(|system| system.build.as_deref());
+        if update.build.is_some() && update.build.as_deref() == runs && update.stage < Some(UpdatePhase::Installed) {
+            update.installed(None);
+        }
+        if let (None, true, Some(version), Some(system)) = (update.kind, update.of_the_system, &update.version, system)
+        {
+            update.kind = kind_by_version(version, system.major());
+        }
+        let fits = |one: &&Enforcement| one.leads_to(update.version.as_deref(), update.build.as_deref());
+        if let Some(enforcement) = enforcements.iter().filter(|one| one.in_force() || one.is_met()).find(fits) {
+            update.deadline_at = enforcement.deadline_at;
+            update.sources.extend(&enforcement.sources);
+        }
+    }
+    let running = system.map(|system| system.version.as_str());
+    updates.retain(|update| !is_past(update, running));
+    updates
+}
+
+/// Whether an offer is of yesterday: the Mac runs a later version, and never worked on it.
+fn is_past(update: &Update, running: Option<&str>) -> bool {
+    let older = |version: &str| versions::compare(version, running?).map(|order| order == Ordering::Less);
+    update.of_the_system
+        && !update.failed
+        && update.stage <= Some(UpdatePhase::CommandReceived)
+        && update.version.as_deref().and_then(older) == Some(true)
+}
+
+fn kind_by_version(version: &str, running: Option<u32>) -> Option<UpdateKind> {
+    let major: u32 = version.split('.').next()?.parse().ok()?;
+    Some(if major > running? { UpdateKind::Major } else { UpdateKind::Minor })
 }
