@@ -4,17 +4,19 @@
 //! what lies before it and was not read yet, up to a day, is read afterwards. What was read before `log show` died or
 //! was killed counts; the rest is not covered.
 
-use super::kept::KeptLog;
+use super::cost;
+use super::journal_file::JournalFile;
 use super::log_errors::{LogTrouble, from_the_future, log_error, refused};
 use super::native_log;
 use super::sources::milliseconds;
 use super::talk::Talk;
 use crate::event;
+use crate::health::Evidence;
 use crate::health::window::WINDOW;
 use crate::host::pieces::LogArchive;
 use crate::host::{Host, HostError, LogSource};
-use crate::journal::store::{KeptEvent, Retention};
-use crate::journal::{Journal, LogReading};
+use crate::journal::store::Retention;
+use crate::journal::{Journal, KeptEvent, LogReading};
 use crate::log::tracev3::ReadPlaces;
 use crate::log::{self, LogSummary, ReadOptions};
 use crate::vocabulary::codes::{SourceName, SourceReason, SourceState};
@@ -43,9 +45,17 @@ const BACK: TimeDelta = TimeDelta::hours(24);
 /// How long after a failed backfill the next is tried.
 const BACK_AGAIN: Duration = Duration::from_secs(3600);
 
-/// The log of a live Mac, and what is kept of it.
+const NOT_READ: SourceReason = SourceReason::NotRead;
+const WHY_NOT_READ: &str = "the log was not read yet.";
+
+/// The log of a live Mac, and what is kept of it: the newest events in memory, and the journal on disk.
 pub struct LiveLog {
-    pub kept: KeptLog,
+    /// What is on disk.
+    pub file: JournalFile,
+    /// The events in memory.
+    journal: Journal,
+    /// The span that was read without a hole up to the latest moment.
+    span: Option<Span>,
     status: SourceStatus,
     talk: Talk,
     /// When the latest record of any process was written.
@@ -58,10 +68,12 @@ pub struct LiveLog {
 impl LiveLog {
     /// The log of which nothing was read yet, with its journal in that folder.
     pub fn new(folder: &Path, retention: Retention, now: Time) -> Self {
-        let unread: Fact<()> = Fact::unknown(SourceReason::NotRead, "the log was not read yet.");
+        let unread: Fact<()> = Fact::unknown(NOT_READ, WHY_NOT_READ);
         let status = SourceStatus::of(SourceName::UnifiedLog, &unread, now);
         Self {
-            kept: KeptLog::new(folder, retention),
+            file: JournalFile::new(folder, retention),
+            journal: Journal::empty(Fact::unknown(NOT_READ, WHY_NOT_READ)),
+            span: None,
             status,
             talk: Talk::default(),
             heard: None,
@@ -70,13 +82,58 @@ impl LiveLog {
         }
     }
 
+    /// Loads what other processes wrote to the journal. Call it before taking `now`, so that their spans end before it.
+    /// `mac` is the Mac's hardware UUID: a journal that was copied from another Mac says nothing of this one.
+    pub fn sync_from_disk(&mut self, mac: Option<&str>, retention: Retention, now: Time) {
+        if self.file.belongs_to(mac, retention) {
+            // All of it is on disk, and stays there even if it belongs to another Mac.
+            (self.journal, self.span) = (Journal::empty(Fact::unknown(NOT_READ, WHY_NOT_READ)), None);
+        }
+        if self.file.open(now) {
+            // What was read while there was none is on disk before anything is loaded from there.
+            let unwritten: Vec<KeptEvent> = self.journal.kept().cloned().collect();
+            self.file.append(&unwritten, self.span, now);
+        }
+        self.load_changes();
+    }
+
+    /// Loads what is on disk if another process wrote there: its spans count only together with its events.
+    fn load_changes(&mut self) {
+        if self.file.changed_elsewhere() {
+            self.load();
+        }
+    }
+
+    fn load(&mut self) {
+        if let Some((events, span)) = self.file.load() {
+            self.journal = Journal::new(events, Fact::unknown(NOT_READ, WHY_NOT_READ));
+            self.span = span;
+        }
+    }
+
+    /// Keeps events, each once, on disk and in memory, and what was read of the log.
+    fn keep(&mut self, new: Vec<KeptEvent>, span: Option<Span>, now: Time) {
+        self.file.append(&new, span, now);
+        // Another process may have written the same events first, so only memory says what is new here.
+        self.journal.add(new);
+        if let Some(span) = span {
+            let touches = |old: &Span| old.from <= span.to && span.from <= old.to;
+            self.span = Some(match self.span {
+                Some(old) if touches(&old) => Span { from: old.from.min(span.from), to: old.to.max(span.to) },
+                Some(old) if old.to > span.to => old,
+                _ => span,
+            });
+        }
+    }
+
     /// Reads what is new.
     pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) {
         // A log read up to a time that has not come yet: the clock was set back, and the spans mean nothing any more.
-        if self.kept.span.is_some_and(|span| span.to > now) {
-            self.kept.forget_spans();
+        if self.span.is_some_and(|span| span.to > now) {
+            self.span = None;
+            self.file.forget_spans();
         }
-        let read_on = self.kept.span.map(|span| span.to - OVERLAP).filter(|from| *from > now - READ_ON);
+        let read_on = self.span.map(|span| span.to - OVERLAP).filter(|from| *from > now - READ_ON);
         let from = read_on.unwrap_or(now - WINDOW - MARGIN);
         if read_on.is_none() {
             self.places = ReadPlaces::default();
@@ -87,23 +144,23 @@ impl LiveLog {
     /// Whether the log of the last day was not read yet and is to be.
     pub fn is_backfill_due(&self, now: Time) -> bool {
         let may = self.no_backfill_before.is_none_or(|at| Instant::now() >= at);
-        may && self.kept.span.is_none_or(|span| span.from > now - BACK)
+        may && self.span.is_none_or(|span| span.from > now - BACK)
     }
 
     /// Reads what lies before the covered span, up to a day or to what was read before, if that was not done yet. Says
     /// whether it read anything.
     pub fn backfill(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) -> bool {
-        let Some(span) = self.kept.span.filter(|_| self.is_backfill_due(now)) else { return false };
+        let Some(span) = self.span.filter(|_| self.is_backfill_due(now)) else { return false };
         self.no_backfill_before = Some(Instant::now() + BACK_AGAIN);
         let status = self.status.clone();
         // What lies beyond the gap was read before, and need not be read again.
-        let before = self.kept.span_before(span);
+        let before = self.file.span_before(span);
         let from = before.map_or(now - BACK, |before| (before.to - OVERLAP).max(now - BACK));
         let places = std::mem::take(&mut self.places);
         self.read(host, options, Span { from, to: span.from + OVERLAP }, now);
         self.places = places;
         if before.is_some() {
-            self.kept.load();
+            self.load();
         }
         let failed = self.status.detail.take();
         // The verdict rests on the refresh. A backfill that failed leaves less of the past, and says so.
@@ -112,23 +169,34 @@ impl LiveLog {
                 state: SourceState::Partial,
                 reason: Some(SourceReason::LookBackFailed),
                 detail: Some(format!("Backfill incomplete: older log entries could not be read: {why}")),
-                covers: self.kept.span,
+                covers: self.span,
                 last_error_at: Some(now),
                 ..status
             },
-            _ => SourceStatus { covers: self.kept.span, ..status },
+            _ => SourceStatus { covers: self.span, ..status },
         };
         true
+    }
+
+    /// Puts what is known of the log, and what reading it cost, into the evidence.
+    pub fn put_into(&mut self, evidence: &mut Evidence, now: Time) {
+        evidence.journal = self.journal();
+        evidence.still_reading = self.is_backfill_due(now);
+        let statuses = [self.status.clone(), self.talk.status(None, now), self.journal_status(now)];
+        statuses.into_iter().for_each(|status| evidence.set_other_source(status));
+        evidence.set_other_source(cost::status(self.file.day_of_readings(now), now));
     }
 
     /// The events and what they cover.
     pub fn journal(&self) -> Journal {
         let unread = match &self.status {
-            SourceStatus { reason: Some(reason), detail: Some(why), .. } => (*reason, why.clone()),
-            _ => (SourceReason::NotRead, "the log was not read yet.".to_owned()),
+            SourceStatus { reason: Some(reason), detail: Some(why), .. } => Fact::unknown(*reason, why.as_str()),
+            _ => Fact::unknown(NOT_READ, WHY_NOT_READ),
         };
-        let mut journal = self.kept.journal(self.records(), unread);
-        journal.readable_at = self.talk.readable_at;
+        let mut journal = self.journal.clone();
+        journal.cover(self.span.map_or(unread, Fact::Known));
+        (journal.records, journal.readable_at) = (self.records(), self.talk.readable_at);
+        journal.days = self.file.days().to_vec();
         journal
     }
 
@@ -136,13 +204,13 @@ impl LiveLog {
     /// anything.
     fn records(&self) -> u64 {
         let read = self.status.counts.map_or(0, |counts| counts.records_read);
-        let within = |at: Time| self.kept.span.is_some_and(|span| span.from <= at && at <= span.to);
-        read.max(u64::from(self.heard.is_some_and(within) || self.kept.any(within)))
+        let within = |at: Time| self.span.is_some_and(|span| span.from <= at && at <= span.to);
+        read.max(u64::from(self.heard.is_some_and(within) || self.journal.any(within)))
     }
 
-    /// How reading went: the log, what mdmclient wrote in it, and the journal on disk.
-    pub fn statuses(&self, now: Time) -> [SourceStatus; 3] {
-        [self.status.clone(), self.talk.status(None, now), self.kept.status(now)]
+    /// How keeping the journal on disk went.
+    pub fn journal_status(&self, now: Time) -> SourceStatus {
+        self.file.status(self.span, now)
     }
 
     fn read(&mut self, host: &dyn Host, options: &ReadOptions, span: Span, now: Time) {
@@ -161,7 +229,7 @@ impl LiveLog {
                 chunk.push(KeptEvent::new(event, record));
                 if chunk.len() == CHUNK {
                     // What is covered is known at the end: a line before this one may not have been understood.
-                    self.kept.add(std::mem::take(&mut chunk), None, now);
+                    self.keep(std::mem::take(&mut chunk), None, now);
                 }
             }
         });
@@ -174,11 +242,11 @@ impl LiveLog {
             covered = covered.filter(|span| span.from <= span.to);
         }
         self.talk.counted(covered, now);
-        self.kept.add(chunk, covered, now);
-        self.kept.load_changes();
+        self.keep(chunk, covered, now);
+        self.load_changes();
         self.heard = self.heard.max(read.as_ref().ok().and_then(|summary| summary.last));
         let error = log_error(read.as_ref(), ended.as_ref().err());
-        let error = error.or_else(|| from_the_future(self.kept.later_than(now)));
+        let error = error.or_else(|| from_the_future(self.journal.later_than(now)));
         self.note(read.ok(), error, now, start);
     }
 
@@ -191,29 +259,29 @@ impl LiveLog {
         };
         let counted = read.summary.last.map(|last| Span { to: last.max(span.from), ..span });
         self.talk.counted(counted, now);
-        self.kept.add(read.events, read.covered, now);
-        self.kept.load_changes();
+        self.keep(read.events, read.covered, now);
+        self.load_changes();
         self.heard = self.heard.max(read.summary.last);
-        let error = read.error.or_else(|| from_the_future(self.kept.later_than(now)));
+        let error = read.error.or_else(|| from_the_future(self.journal.later_than(now)));
         self.note(Some(read.summary), error, now, start);
     }
 
     /// Whether anything is known to have been said before that moment.
     fn knows_of_before(&self, at: Time) -> bool {
-        self.heard.is_some_and(|heard| heard < at) || self.kept.any(|said| said < at)
+        self.heard.is_some_and(|heard| heard < at) || self.journal.any(|said| said < at)
     }
 
     fn note(&mut self, summary: Option<LogSummary>, error: Option<LogTrouble>, now: Time, start: Instant) {
         let took_ms = milliseconds(start);
-        self.kept.add_reading(LogReading { at: now, took_ms });
+        self.file.add_reading(LogReading { at: now, took_ms });
         let state = error.as_ref().map_or(SourceState::Ok, |(state, ..)| *state);
-        let events_kept = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
+        let events_kept = u64::try_from(self.journal.len()).unwrap_or(u64::MAX);
         self.status = SourceStatus {
             reason: error.as_ref().map(|(_, reason, _)| *reason),
             detail: error.map(|(.., detail)| detail),
             last_ok_at: if state == SourceState::Ok { Some(now) } else { self.status.last_ok_at },
             last_error_at: if state == SourceState::Ok { self.status.last_error_at } else { Some(now) },
-            covers: self.kept.span,
+            covers: self.span,
             counts: summary.map(|summary| LogCounts {
                 records_read: summary.records,
                 events_kept,

@@ -5,7 +5,7 @@ mod awake;
 mod clocks;
 mod cost;
 mod install_log;
-mod kept;
+mod journal_file;
 mod live_log;
 mod log_errors;
 mod native_log;
@@ -318,7 +318,7 @@ impl Collector {
         });
         evidence.platform.ask(host, Freshness::Usual, self.now());
         let mac = evidence.platform.known().and_then(|platform| platform.hardware_uuid.as_deref());
-        log.kept.sync_from_disk(mac, retention, self.now());
+        log.sync_from_disk(mac, retention, self.now());
         let freshness = match purpose {
             Purpose::Query => Freshness::Usual,
             Purpose::Act => Freshness::AtMost(TimeDelta::zero()),
@@ -330,21 +330,21 @@ impl Collector {
             // Queries that come meanwhile get what is ready, and need not wait for the log.
             evidence.still_reading = true;
             evidence.journal = log.journal();
-            evidence.history = log.kept.history().to_vec();
-            evidence.set_other_source(log.kept.status(self.now()));
+            evidence.history = log.file.history().to_vec();
+            evidence.set_other_source(log.journal_status(self.now()));
             asking(self.now()).read_steady(evidence, |evidence| self.lock().so_far = Some(evidence.clone()));
         }
         self.clocks.look(host);
-        log.kept.add_samples(self.clocks.take());
+        log.file.add_samples(self.clocks.take());
         let now = self.now();
         log.refresh(host, options, now);
-        take_log(evidence, log, now);
+        log.put_into(evidence, now);
         let renewals = self.lock().renewals;
         // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
         asking(now).read(evidence, install_log, None);
         let profiles = evidence.profiles_list.known().map(|list| list.digest);
-        evidence.profiles_changed_at = profiles.and_then(|digest| log.kept.profiles_changed_at(digest, now));
-        awake::find(evidence, host, log.kept.samples(), None);
+        evidence.profiles_changed_at = profiles.and_then(|digest| log.file.profiles_changed_at(digest, now));
+        awake::find(evidence, host, log.file.samples(), None);
         self.publish(judge(evidence, log), renewals, Instant::now(), purpose);
         // From here on only those who asked for the whole day wait for this reading, and another may be asked for.
         self.lock().backfilling = true;
@@ -352,8 +352,8 @@ impl Collector {
         drop(reading);
         let backfilled = log.backfill(host, options, now);
         if backfilled || evidence.still_reading {
-            take_log(evidence, log, now);
-            awake::find(evidence, host, log.kept.samples(), None);
+            log.put_into(evidence, now);
+            awake::find(evidence, host, log.file.samples(), None);
             self.publish_log(judge(evidence, log));
         }
     }
@@ -388,20 +388,12 @@ impl Collector {
     }
 }
 
-/// Takes what is known of the log, and what reading it cost, into the evidence.
-fn take_log(evidence: &mut Evidence, log: &mut LiveLog, now: Time) {
-    evidence.journal = log.journal();
-    evidence.still_reading = log.is_backfill_due(now);
-    log.statuses(now).into_iter().for_each(|status| evidence.set_other_source(status));
-    evidence.set_other_source(cost::status(log.kept.day_of_readings(now), now));
-}
-
 /// Judges the evidence, and keeps the verdict. A verdict that still waits for more of the log is not recorded.
 fn judge(evidence: &mut Evidence, log: &mut LiveLog) -> Findings {
     let mut findings = Findings::new(evidence.clone());
     let (state, reason) = (findings.verdict.state, findings.verdict.reason);
     if reason != WatchdogReason::StillReading {
-        evidence.history = log.kept.add_verdict(state, reason, evidence.now).to_vec();
+        evidence.history = log.file.add_verdict(state, reason, evidence.now).to_vec();
         findings.evidence.history = evidence.history.clone();
     }
     findings

@@ -6,7 +6,7 @@ use super::log_errors::LogTrouble;
 use super::talk::Talk;
 use crate::event;
 use crate::host::pieces::LogArchive;
-use crate::journal::store::KeptEvent;
+use crate::journal::KeptEvent;
 use crate::log::LogSummary;
 use crate::log::tracev3::{ReadPlaces, StoredRecord};
 use crate::vocabulary::codes::{SourceReason, SourceState};

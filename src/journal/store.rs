@@ -8,15 +8,12 @@ use super::aside::{AsideReason, set_aside};
 use super::awake::AwakeSample;
 use super::days::{self, Day};
 use super::history::{self, VerdictSpan};
-use super::{DayOfReadings, EventClass, LogReading, PerClass, readings, samples, schema};
-use crate::event::Event;
-use crate::log::LogRecord;
+use super::{DayOfReadings, EventClass, KeptEvent, LogReading, PerClass, readings, samples, schema};
 use crate::vocabulary::codes::{WatchdogReason, WatchdogState};
 use crate::vocabulary::{Span, Time};
 use chrono::{DateTime, TimeDelta};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -48,37 +45,6 @@ impl Retention {
     }
 }
 
-/// An event, with what identifies its record, so that the same record is recognised when it is read again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptEvent {
-    /// What was said.
-    pub event: Arc<Event>,
-    mach: i64,
-    key: i64,
-}
-
-impl KeptEvent {
-    /// The event of a record.
-    pub fn new(event: Event, record: &LogRecord<'_>) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(record.boot.as_bytes());
-        hash.update(record.thread.to_le_bytes());
-        hash.update(record.message.as_bytes());
-        let mut key = [0; 8];
-        key.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-        Self { event: Arc::new(event), mach: record.mach_time.cast_signed(), key: i64::from_le_bytes(key) }
-    }
-
-    pub fn class(&self) -> EventClass {
-        EventClass::of(&self.event)
-    }
-
-    /// Where it stands among the others: by time, then by the ticks since boot.
-    pub fn place(&self) -> (i64, i64, i64) {
-        (self.event.at.timestamp_micros(), self.mach, self.key)
-    }
-}
-
 /// Why the journal on disk is of no use.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -99,7 +65,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Loaded {
     /// The newest events of each class, oldest first.
-    pub events: PerClass<Vec<KeptEvent>>,
+    pub events: PerClass<VecDeque<KeptEvent>>,
     /// The span of the log that was read without a hole up to the latest moment.
     pub span: Option<Span>,
     /// The days that hold successes, oldest first.
@@ -213,7 +179,7 @@ impl Store {
     }
 
     /// The newest events of a class, oldest first.
-    fn newest(&self, class: EventClass, most: usize) -> Result<Vec<KeptEvent>, StoreError> {
+    fn newest(&self, class: EventClass, most: usize) -> Result<VecDeque<KeptEvent>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT mach, key, body FROM events WHERE class = ?1 ORDER BY at DESC, mach DESC, key DESC LIMIT ?2",

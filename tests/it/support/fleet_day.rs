@@ -12,7 +12,7 @@ use mdm_health::event::{Channel, Event, EventKind, HttpMessage};
 use mdm_health::health::{Evidence, Findings};
 use mdm_health::host::Live;
 use mdm_health::journal::awake::AwakeSpans;
-use mdm_health::journal::{Day, EventClass, Journal, PerClass};
+use mdm_health::journal::{Day, EventClass, Journal, KeptEvent, PerClass};
 use mdm_health::log::ReadOptions;
 use mdm_health::vocabulary::codes::WatchdogState;
 use mdm_health::vocabulary::{Fact, Span, Time};
@@ -63,7 +63,7 @@ struct Laptop {
     awake: Vec<bool>,
     spans: AwakeSpans,
     /// In the order of time.
-    events: Vec<Arc<Event>>,
+    events: Vec<KeptEvent>,
     hung_at: Option<usize>,
     /// From which the Mac's usual silence is known.
     days: Vec<Day>,
@@ -144,7 +144,7 @@ impl Laptop {
         let usual_gap = TimeDelta::hours(i64::try_from(between(random, 10, 70)).unwrap());
         let minutes = (0..END).filter(|minute| awake[*minute]);
         let spans = AwakeSpans::new(minutes.map(|minute| Span { from: at(minute), to: at(minute + 1) }).collect());
-        let events = talk.events.into_iter().map(Arc::new).collect();
+        let events = talk.events.into_iter().map(KeptEvent::from).collect();
         Self { awake, spans, events, hung_at, days: days(usual_gap) }
     }
 
@@ -155,11 +155,12 @@ impl Laptop {
     /// What is known at a minute: all that the log holds by then, and what never changes on these Macs.
     fn evidence(&self, minute: usize, steady: &Evidence) -> Evidence {
         let now = at(minute);
-        let known = self.events.partition_point(|event| event.at <= now);
+        let known = self.events.partition_point(|kept| kept.event.at <= now);
         let mut events = PerClass::default();
         *events.get_mut(EventClass::Device) = self.events[..known].iter().cloned().collect();
         let covers = Fact::Known(Span { from: at(0), to: now });
-        let journal = Journal::new(events, self.days.clone(), 1, covers);
+        let mut journal = Journal::new(events, covers);
+        (journal.days, journal.records) = (self.days.clone(), 1);
         Evidence { now, journal, awake: Fact::Known(self.spans.clone()), ..steady.clone() }
     }
 }
