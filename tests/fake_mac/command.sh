@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every command of the fake Mac. What it does lies in files beside it: NAME.do says how it behaves, NAME.out what it
-# prints, NAME.FIRST.out what it prints when FIRST is its first argument, NAME.LAST.out when LAST ends its last one, NAME.err
+# Every command of the fake Mac. What it does lies in files beside it: NAME.do says how it behaves, NAME.out prints what
+# it prints, NAME.FIRST.out what it prints when FIRST is its first argument, NAME.LAST.out when LAST ends its last one, NAME.err
 # what it complains of, NAME.code and NAME.LAST.code how it ends. Each call is noted in NAME.calls, and its environment in NAME.env where there is such a file.
 echo "$# $*" >> "$0.calls"
 [ -f "$0.env" ] && /usr/bin/env >> "$0.env"
@@ -14,7 +14,7 @@ behaviour=plain
 [ -f "$0.do" ] && read -r behaviour < "$0.do"
 case "$behaviour" in
     hang)
-        [ -f "$out" ] && /bin/cat "$out"
+        [ -f "$out" ] && . "$out"
         /bin/sleep 600
         ;;
     hang_with_child)
@@ -33,7 +33,7 @@ case "$behaviour" in
         done
         ;;
 esac
-[ -f "$out" ] && /bin/cat "$out"
+[ -f "$out" ] && . "$out"
 [ -f "$0.err" ] && /bin/cat "$0.err" >&2
 code=0
 [ -f "$0.code" ] && read -r code < "$0.code"

@@ -45,11 +45,16 @@ impl FakeMac {
         self.root().join(absolute.trim_start_matches('/'))
     }
 
-    /// Writes a file at a path of the Mac.
+    /// Writes a file at a path of the Mac. What a command prints is written as a line of shell, so that its script need not
+    /// start another program to print it.
     pub fn file(&self, absolute: &str, text: &str) -> &Self {
         let path = self.path(absolute);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        if absolute.ends_with(".out") {
+            fs::write(path, format!("printf %s '{}'\n", text.replace('\'', r"'\''"))).unwrap();
+        } else {
+            fs::write(path, text).unwrap();
+        }
         if absolute == SYSTEM_VERSION {
             self.kernel_says_the_same(text);
         }

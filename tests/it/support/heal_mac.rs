@@ -6,6 +6,7 @@ use mdm_health::collect::Collector;
 use mdm_health::heal::{Healer, Request};
 use mdm_health::host::{Host, Live};
 use mdm_health::log::ReadOptions;
+use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,12 @@ const COMMANDS: [(&str, &str); 10] = [
     ("usr/sbin/ioreg", "ioreg"),
 ];
 
+/// In memory where that can be: thousands of times a record of restarts is synced to disk, and no test loses the power.
+fn folder() -> TempDir {
+    let in_memory = env::var_os("TMPDIR").is_none().then(|| TempDir::new_in("/dev/shm").ok()).flatten();
+    in_memory.unwrap_or_else(|| TempDir::new().expect("a folder"))
+}
+
 /// The root folder, deleted on drop.
 pub struct HealMac {
     folder: TempDir,
@@ -39,7 +46,7 @@ pub struct HealMac {
 impl HealMac {
     /// An enrolled, healthy Mac with both daemons running and an empty log.
     pub fn new() -> Self {
-        let mac = Self { folder: TempDir::new().expect("a folder") };
+        let mac = Self { folder: folder() };
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/heal_mac");
         for (command, script) in COMMANDS {
             let path = mac.root().join(command);
