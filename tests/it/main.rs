@@ -25,6 +25,7 @@ mod doctor;
 mod enrollment_and_identity;
 mod enrollment_questions;
 mod everyday_macs;
+mod extension_life;
 mod first_minutes;
 mod fleet_day;
 mod fleet_forms;

@@ -1,12 +1,14 @@
 //! The program, started as an osquery extension.
 
-use super::manager::{Manager, Map, until};
+use super::manager::{Manager, Map, Peer, until};
+use super::three_commands;
 use mdm_health::tables::{self, ColumnKind};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
 
 /// The program, running as an extension. It is killed when this is dropped.
 pub struct Extension(pub Child);
@@ -78,4 +80,13 @@ pub fn usable(table: &str, row: &Map) {
             ColumnKind::Text => {}
         }
     }
+}
+
+/// A manager and an extension on that capture.
+pub fn running() -> (TempDir, TempDir, Manager, Extension, Peer) {
+    let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
+    let manager = Manager::start(folder.path());
+    let extension = Extension::on(&manager, capture.path());
+    let peer = manager.extension();
+    (folder, capture, manager, extension, peer)
 }
