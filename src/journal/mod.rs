@@ -46,13 +46,26 @@ impl EventClass {
     pub const ALL: [Self; 6] = [Self::Device, Self::Updates, Self::Users, Self::Power, Self::Client, Self::Private];
 
     pub fn of(event: &Event) -> Self {
-        match (&event.kind, event.channel) {
-            (EventKind::Update(_), _) => Self::Updates,
-            (EventKind::Power(_), _) => Self::Power,
-            (EventKind::Client(_), _) => Self::Client,
-            (EventKind::Private, _) => Self::Private,
-            (_, Some(Channel::User(_))) => Self::Users,
-            _ => Self::Device,
+        match event.kind {
+            EventKind::Update(_) => Self::Updates,
+            EventKind::Power(_) => Self::Power,
+            EventKind::Client(_) => Self::Client,
+            EventKind::Private => Self::Private,
+            EventKind::RequestSent { .. }
+            | EventKind::ResponseReceived { .. }
+            | EventKind::CommandReceived { .. }
+            | EventKind::NotNow { .. }
+            | EventKind::CommandError { .. }
+            | EventKind::Connect { .. }
+            | EventKind::NoCommands
+            | EventKind::IdentityTrouble(_)
+            | EventKind::DeclarativeResponse { .. } => {
+                if Channel::is_device(event.channel) {
+                    Self::Device
+                } else {
+                    Self::Users
+                }
+            }
         }
     }
 
