@@ -45,9 +45,9 @@ impl JournalFile {
         }
     }
 
-    /// Takes the Mac's hardware UUID, once it is known, and what is kept at most. Says whether it was open before its Mac
-    /// was known: then it may be another Mac's, and what was loaded from it is to be forgotten.
-    pub fn belongs_to(&mut self, mac: Option<&str>, retention: Retention) -> bool {
+    /// Assigns it to the Mac with that hardware UUID, once that is known. Says whether it was open before: then it may be
+    /// another Mac's, and what was loaded from it is to be forgotten.
+    pub fn assign(&mut self, mac: Option<&str>, retention: Retention) -> bool {
         self.retention = retention;
         if self.mac.is_some() || mac.is_none() {
             return false;

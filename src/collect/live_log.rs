@@ -85,7 +85,7 @@ impl LiveLog {
     /// Loads what other processes wrote to the journal. Call it before taking `now`, so that their spans end before it.
     /// `mac` is the Mac's hardware UUID: a journal that was copied from another Mac says nothing of this one.
     pub fn sync_from_disk(&mut self, mac: Option<&str>, retention: Retention, now: Time) {
-        if self.file.belongs_to(mac, retention) {
+        if self.file.assign(mac, retention) {
             // All of it is on disk, and stays there even if it belongs to another Mac.
             (self.journal, self.span) = (Journal::empty(Fact::unknown(NOT_READ, WHY_NOT_READ)), None);
         }
