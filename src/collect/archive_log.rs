@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long reading an archive may take. The largest ones take seconds; one that was made to do harm may take any time.
+/// How long reading an archive may take. The largest ones take seconds; a malicious one could take forever.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How many records are remembered, to notice the same record in another file.

@@ -1,4 +1,4 @@
-//! When the Mac was awake, from all that is known of it, and what that rests on.
+//! When the Mac was awake, worked out from everything that is known about it, and which evidence that rests on.
 
 use crate::event::{EventKind, PowerState};
 use crate::facts::awake::BootAndWake;
@@ -86,7 +86,7 @@ fn recorded(times: &[AwakeTimes]) -> Vec<AwakeSpan> {
     spans
 }
 
-/// What a capture is to say of it.
+/// The times awake in the form that a capture records.
 pub fn to_record(awake: &Fact<AwakeSpans>) -> Vec<AwakeTimes> {
     let spans = awake.known().map(AwakeSpans::spans).unwrap_or_default();
     let newest = spans.iter().skip(spans.len().saturating_sub(MOST_RECORDED));
@@ -98,8 +98,8 @@ pub fn to_record(awake: &Fact<AwakeSpans>) -> Vec<AwakeTimes> {
         .collect()
 }
 
-/// The last boot, and the last wake as powerd's lines tell it. A log that begins after the boot and has no wake of it says
-/// nothing of the time since.
+/// The last boot, and the last wake according to powerd's lines. A log that begins after the boot and shows no wake
+/// since then says nothing about that time.
 fn said_in_log(booted_at: Time, power: &[(Time, PowerState)], covers: Span) -> Option<BootAndWake> {
     let wakes = power.iter().filter(|(at, state)| *state == PowerState::FullWake && *at > booted_at);
     let woke_at = wakes.map(|(at, _)| *at).max();

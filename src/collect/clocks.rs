@@ -36,7 +36,7 @@ impl Clocks {
         let Ok(since_boot) = host.since_boot() else { return true };
         let boot = self.boot.get_or_init(|| match boot_session(host) {
             Some(boot) => boot.into(),
-            // Samples of this process alone are surely of one boot.
+            // The samples of one process are certainly from one boot.
             None => format!("a process that began to look at {at}").into(),
         });
         let sample =
@@ -52,7 +52,7 @@ impl Clocks {
         looks.woke_ms.is_none_or(|woke_ms| sample.awake_ms - woke_ms >= SETTLE_MS)
     }
 
-    /// The samples that were taken since this was asked last.
+    /// The samples that were taken since the last call.
     pub fn take(&self) -> Vec<AwakeSample> {
         std::mem::take(&mut self.looks.lock().unwrap_or_else(PoisonError::into_inner).new)
     }

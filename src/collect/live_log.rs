@@ -1,8 +1,8 @@
 //! Reads a live Mac's log: each refresh reads what is new since the last one, and no more.
 //!
-//! The first refresh reads the watchdog's window, so that a verdict is there soon, and so does one after a long pause;
-//! what lies before it and was not read yet, up to a day, is read afterwards. What was read before `log show` died or
-//! was killed counts; the rest is not covered.
+//! The first refresh reads only the watchdog's window, so that a verdict is ready soon; so does the first refresh after
+//! a long pause. What lies before the window, up to a day, is read afterwards unless it was read already. If `log show`
+//! dies or is killed, what it printed until then counts; the rest is not covered.
 
 use super::cost;
 use super::journal_file::JournalFile;
@@ -128,7 +128,7 @@ impl LiveLog {
 
     /// Reads what is new.
     pub fn refresh(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) {
-        // A log read up to a time that has not come yet: the clock was set back, and the spans mean nothing any more.
+        // The log was read up to a time in the future: the clock was set back, and the spans mean nothing any more.
         if self.span.is_some_and(|span| span.to > now) {
             self.span = None;
             self.file.forget_spans();
@@ -147,8 +147,8 @@ impl LiveLog {
         may && self.span.is_none_or(|span| span.from > now - BACK)
     }
 
-    /// Reads what lies before the covered span, up to a day or to what was read before, if that was not done yet. Says
-    /// whether it read anything.
+    /// Reads what lies before the covered span, up to a day or to what was read before, unless that is done already.
+    /// Returns whether it read anything.
     pub fn backfill(&mut self, host: &dyn Host, options: &ReadOptions, now: Time) -> bool {
         let Some(span) = self.span.filter(|_| self.is_backfill_due(now)) else { return false };
         self.no_backfill_before = Some(Instant::now() + BACK_AGAIN);
@@ -163,7 +163,8 @@ impl LiveLog {
             self.load();
         }
         let failed = self.status.detail.take();
-        // The verdict rests on the refresh. A backfill that failed leaves less of the past, and says so.
+        // The verdict rests on the refresh, so a failed backfill does not change it: less of the past is known, and the
+        // status says so.
         self.status = match failed {
             Some(why) if status.state == SourceState::Ok => SourceStatus {
                 state: SourceState::Partial,
@@ -228,7 +229,7 @@ impl LiveLog {
             if let Some(event) = event::recognise(record) {
                 chunk.push(KeptEvent::new(event, record));
                 if chunk.len() == CHUNK {
-                    // What is covered is known at the end: a line before this one may not have been understood.
+                    // The covered span is known only at the end: an earlier line may not have been understood.
                     self.keep(std::mem::take(&mut chunk), None, now);
                 }
             }
@@ -297,7 +298,7 @@ impl LiveLog {
 /// What a reading covers: all that was asked for if it came to its end, else up to its last record.
 fn covered(summary: Option<&LogSummary>, ended: Option<&HostError>, asked: Span) -> Option<Span> {
     let summary = summary?;
-    // What could not be understood may have been the one line that matters.
+    // A line that could not be understood may be the one that matters.
     if summary.lines_lost() > 0 {
         return None;
     }

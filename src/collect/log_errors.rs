@@ -9,7 +9,7 @@ use crate::vocabulary::{Fact, Span, Time};
 /// How a source failed, in the terms of `mdm_health_status`.
 pub type LogTrouble = (SourceState, SourceReason, String);
 
-/// What went wrong while a log was read. A command's own words say more than that it printed nothing.
+/// What went wrong while a log was read. A command's own words say more than the fact that it printed nothing.
 pub fn log_error(read: Result<&LogSummary, &log::LogError>, ended: Option<&HostError>) -> Option<LogTrouble> {
     match (read, ended) {
         (Err(_), Some(error)) => Some(refused(error)),

@@ -46,7 +46,7 @@ const BACKGROUND_AGE: TimeDelta = TimeDelta::minutes(55);
 /// Extra age allowed for findings that are served while a slow reading is running.
 const LATE: TimeDelta = TimeDelta::minutes(5);
 
-/// How many readings are begun for somebody who acts, if one of them fails.
+/// How many readings are begun for a caller who acts on the findings, if one of them fails.
 const READINGS_TO_ACT_ON: usize = 2;
 
 /// Keeps findings fresh for any number of callers; one of them reads, the others wait.
@@ -89,7 +89,7 @@ struct State {
     budget: Budget,
 }
 
-/// Clears a mark of the state whatever happens, so that the next caller may read and nobody waits in vain.
+/// Clears a mark of the state in any case, so that the next caller may read and nobody waits in vain.
 struct Mark<'c>(&'c Collector, fn(&mut State));
 
 impl Drop for Mark<'_> {
@@ -151,9 +151,9 @@ impl Collector {
         }
     }
 
-    /// The findings, at most a minute old, unless many have asked lately. `timeout` counts from when the reading began, so
-    /// that four tables wait no longer than one. When it is over, older findings are given; before there are any, what
-    /// the first reading has found so far.
+    /// The findings, at most a minute old unless many callers have asked recently. `timeout` counts from the start of
+    /// the reading, so four tables wait no longer than one. After the timeout, the caller gets older findings, or, if
+    /// there are none yet, what the first reading has found so far.
     pub fn findings(self: &Arc<Self>, timeout: Duration) -> Arc<Findings> {
         let (start, mut asked) = (Instant::now(), false);
         let mut state = self.lock();
@@ -188,7 +188,7 @@ impl Collector {
         let older = state.findings.as_ref().map(|(findings, _)| findings.evidence.clone()).or(state.so_far.clone());
         drop(state);
         Arc::new(Findings::new(match older {
-            // Older evidence is judged for this moment, so that what it no longer covers is unknown.
+            // Older evidence is judged for this moment, so whatever it no longer covers becomes unknown.
             Some(evidence) => Evidence { now: now.max(evidence.now), ..evidence },
             None => Evidence::unread(now),
         }))
@@ -340,13 +340,13 @@ impl Collector {
         log.refresh(host, options, now);
         log.put_into(evidence, now);
         let renewals = self.lock().renewals;
-        // A live Mac's zone is this machine's: what reading the log came to is not needed for it.
+        // A live Mac's time zone is this machine's, so it does not depend on what was read from the log.
         asking(now).read(evidence, install_log, None);
         let profiles = evidence.profiles_list.known().map(|list| list.digest);
         evidence.profiles_changed_at = profiles.and_then(|digest| log.file.profiles_changed_at(digest, now));
         awake::find(evidence, host, log.file.samples(), None);
         self.publish(judge(evidence, log), renewals, Instant::now(), purpose);
-        // From here on only those who asked for the whole day wait for this reading, and another may be asked for.
+        // From here on, only callers who want the whole day wait for this reading, and a new one may be requested.
         self.lock().backfilling = true;
         let _backfilling = Mark(self, |state| state.backfilling = false);
         drop(reading);
@@ -361,7 +361,7 @@ impl Collector {
     /// Publishes what was read at that moment. `renewals` is the count before it was read.
     fn publish(&self, mut findings: Findings, renewals: u64, at: Instant, purpose: Purpose) {
         let mut state = self.lock();
-        // What was restarted meanwhile is not forgotten again.
+        // A restart that was recorded in the meantime must not be lost.
         if let Some((newer, _)) = state.findings.as_ref().filter(|_| state.renewals != renewals) {
             findings.evidence.restarts = newer.evidence.restarts.clone();
         }

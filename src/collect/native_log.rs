@@ -1,5 +1,5 @@
-//! Reads a live Mac's log from the files in which macOS keeps it, without `log show`. What macOS holds only in memory is
-//! not in them, and what it has not written yet neither.
+//! Reads a live Mac's log from the files in which macOS keeps it, without `log show`. These files lack what macOS holds
+//! only in memory, and what it has not written yet.
 
 use super::archive_log::{self, Waiting};
 use super::log_errors::LogTrouble;
@@ -22,7 +22,7 @@ const UNWRITTEN: TimeDelta = TimeDelta::minutes(10);
 pub struct NativeLog {
     pub events: Vec<KeptEvent>,
     pub summary: LogSummary,
-    /// The part of the span for which the events are all there are.
+    /// The part of the span for which the events are complete.
     pub covered: Option<Span>,
     pub error: Option<LogTrouble>,
 }

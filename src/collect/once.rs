@@ -45,8 +45,8 @@ pub fn evidence(host: &dyn Host, options: &ReadOptions, state_dir: &Path) -> Evi
     evidence
 }
 
-/// What the journal of a live Mac knows, for a program that does not write there. One that is not a file of ours alone says
-/// nothing.
+/// What the journal of a live Mac knows, for a program that does not write to it. A journal that is not a file of ours
+/// alone is ignored.
 fn journal(host: &dyn Host, evidence: &Evidence, state_dir: &Path) -> JournalGlance {
     let mac = evidence.platform.known().and_then(|platform| platform.hardware_uuid.as_deref());
     let folder = StateFolder::find(state_dir).ok().flatten().filter(|_| host.is_live());

@@ -14,9 +14,9 @@ pub enum Purpose {
     Background,
 }
 
-/// How many readings queries may cause when findings are older than a minute: scheduled queries come at times of their own, and
-/// nine an hour would have the log read two hundred times a day. Whoever asks by hand comes seldom and is served at once;
-/// when many have asked, what is known serves until it is as old as the background lets it get.
+/// How many readings queries may cause when findings are older than a minute. Scheduled queries come at their own
+/// times, and nine an hour would read the log two hundred times a day. People ask rarely and get an answer at once.
+/// After many queries, the findings at hand are used until they are as old as the background allows.
 #[derive(Debug)]
 pub struct Budget {
     left: u32,
@@ -27,7 +27,7 @@ pub struct Budget {
 /// How many readings queries may have at once.
 const MOST: u32 = 6;
 
-/// One of them is given back in the time of so many readings in the background: then the log is read at most 60 times a day.
+/// One of them is given back after this many background readings: then the log is read at most 60 times a day.
 const GIVEN_BACK_AFTER: i32 = 6;
 
 impl Default for Budget {

@@ -48,8 +48,8 @@ impl Asking<'_> {
         source.status_mut().duration_ms = Some(milliseconds(start));
     }
 
-    /// Reads the sources into the evidence, which holds what they gave the last time. `log` is what reading the whole of a
-    /// recorded log came to.
+    /// Reads the sources into the evidence, which still holds their last values. `log` is the result of reading the
+    /// whole of a recorded log.
     pub fn read(&self, evidence: &mut Evidence, install_log: &mut Follower, log: Option<&LogSummary>) {
         let (host, now) = (self.host, self.now);
         evidence.now = now;
@@ -93,7 +93,7 @@ fn expected(policy: &Policy) -> Expected {
     Expected { server_url: policy.expected_server_url.clone(), topic: policy.expected_topic.clone() }
 }
 
-/// What the hosts file says is only known to matter once the MDM server is known.
+/// Whether the entries of the hosts file matter is known only once the MDM server is known.
 fn note_overridden_hosts(evidence: &mut Evidence) {
     let hosts = kept_out::find(evidence, &enrollment::decide(evidence)).hosts;
     let (now, is_known) = (evidence.now, evidence.hosts_file.known().is_some());

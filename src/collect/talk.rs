@@ -1,5 +1,5 @@
-//! What mdmclient's daemon wrote in the log: how many records at which level, and how many of them macOS shows as
-//! `<private>`. What those say is unknown, so no silence can be told from them.
+//! What mdmclient's daemon wrote in the log: how many records at each level, and how many of them macOS shows as
+//! `<private>`. Their content is unknown, so they cannot show that the client was silent.
 
 use crate::event;
 use crate::log::{Level, LogRecord};

@@ -17,9 +17,9 @@ pub struct WholeLog {
     pub summary: Option<LogSummary>,
     pub error: Option<LogTrouble>,
     pub talk: Talk,
-    /// What to know of a log that was read well.
+    /// A remark about a log that was read well.
     pub note: Option<String>,
-    /// When the Mac booted that wrote the last record, where the log says it.
+    /// When the Mac that wrote the last record booted, if the log says it.
     pub booted_at: Option<Time>,
 }
 
@@ -73,8 +73,8 @@ impl WholeLog {
         Self { journal, summary: None, error, talk: Talk::default(), note: None, booted_at: None }
     }
 
-    /// The moment for which a verdict is asked is not known before the log was read: of a plain log file it is the last
-    /// record.
+    /// The moment for which a verdict is asked is known only after the log was read: for a plain log file it is the
+    /// time of the last record.
     pub fn judge_at(&mut self, now: Time) {
         // Records that lie in the future say nothing of the time before now.
         if self.summary.as_ref().and_then(|summary| summary.first).is_some_and(|first| first > now) {

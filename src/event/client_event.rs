@@ -110,7 +110,8 @@ fn profile_not_installed(said: &str) -> Option<ClientEvent> {
 }
 
 /// `Received incoming push notification for topic: <private> but for a completely unknown token <private>` (26.6.2):
-/// somebody pushes to a token that this Mac does not hold. Whether it was MDM's does not show while the topic is private.
+/// somebody pushes to a token that this Mac does not hold. As long as the topic is private, the line does not show
+/// whether the push was MDM's.
 pub fn of_apsd(message: &str) -> Option<ClientEvent> {
     let (before, _) = message.split_once(" but for a completely unknown token")?;
     let (_, topic) = before.split_once("push notification for topic: ")?;

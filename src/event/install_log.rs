@@ -1,7 +1,7 @@
 //! What is said of OS updates, and of sleep, in `/var/log/install.log`.
 //!
-//! The file carries only the names that its writers give themselves. They are taken as given: what rests on this file
-//! is as true as the file.
+//! The file carries only the names that its writers give themselves. They are taken as given, so anything based on this
+//! file is only as trustworthy as the file.
 
 use super::update::{ReportKind, UpdateEvent, UpdateLog, UpdateMessage, product_keys};
 use super::{Event, EventKind, bounded, enforcement, power, softwareupdated, status_report};

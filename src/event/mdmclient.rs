@@ -27,17 +27,17 @@ fn recognise(record: &LogRecord<'_>) -> Option<Event> {
     let (kind, target) = if prefix.os_update {
         (os_update_item::recognise(said).map(|said| in_unified_log(said, NAME))?, None)
     } else {
-        // In the text styles a line of another program may hang behind the first.
+        // In the text styles, a line of another program may be appended to the first one.
         what(said).or_else(|| what(said.split_once('\n')?.0))?
     };
     let channel = match record.uid {
         // What root's daemon says is about the Mac unless it says otherwise.
         Some(0) => Some(target.or(prefix.channel).unwrap_or(Channel::Device)),
-        // Whatever channel the text claims: a user's process speaks for that user alone.
+        // A user's process speaks only for that user, whatever channel its text claims.
         Some(uid) => Some(Channel::User(uid)),
         None => target.or(prefix.channel),
     };
-    // What a user's agent lacks is not the Mac's identity, and no user decides about the Mac's updates.
+    // A user's agent may lack an identity, but that is not the Mac's; and no user decides about the Mac's updates.
     let about_the_mac = matches!(kind, EventKind::IdentityTrouble(_) | EventKind::Update(_));
     if about_the_mac && !Channel::is_device(channel) {
         return None;
@@ -82,7 +82,7 @@ impl Prefix {
     }
 }
 
-/// What is said, and the channel where the message names it.
+/// The event, and the channel if the message names one.
 fn what(said: &str) -> Option<(EventKind, Option<Channel>)> {
     if let Some(rest) = said.strip_prefix("Processing server request: ") {
         return command_received(rest);
@@ -127,8 +127,8 @@ fn response_received(said: &str) -> Option<EventKind> {
     Some(EventKind::ResponseReceived { status: status.parse().ok()?, message })
 }
 
-/// `PUT) [Idle]` into what stands before the bracket's end and what follows. To set up std's search for a text takes
-/// longer than this search.
+/// Splits `PUT) [Idle]` into what stands before the end of the bracket and what follows. This search is used because
+/// setting up the one in std takes longer than this search itself.
 fn closed(text: &str) -> Option<(&str, &str)> {
     let end = memchr::memmem::find(text.as_bytes(), b") ")?;
     Some((text.get(..end)?, text.get(end + 2..)?))
@@ -191,10 +191,10 @@ fn target(text: &str) -> (Option<Channel>, &str) {
     (channel, rest)
 }
 
-/// Only these fragments are known, from scripts of administrators: "Unable to create MDM identity" and
-/// "The specified item is no longer valid. It may have been deleted from the keychain." So they are searched for, but not
-/// in what mdmclient quotes of commands and profiles: others wrote that, and a command that fails with the same words says
-/// nothing of the MDM's identity.
+/// Only these fragments are known, from administrators' scripts: "Unable to create MDM identity" and "The specified
+/// item is no longer valid. It may have been deleted from the keychain." They are searched for anywhere in a message,
+/// except where mdmclient quotes commands and profiles: others wrote those texts, and a command that fails with the
+/// same words says nothing about the MDM's identity.
 fn identity_trouble(said: &str) -> Option<EventKind> {
     const QUOTES: [&str; 4] = [
         "[ErrorChain.",

@@ -1,9 +1,10 @@
 //! What the log says: records made into events. Each program that is listened to has a file with its patterns and with
 //! what is asked of the log for them. A record that says nothing of MDM is no event.
 //!
-//! Any process can write any text into the log, but not under another program's path. So a record counts for a daemon only
-//! with the daemon's own path, and only from a user that the daemon runs as. A style without paths has names, and one
-//! without users is taken at its word; what acts on events has to look at [`Event::attributed`].
+//! Any process can write any text into the log, but not under another program's path. So a record counts for a daemon
+//! only if it has the daemon's own path and comes from a user that the daemon runs as. Some styles have only names
+//! instead of paths, and some have no users; their lines are taken at their word. Code that acts on events must check
+//! [`Event::attributed`].
 
 pub mod answer;
 mod apsd;
@@ -75,7 +76,7 @@ enum Users {
 pub struct Wanted {
     pub subsystem: &'static str,
     pub category: &'static str,
-    /// The message has to contain one of these; any message will do if there are none.
+    /// The message must contain one of these; if the list is empty, any message counts.
     pub messages: &'static [&'static str],
 }
 
@@ -135,8 +136,8 @@ pub struct Event {
     pub thread: u64,
     /// The channel that the process served; `None` where the log does not say.
     pub channel: Option<Channel>,
-    /// Whether the record named the user that wrote it, so that no other user can have written it. Text styles and
-    /// install.log name none: what they say may be shown, and nothing may be restarted for it.
+    /// Whether the record names the user that wrote it, so that no other user can have written it. Text styles and
+    /// install.log name no user: their lines may be shown, but nothing may be restarted because of them.
     pub attributed: bool,
     /// `None` where the log does not say.
     pub level: Option<Level>,
@@ -168,9 +169,9 @@ impl Event {
         }
     }
 
-    /// Whether it counts for how long a Mac is usually silent: a success in a line that macOS keeps on disk. Info and
-    /// Debug lines are kept in memory for minutes only, so that their absence proves nothing; all that remotemanagementd
-    /// says of answers is Info, also where the style does not tell.
+    /// Whether it counts towards how long a Mac is usually silent: a success in a line that macOS keeps on disk. Info
+    /// and Debug lines are kept in memory for minutes only, so their absence proves nothing. What remotemanagementd
+    /// says about answers is always Info, even if the style does not show the level.
     pub fn is_kept_success(&self) -> bool {
         let in_memory = matches!(self.level, Some(Level::Info | Level::Debug));
         matches!(self.kind, EventKind::ResponseReceived { .. }) && !in_memory && self.answer() == Some(Answer::Success)

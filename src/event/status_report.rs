@@ -7,7 +7,7 @@ use crate::property_list::old_style;
 use plist::{Dictionary, Value};
 use serde::{Deserialize, Serialize};
 
-/// The words before the report, by which it is asked for.
+/// The words before the report; the log is searched for them.
 pub const WORDS: &str = "Reporting status {";
 
 /// The part of declarative management that watches softwareupdated. Whether it or softwareupdated reports depends on the

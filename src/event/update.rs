@@ -1,7 +1,7 @@
 //! What is said of OS updates, whoever says it and in whichever log.
 //!
-//! All of it has a total order, so that events of the same instant have one order too. Variants stand in the order in
-//! which things happen.
+//! All of it has a total order, so that events of the same instant always come in the same order. The variants are
+//! listed in the order in which things happen.
 
 use super::status_report::StatusReport;
 use crate::vocabulary::Time;

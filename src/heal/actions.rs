@@ -35,8 +35,9 @@ pub struct Restart<'m> {
 }
 
 impl Restart<'_> {
-    /// `record` writes each step down before the next is taken; if it cannot, no further step is. `still_allowed` is asked
-    /// before the first step that could disturb an update; if it refuses, the daemon was left alone.
+    /// `record` writes each step down before the next one is taken; if it cannot, no further step is taken.
+    /// `still_allowed` is asked before the first step that could disturb an update; if it refuses, the daemon is left
+    /// alone.
     pub fn run<E>(
         &self,
         mut record: impl FnMut(String) -> Result<(), E>,
@@ -69,7 +70,7 @@ impl Restart<'_> {
                         self.conclude(HealMethod::Signal, kill.code, self.wait_for_change())
                     }
                     Ok(kill) => self.none_worked(kill.code, "launchctl and kill were both refused"),
-                    // It may be sent or not.
+                    // Whether the signal was sent is unknown.
                     Err(_) => self.conclude(HealMethod::Signal, None, self.look()),
                 },
             },

@@ -30,8 +30,8 @@ const INSTALL_LOG_END: u64 = 8 << 20;
 /// What the last hour says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastHour {
-    /// What those records of the unified log say of an installation that name the user who wrote them. Only the system's own
-    /// programs can have written them.
+    /// What the unified log says about an installation, using only records that name the user who wrote them. Only the
+    /// system's own programs can have written those.
     pub proven: Installing,
     /// What install.log and records without a user say. Any user can write to install.log, so it may delay a restart and
     /// decides nothing else.
@@ -193,10 +193,11 @@ fn installers_log(host: &dyn Host, now: Time) -> Result<Signs, String> {
     Ok(signs)
 }
 
-/// An installation within the hour is one, whatever was said after it: no line is known that ends one but a restart.
-/// Anything else is the preparation of one, unless the last line ends it: `(end): phase:COMPLETED`.
+/// An installation within the last hour counts as under way, whatever was logged after it: no line is known that ends
+/// one, except a restart. Anything else counts as the preparation of one, unless the last line ends it:
+/// `(end): phase:COMPLETED`.
 fn judge(mut signs: Signs, now: Time) -> Installing {
-    // A line may be newer than `now`, which was before the log was read.
+    // A line may be newer than `now`, because `now` was taken before the log was read.
     signs.retain(|(at, _)| (now - *at).abs() <= RECENT);
     signs.sort_by_key(|(at, _)| *at);
     if let Some((at, _)) = signs.iter().rev().find(|(_, sign)| *sign == Sign::Installs) {

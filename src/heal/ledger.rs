@@ -12,9 +12,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 use std::path::Path;
 use thiserror::Error;
 
-/// How many requests are kept, whatever came of them. Of older ones those stay that began a restart, since the limits rest
-/// on them, the `heal` that asked for it, and the last one of each action. With texts as long as they may be, osquery
-/// still takes all of them in one answer.
+/// How many requests are kept, whatever came of them. Of the older ones, these stay: those that began a restart, since
+/// the limits rest on them, the `heal` that asked for it, and the last one of each action. Even with the longest texts,
+/// osquery takes all of them in one answer.
 const MAX_REQUESTS: i64 = 1_000;
 
 /// Why a request cannot be recorded, so that nothing is restarted.
@@ -161,8 +161,9 @@ impl Ledger {
         Ok(last_begun(&self.connection, action)?)
     }
 
-    /// Records that a restart is about to begin, if `allowed` says so of the last one, and returns the moment. Both are one
-    /// transaction, so that there are never two within the limit, even if somebody removes the lock.
+    /// Records that a restart is about to begin, if `allowed` agrees after seeing the last one, and returns the moment.
+    /// Both happen in one transaction, so that there are never two restarts within the limit, even if somebody removes
+    /// the lock.
     pub fn intend<R>(
         &mut self,
         id: i64,

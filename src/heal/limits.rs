@@ -66,7 +66,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal that no waiting helps against.
+    /// A refusal where waiting does not help.
     pub fn new(code: impl Into<RefusalCode>, sentence: impl Into<String>) -> Self {
         Self { code: code.into(), sentence: sentence.into(), next_allowed_at: None }
     }
@@ -127,7 +127,7 @@ pub fn by_time(action: HealAction, policy: &Policy, last: Option<Moment>, now: M
     Err(Refusal { code: HealRefusal::TooSoon.into(), sentence, next_allowed_at: next })
 }
 
-/// No restart of a daemon that is known not to be stuck. It costs nothing to ask, so that asking in a loop does not.
+/// Refuses to restart a daemon that is known not to be stuck. This check costs nothing, even if it is asked in a loop.
 pub fn by_known(daemon: Daemon, findings: &Findings) -> Result<(), Refusal> {
     match stuck(daemon, findings) {
         (Some(false), column) => {
@@ -173,8 +173,8 @@ pub fn by_evidence(daemon: Daemon, request: &Request, findings: &Findings, now: 
     }
 }
 
-/// No restart of a client whose server has just accepted a request: it does not hang, or does no longer. A request with
-/// force is not asked this.
+/// Refuses to restart a client whose server has just accepted a request: it does not hang, or no longer does. Requests
+/// with force skip this check.
 pub fn by_success(daemon: Daemon, findings: &Findings, last_hour: &LastHour) -> Result<(), Refusal> {
     let by_client = daemon == Daemon::Mdmclient
         || findings.verdict.software_updates_reason == SoftwareUpdatesReason::LastCommandOsUpdate;

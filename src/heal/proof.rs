@@ -42,7 +42,7 @@ impl Proof {
         }
     }
 
-    /// How many records there are since the last success of which nobody knows who wrote them.
+    /// How many records since the last success do not name the user who wrote them.
     fn unattributed(&self) -> usize {
         let (journal, success) = (&self.0.evidence.journal, self.0.verdict.last_success_at);
         let since = journal.events().chain(journal.updates()).filter(|event| Some(event.at) >= success);

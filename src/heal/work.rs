@@ -40,7 +40,7 @@ impl Work<'_> {
     pub fn heal(&mut self, id: i64, request: &Request) -> Result<Conclusion, Refusal> {
         let (stuck, proof) = match self.stuck(request) {
             Ok(stuck) => stuck,
-            // A request to a whole fleet would otherwise fail on each Mac that is well.
+            // A request to a whole fleet would otherwise fail on each healthy Mac.
             Err(refusal) if refusal.code == HealRefusal::NotStuck.into() => {
                 let detail = format!("Nothing is stuck: {}", refusal.sentence);
                 return Ok(Conclusion::new(HealOutcome::NothingToDo, detail));
@@ -63,7 +63,7 @@ impl Work<'_> {
         Ok(whole)
     }
 
-    /// The daemons that are stuck, in the order in which to restart them: a stuck softwareupdated holds mdmclient up.
+    /// The stuck daemons, in the order in which to restart them: a stuck softwareupdated blocks mdmclient.
     fn stuck(&self, request: &Request) -> Result<(Vec<Daemon>, Arc<Proof>), Refusal> {
         limits::by_policy(HealAction::Heal, request, &self.policy)?;
         if request.force {
@@ -80,7 +80,7 @@ impl Work<'_> {
             (Ok(()), Ok(())) => vec![Daemon::Softwareupdated, Daemon::Mdmclient],
             (Ok(()), Err(_)) => vec![Daemon::Softwareupdated],
             (Err(_), Ok(())) => vec![Daemon::Mdmclient],
-            // That one of them is not stuck says nothing of the other.
+            // If one daemon is not stuck, that says nothing about the other.
             (Err(updates), Err(client)) => {
                 return Err(if client.code == HealRefusal::NotStuck.into() { updates } else { client });
             }

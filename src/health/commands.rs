@@ -1,4 +1,4 @@
-//! The lines about one MDM command made into one command.
+//! Puts the log lines about one MDM command together.
 
 use crate::event::{Channel, Event, EventKind, HttpMessage};
 use crate::vocabulary::Time;
@@ -27,9 +27,9 @@ pub struct MdmCommand {
     pub status: Option<Box<str>>,
     /// When the Mac last sent an answer.
     pub responded_at: Option<Time>,
-    /// The HTTP status with which the server took that answer.
+    /// The HTTP status of the server's reply to that answer.
     pub http_status: Option<u16>,
-    /// When the server said so.
+    /// When the server replied.
     pub taken_at: Option<Time>,
     /// Why the Mac put it off.
     pub not_now_reason: Option<Box<str>>,
@@ -76,7 +76,7 @@ impl MdmCommand {
     }
 }
 
-/// Makes commands out of events in the order of time.
+/// Makes commands out of events that are in chronological order.
 ///
 /// A command is identified by its token. A line without a token belongs to the command that its process and thread is
 /// working on: a thread works on one command at a time.
@@ -100,11 +100,11 @@ struct Assembly<'e> {
     by_token: HashMap<Name<'e>, usize>,
     /// The command that a worker received or answered last.
     at_work: HashMap<Worker, usize>,
-    /// NotNow's reason, said before the answer that it belongs to.
+    /// The reason for a NotNow; the log has it before the answer that it belongs to.
     reasons: HashMap<(Worker, &'e str), Box<str>>,
-    /// An error, said before the answer that it belongs to.
+    /// An error; the log has it before the answer that it belongs to.
     errors: HashMap<(Worker, &'e str), CommandError>,
-    /// An error that names its token, said before anything else of that command.
+    /// An error that names its token and is logged before any other line of that command.
     errors_by_token: HashMap<Name<'e>, CommandError>,
 }
 
@@ -187,7 +187,7 @@ impl<'e> Assembly<'e> {
         let Some(request_type) = request_type else { return };
         let known = match token {
             Some(token) => self.by_token.get(&name(event, request_type, token)).copied(),
-            // Said after the answer that it belongs to.
+            // This line is logged after the answer that it belongs to.
             None => self.find(event, request_type, None, MdmCommand::failed),
         };
         if let Some(command) = known.and_then(|index| self.commands.get_mut(index)) {
@@ -218,7 +218,7 @@ impl<'e> Assembly<'e> {
         {
             return None;
         }
-        // The receipt of an old version has no token, its answer may have one.
+        // On old versions of macOS the receipt has no token, but its answer may have one.
         if let Some(token) = token {
             command.token = Some(token.into());
             self.by_token.insert(name(event, request_type, token), index);

@@ -21,14 +21,14 @@ pub struct Contact<'e> {
     pub now: Time,
     /// The span for which the events are complete.
     pub covers: &'e Fact<Span>,
-    /// Records of any process in that span: a log that holds none was emptied.
+    /// How many records of any process lie in that span. A log without any was emptied.
     pub records: u64,
     /// Whether the log of the last day is still being read.
     pub still_reading: bool,
     /// When mdmclient's daemon last wrote a record that macOS hides, and one that can be read.
     pub private_at: Option<Time>,
     pub readable_at: Option<Time>,
-    /// When the Mac was awake, at least, or why nothing is known of that.
+    /// When the Mac is known to have been awake, or why that is unknown.
     pub awake: Fact<AwakeSpans>,
     /// Whether the Mac has no network connection now; false where that is unknown.
     pub offline: bool,
@@ -40,7 +40,7 @@ pub struct Contact<'e> {
     pub exchanges: &'e [Exchange],
 }
 
-/// What decided.
+/// The state, and what decided it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub state: WatchdogState,
@@ -276,12 +276,12 @@ impl Contact<'_> {
         self.awake_since(self.last_success().max(self.covers_from()).unwrap_or(self.now))
     }
 
-    /// The same since the server last answered at all.
+    /// How long the Mac has been awake since the server last answered at all, or since the log begins.
     fn awake_since_answer(&self) -> TimeDelta {
         self.awake_since(self.last_answer().max(self.covers_from()).unwrap_or(self.now))
     }
 
-    /// For how long the Mac has been awake since the last success, at least; `None` if that is unknown.
+    /// The least time that the Mac has been awake since the last success; `None` if that is unknown.
     pub fn awake_since_success(&self) -> Option<TimeDelta> {
         self.awake.known().map(|_| self.silence_awake())
     }

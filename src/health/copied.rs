@@ -1,7 +1,7 @@
-//! Whether the enrollment was copied from another Mac, as the Migration Assistant does with "Other Files & Folders": the
-//! profiles and the System keychain come along, so the Mac looks enrolled, and the server knows another one.
+//! Whether the enrollment was copied from another Mac, as the Migration Assistant does with "Other Files & Folders":
+//! the profiles and the System keychain come along, so the Mac looks enrolled, but the server knows another Mac.
 //!
-//! Each sign can have another cause. Two independent ones decide; one is a hint.
+//! Each sign can have another cause. Two independent signs decide; one alone is only a hint.
 
 use super::Evidence;
 use super::enrollment::Enrollment;
@@ -60,7 +60,7 @@ fn older_than_this_mac(evidence: &Evidence, enrollment: &Enrollment, identity: &
     let setup = evidence.system_setup.known()?;
     let begin: Time = setup.first_install_at.max(setup.done_at.map(|done| done - IN_SETUP))?;
     let profile = enrollment.profile.as_ref().and_then(|profile| profile.installed_at);
-    // A PKCS #12 file may have been made long before.
+    // A PKCS #12 file may have been made long before the enrollment.
     let made_here = |_: &&Candidate| {
         enrollment
             .profile

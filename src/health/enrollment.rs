@@ -1,4 +1,4 @@
-//! Whether the Mac is enrolled, in what and how: one answer of three sources.
+//! Whether the Mac is enrolled, in which MDM and how: one answer from three sources.
 //!
 //! `profiles status` and mdmclient's `ManagedViaMDM` say yes or no. A listed profile with a `com.apple.mdm` payload
 //! says yes. A list of the computer's profiles without one speaks against a yes, but is no proof of a no by itself.
@@ -14,7 +14,7 @@ use crate::vocabulary::codes::{EnrollmentReason, IdentityReason, WatchdogReason}
 /// The sources, by their names in `mdm_health_status`.
 const STATUS: &str = "profiles_status";
 const MANAGEMENT: &str = "management_status";
-/// What is said of an enrollment in another server than the policy names.
+/// The sentence for an enrollment in another server than the one that the policy names.
 const OTHER_SERVER: &str = "It is not the server, or not the push topic, that the policy names.";
 
 const LIST: &str = "profiles_list";
@@ -40,9 +40,10 @@ pub struct Enrollment {
     pub organization: Option<String>,
     /// The profile that enrolled the Mac.
     pub profile: Option<MdmProfile>,
-    /// Of an enrolled Mac.
+    /// The bootstrap token of an enrolled Mac.
     pub bootstrap_token: Option<BootstrapToken>,
-    /// Whether it is the server and the topic that the policy expects; `None` if it names none, or they are not known.
+    /// Whether the Mac has the server and the topic that the policy expects; `None` if the policy names none, or the
+    /// Mac's are not known.
     pub expected: Option<bool>,
     /// Whether all sources agree; `None` if no two sources can be compared.
     pub sources_agree: Option<bool>,
@@ -200,7 +201,7 @@ fn server(url: &str) -> String {
     format!("{scheme}://{host}").to_lowercase()
 }
 
-/// Of a Mac that is not enrolled, or may not be.
+/// For a Mac that is not enrolled, or may not be.
 impl From<EnrollmentReason> for WatchdogReason {
     fn from(reason: EnrollmentReason) -> Self {
         match reason {
@@ -211,7 +212,7 @@ impl From<EnrollmentReason> for WatchdogReason {
     }
 }
 
-/// Of a Mac that may not be enrolled.
+/// For a Mac that may not be enrolled.
 impl From<EnrollmentReason> for IdentityReason {
     fn from(reason: EnrollmentReason) -> Self {
         match reason {

@@ -17,7 +17,7 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// The HTTP method, where it was logged.
     pub method: Option<Box<str>>,
-    /// What the request was; `None` for declarative management, which does not say.
+    /// What the request was; `None` for declarative management, where the log does not say.
     pub message: Option<HttpMessage>,
     /// The channel it was for.
     pub channel: Option<Channel>,

@@ -5,14 +5,14 @@ use crate::vocabulary::codes::{IdentityMatch, IdentityReason, IdentityState, Wat
 use crate::vocabulary::{Time, rfc3339};
 use chrono::TimeDelta;
 
-/// From so long before its end on, a certificate is expiring.
+/// A certificate counts as expiring from this long before its end.
 pub const EXPIRING: TimeDelta = TimeDelta::days(30);
 
 /// `security` reports this for most MDM identities, because their authorities are private. It does not matter here.
 const NOT_TRUSTED: &str = "CSSMERR_TP_NOT_TRUSTED";
 
 impl IdentityState {
-    /// Of an identity whose private key is there.
+    /// The state of an identity whose private key is there.
     pub(super) fn of(certificate: Option<&Certificate>, now: Time) -> Self {
         match certificate.map(|certificate| &certificate.content) {
             None | Some(Err(_)) => Self::Unknown,
@@ -69,10 +69,10 @@ pub struct MdmIdentity {
     pub(super) certainty: Certainty,
 }
 
-/// How sure it is which identity is the MDM's, or that there is none.
+/// How sure we are which identity is the MDM's, or that there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Certainty {
-    /// The profile says what to look for, and that is what was found or is missing.
+    /// The profile says what to look for, and exactly that was found, or is missing.
     Certain,
     /// The profile does not say.
     Guessed,

@@ -1,9 +1,10 @@
 //! The search for the MDM's identity.
 //!
 //! Apple documents no way from a profile's identity payload to the item in the keychain. So the identities that are not
-//! Apple's own are narrowed down: by the subject that the payload asks for, by the name of its authority, by a name;
-//! else the only one left is taken. Where several are left it is ambiguous, which is neither an error nor a proof of
-//! health. A source that could not be read makes the identity unknown, never missing.
+//! Apple's own are narrowed down: by the subject that the payload asks for, by the name of its authority, or by a name.
+//! If none of these helps and only one is left, that one is taken. If several are left, the identity is ambiguous,
+//! which is neither an error nor a proof of health. A source that could not be read makes the identity unknown, never
+//! missing.
 
 use super::Evidence;
 use super::enrollment::Enrollment;
@@ -36,7 +37,7 @@ pub fn find(evidence: &Evidence, enrollment: &Enrollment) -> MdmIdentity {
     search(&WantedIdentity::of(payload), certificates, candidates)
 }
 
-/// Why nothing can be said of the MDM's identity.
+/// Why the MDM's identity is unknown.
 fn unknown(
     evidence: &Evidence,
     enrollment: &Enrollment,
@@ -66,7 +67,7 @@ struct WantedIdentity<'p> {
 
 impl<'p> WantedIdentity<'p> {
     fn of(payload: Option<&'p IdentityPayload>) -> Self {
-        // `%HardwareUUID%` and `$SERIALNUMBER` stand for something else.
+        // `%HardwareUUID%` and `$SERIALNUMBER` are placeholders that the Mac replaces.
         let is_fixed = |(_, value): &(&str, &str)| !value.contains(['%', '$']);
         let subject = payload.into_iter().flat_map(|payload| &payload.subject);
         let subject: Vec<_> = subject.map(|(kind, value)| (kind.as_str(), value.as_str())).filter(is_fixed).collect();
@@ -212,7 +213,7 @@ fn none(state: IdentityState, detail: String) -> Candidate {
     }
 }
 
-/// What stands for an identity that should be there.
+/// The placeholder for an identity that should be there.
 fn missing() -> Candidate {
     Candidate {
         is_mdm_identity: Some(true),

@@ -14,7 +14,7 @@ const APPLES: [&str; 5] = [
     "push.apple.com",
 ];
 
-/// What was found, a sentence each: of the hosts file, and of the markers.
+/// What was found in the hosts file and in the markers, a sentence each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeptOut {
     pub hosts: Option<String>,

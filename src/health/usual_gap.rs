@@ -12,9 +12,9 @@ const HISTORY: TimeDelta = TimeDelta::days(14);
 const HISTORY_SUCCESSES: u64 = 20;
 const HISTORY_SPAN: TimeDelta = TimeDelta::days(3);
 
-/// The longest gap, if there is a history to tell it from. `kept` are the days of the journal on disk, in order; where there
-/// are none, the events tell them. `events` are none later than `now`. A success that lies in the future would hide a
-/// silence until then: a day that holds one is counted again from the events.
+/// The longest gap, if there is enough history to know it. `kept` holds the days of the journal on disk, in order;
+/// without them, `events` is used. No event is later than `now`. A success in the future would hide a silence until
+/// then, so a day that contains one is counted again from the events.
 pub fn usual_gap(kept: &[Day], events: &[&Event], now: Time) -> Option<TimeDelta> {
     let (oldest, newest) = ((now - HISTORY).timestamp_micros(), now.timestamp_micros());
     let from_the_future = |day: &Day| day.last > newest;

@@ -53,9 +53,9 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The verdict where some answers are missing and older ones stand in for them; `shown` is the verdict with those. A
-    /// Mac that was enrolled an hour ago at most, and whose server has answered since the window began, is still ok. Old
-    /// answers prove nothing beyond that.
+    /// The verdict if some answers are missing and older ones take their place; `shown` is the verdict with those older
+    /// answers. A Mac that was enrolled at most an hour ago, and whose server has answered since the window began, is
+    /// still ok. Old answers prove nothing else.
     pub(super) fn or_still_ok(self, shown: &Self) -> Self {
         if self.enrolled.is_some() || shown.state != WatchdogState::Ok {
             return self;
@@ -161,7 +161,7 @@ fn of_another_mac(copied: &Copied) -> Option<(WatchdogReason, String)> {
     (copied.copied == Some(true)).then(|| (WatchdogReason::EnrollmentCopied, detail()))
 }
 
-/// Rule 3, beside what the keychain shows: mdmclient's own words, if no success came after them.
+/// Rule 3, in addition to what the keychain shows: mdmclient's own words, if no success came after them.
 fn identity_trouble(events: &[&Event], last_success: Option<Time>) -> Option<(WatchdogReason, String)> {
     let last = events.iter().rev().find_map(|event| match event.kind {
         EventKind::IdentityTrouble(trouble) => Some((event.at, trouble)),

@@ -13,7 +13,7 @@ const SYSDIAGNOSE: &str = "sysdiagnose_";
 /// One of the files that are written when it is made.
 const SW_VERS: &str = "sw_vers.txt";
 
-/// Files of the Mac that lie elsewhere in a sysdiagnose.
+/// Files of the Mac that have another path in a sysdiagnose.
 const COPIES: [(&str, &str); 1] = [("/private/var/log/install.log", "logs/install.log")];
 
 /// A sysdiagnose or a log archive.

@@ -89,8 +89,8 @@ pub struct RecordedVerdict {
     pub to: Time,
 }
 
-/// A stretch of time in which the Mac was awake: `["2026-11-23T15:00:00Z", "2026-11-23T17:10:00Z"]`, with a third member
-/// where it slept for so many seconds of it and nobody knows when.
+/// A stretch of time in which the Mac was awake: `["2026-11-23T15:00:00Z", "2026-11-23T17:10:00Z"]`. A third member
+/// gives the seconds that the Mac slept in it, if nobody knows when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AwakeTimes {

@@ -32,8 +32,9 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Opens the folder of that path. With `give`, the user who called sudo gets what is put there, provided that this
-    /// user could have made it: otherwise root would hand out files in folders where the user may make none.
+    /// Opens the folder of that path. With `give`, the user who called sudo becomes the owner of what is put there, if
+    /// that user may create files there. Otherwise root would give the user files in folders where the user may not
+    /// create any.
     pub fn open(path: &Path, give: bool) -> io::Result<Self> {
         let name = path.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "it has no file name"))?;
         let Some((user, group)) = sudo_user() else {
@@ -189,8 +190,8 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Opens a folder step by step, so that nothing on the way can be exchanged unseen, and says which link on it was neither
-/// root's nor ours: its owner chose where it leads.
+/// Opens a folder step by step, so that nobody can swap a part of the path unnoticed. Also returns the link on the way,
+/// if any, that belongs to neither root nor us: its owner chose where it leads.
 fn walk(path: &Path) -> io::Result<(OwnedFd, Option<OsString>)> {
     let own = rustix::process::geteuid().as_raw();
     let start = if path.is_absolute() { "/" } else { "." };

@@ -1,4 +1,4 @@
-//! A file that grows until somebody replaces it: what is new in it, without reading the rest again.
+//! A file that grows until it is replaced: finds what is new in it without reading the rest again.
 
 use super::{FileEnd, open_regular};
 use crate::vocabulary::Time;
@@ -19,11 +19,11 @@ pub struct FileLook {
     changed: (i64, i64),
 }
 
-/// Up to where a file is done with.
+/// The position up to which a file has been processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bookmark {
     look: FileLook,
-    /// How many bytes are done with.
+    /// How many bytes have been processed.
     place: u64,
     /// The last of them.
     before: Vec<u8>,
@@ -44,7 +44,7 @@ pub enum Growth {
     /// There was no bookmark, or it is another file.
     Anew {
         end: FileEnd,
-        /// How it looks now; `None` where that is not told, so that it has to be read anew each time.
+        /// How the file looks now; `None` if that is not known, so that the file must be read anew each time.
         look: Option<FileLook>,
     },
 }

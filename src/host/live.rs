@@ -37,7 +37,8 @@ const LOG_LIMIT: Duration = Duration::from_secs(60);
 /// The same for a capture.
 const CAPTURE_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// A span that ends so long ago gets an `--end`; one up to now does not, so that nothing of the last second is lost.
+/// A span that ended at least this long ago gets an `--end`. A span up to now gets none, so that nothing of the last
+/// second is lost.
 const LONG_AGO: TimeDelta = TimeDelta::minutes(1);
 
 /// The largest file of settings that is read, in bytes.
@@ -236,8 +237,8 @@ impl Host for Live {
         Ok(SinceBoot { running_ms: milliseconds(running)?, awake_ms })
     }
 
-    /// CLOCK_MONOTONIC: on a Mac it runs on during sleep and is untouched when the clock is set. (On Linux it stands still
-    /// in sleep, so there it shows too little and never too much.)
+    /// CLOCK_MONOTONIC: on a Mac it runs on during sleep and is untouched when the clock is set. On Linux it pauses in
+    /// sleep, so the result there may be too small, but never too large.
     fn uptime(&self) -> Result<Duration, HostError> {
         let time = clock_gettime(ClockId::Monotonic);
         let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));

@@ -40,8 +40,8 @@ pub struct Running {
     group: Group,
 }
 
-/// A process group that is killed when its time is up or nobody waits for it any more, and never after its leader was
-/// reaped: its pid might then be another process's.
+/// A process group that is killed when its time is up or nobody waits for it any more. It is never killed after its
+/// leader was reaped, because the pid may then belong to another process.
 struct Group {
     child: Child,
     leader: Arc<Mutex<Option<Pid>>>,
@@ -82,7 +82,7 @@ pub fn start(path: PathBuf, arguments: &[impl AsRef<OsStr>], limit: Duration) ->
     Ok(Running { path, limit, started: Instant::now(), stdout, stderr, group })
 }
 
-/// Does something short while no program is started, so that none can inherit what it opens.
+/// Does something short while no program is being started, so that no child inherits what it opens.
 pub fn while_nothing_starts<T>(work: impl FnOnce() -> T) -> T {
     let _running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     work()

@@ -134,7 +134,7 @@ impl Recorded {
         read_bounded(self.piece(within)?).map_err(|why| self.unreadable(within, why))
     }
 
-    /// A file that the Mac did not have is another thing than one that was not recorded.
+    /// Distinguishes a file that the Mac did not have from one that was not recorded.
     fn not_absent(&self, path: &str) -> Result<(), HostError> {
         if self.description().is_some_and(|description| description.absent.contains(path)) {
             let (path, why) = (self.path.join(capture::of_file(path)), ErrorKind::NotFound.into());

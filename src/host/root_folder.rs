@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Where a Mac keeps what mdm-health knows.
 pub const STATE_DIR: &str = "/Library/Application Support/mdm-health";
 
-/// A made-up Mac holds a few dozen files. A whole disk is not meant.
+/// A made-up Mac holds a few dozen files. `--root` is not meant for a whole disk.
 const MAX_ENTRIES: usize = 100_000;
 
 const STICKY: u32 = 0o1000;
@@ -63,7 +63,7 @@ pub fn check(root: &Path) -> Result<PathBuf, HostError> {
             return Err(refused(&path, belongs_to(&found)));
         }
         if found.is_symlink() {
-            // Its owner decided where it leads, but what lies there may be somebody else's.
+            // The link's owner decided where it leads, but its target may belong to somebody else.
             if own == 0
                 && let Ok(target) = fs::canonicalize(&path)
             {

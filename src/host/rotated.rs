@@ -1,4 +1,5 @@
-//! A log that was rotated: its current file may be minutes old, and what was before is in a packed file beside it.
+//! A log that was rotated: its current file may be only minutes old, and the older lines are in a packed file beside
+//! it.
 //!
 //! install.log is rotated at 50 MB (`/etc/asl/com.apple.install`): `install.log.0.gz` is the newest of the old ones. Earlier
 //! versions of macOS packed with bzip2.

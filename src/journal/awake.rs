@@ -17,7 +17,7 @@ pub(super) const DRIFT: TimeDelta = TimeDelta::seconds(2);
 pub struct AwakeSpan {
     pub from: Time,
     pub to: Time,
-    /// For so long the Mac was not awake, at most.
+    /// The longest time that the Mac may have slept in this span.
     pub asleep: TimeDelta,
 }
 
@@ -150,7 +150,7 @@ impl AwakeSample {
         to.push(self);
     }
 
-    /// Whether the middle one of three samples of a boot says nothing that the others do not: the Mac did not sleep, and
+    /// Whether the middle one of three samples of a boot adds nothing to the other two: the Mac did not sleep, and
     /// nobody set its clock.
     pub(super) fn is_needless(before: &Self, between: &Self, after: &Self) -> bool {
         [before.until(between), between.until(after), before.until(after)].iter().all(Elapsed::is_steady)

@@ -1,4 +1,4 @@
-//! Works out when the Mac was awake from whatever is known of it.
+//! Works out when the Mac was awake, from all the evidence there is.
 //!
 //! Three things are known. Samples of two clocks, of which one pauses in sleep: between two samples of one boot it is
 //! known how long the Mac slept, but not when. The log's lines about power, which tell sleep, dark wakes and full wakes
@@ -24,10 +24,10 @@ pub struct AwakeEvidence<'k> {
     pub samples: &'k [AwakeSample],
     /// Sleeps and wakes in the order of time.
     pub power: &'k [(Time, PowerState)],
-    /// For which time they are all there are.
+    /// The span for which they are complete.
     pub covers: Option<Span>,
     pub boot_and_wake: Option<BootAndWake>,
-    /// What a capture says of it.
+    /// The times awake that a capture records.
     pub recorded: &'k [AwakeSpan],
 }
 
@@ -37,7 +37,7 @@ impl AwakeEvidence<'_> {
         let measured: Vec<Span> = gaps.iter().map(|gap| gap.span).collect();
         let ambiguous = ambiguous(self.samples, self.power);
         let states = States::new(self.power, self.boot_and_wake, now);
-        // What was measured counts for more than what was said.
+        // Measurements count for more than log lines.
         let said = self.said(now).without(&states.asleep).without(&states.dark).without(&ambiguous).without(&measured);
         let known: Vec<Span> = said.spans().iter().map(|span| Span { from: span.from, to: span.to }).collect();
         let recorded = AwakeSpans::of(self.recorded.iter().filter_map(|span| span.within(span.from, now)));
@@ -75,7 +75,7 @@ impl AwakeEvidence<'_> {
         if self.fits_into_this_boot(&said, now) { said } else { AwakeSpans::default() }
     }
 
-    /// Whether the Mac can have been awake for so long since it booted. If not, its clock was set since then.
+    /// Whether the Mac can have been awake for as long as `said` since it booted. If not, its clock was set since then.
     fn fits_into_this_boot(&self, said: &AwakeSpans, now: Time) -> bool {
         let Some((sample, times)) = self.samples.last().zip(self.boot_and_wake) else { return true };
         let booted_at = sample.at - TimeDelta::milliseconds(sample.running_ms);
@@ -166,13 +166,13 @@ impl Gap {
     fn awake(&self, states: &States, woke_at: Option<Time>) -> AwakeSpans {
         let Span { from, to } = self.span;
         let slept = self.elapsed.slept();
-        // By so much the clock was set forward, and nobody knows when.
+        // How far the clock was set forward; nobody knows when.
         let unplaced = (self.elapsed.wall - self.elapsed.running).max(TimeDelta::zero());
         let usable = !self.elapsed.clock_was_set();
         let (said, times) = states.asleep_within(self.span);
         let spans = if usable && times > 0 && said <= slept + BEFORE_SLEEP * times {
-            // The log says when the Mac slept. A sleep that it does not know of may have been at any time, and is longer
-            // than it seems, since the log is early.
+            // The log says when the Mac slept. A sleep that is not in the log may have been at any time. It is longer
+            // than it seems, because the log notes a sleep before it begins.
             let unsaid = if said < slept { slept - said + BEFORE_SLEEP * times } else { TimeDelta::zero() };
             AwakeSpans::of([AwakeSpan { from, to, asleep: unplaced + unsaid }]).without(&states.asleep)
         } else if let Some(woke_at) = woke_at.filter(|at| usable && from < *at && *at < to) {

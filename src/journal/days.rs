@@ -1,5 +1,5 @@
-//! One line a day of how often the server answered, so that a Mac's usual silence is known without reading all events;
-//! and how many events of each class a day has.
+//! One row for each day: how often the server answered, so that a Mac's usual silence is known without reading all
+//! events, and how many events of each class there were.
 
 use super::{Event, EventClass};
 use rusqlite::{Connection, OptionalExtension, Result, params};

@@ -1,4 +1,4 @@
-//! Which verdicts there were, and from when to when: it outlives the log that they rest on.
+//! The past verdicts, each with its first and last time. They are kept longer than the log that they rest on.
 
 use crate::vocabulary::codes::{WatchdogReason, WatchdogState};
 use crate::vocabulary::{Code, Time};

@@ -1,4 +1,4 @@
-//! The events that are kept, in order, and the span of time for which they are all there are.
+//! The events that are kept, in order, and the span of time for which they are complete.
 
 mod aside;
 pub mod awake;
@@ -202,14 +202,14 @@ pub fn most_of_live_log(class: EventClass) -> usize {
     }
 }
 
-/// Events in order, and how far to trust that there were no others.
+/// Events in order, and how sure it is that there were no others.
 #[derive(Debug, Clone)]
 pub struct Journal {
     /// Of each class, in the order of time.
     events: PerClass<VecDeque<KeptEvent>>,
     /// How many old events of a class were dropped.
     pub dropped: PerClass<u64>,
-    /// Since when the events of a class are all there are; `None` if none were dropped.
+    /// Since when the events of a class are complete; `None` if none were dropped.
     pub complete_from: PerClass<Option<Time>>,
     /// Records that were read, of any process, not later than the moment of the verdict.
     pub records: u64,

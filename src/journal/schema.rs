@@ -9,8 +9,8 @@ const APPLICATION_ID: i32 = 0x6d64_6d68;
 /// How long another process's write is waited for.
 const BUSY: Duration = Duration::from_secs(3);
 
-/// How the tables came about, a step a version: a file's `user_version` says how many of them it has been through, and
-/// a new one goes through all. Steps are added, never changed.
+/// The steps that created the tables, one for each version. A file's `user_version` says how many of them it has been
+/// through; a new file goes through all of them. Steps are added, never changed.
 const STEPS: [&str; 6] = [
     "CREATE TABLE events (
          at INTEGER NOT NULL, mach INTEGER NOT NULL, key INTEGER NOT NULL,
@@ -84,7 +84,7 @@ pub fn prepare(connection: &mut Connection) -> rusqlite::Result<bool> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been at it meanwhile.
+    // Another process may have changed the file in the meantime.
     let Some(missing) = missing_steps(&transaction)? else { return Ok(false) };
     if !missing.is_empty() {
         missing.iter().try_for_each(|step| transaction.execute_batch(step))?;

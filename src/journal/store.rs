@@ -39,7 +39,7 @@ impl Retention {
             EventClass::Device => self.events,
             EventClass::Updates => self.events / 2,
             EventClass::Users | EventClass::Power | EventClass::Client => self.events / 10,
-            // Only that there are some, and when the last was.
+            // Only whether there are any matters, and when the last one came.
             EventClass::Private => self.events / 100,
         }
     }
@@ -81,9 +81,9 @@ pub struct Loaded {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
-    /// Which file it is, whatever the path leads to later.
+    /// Which file it is, even if the path leads to another one later.
     identity: Option<(u64, u64)>,
-    /// Why a file was set aside when this one was begun, and the name that it was given.
+    /// Why an old file was set aside when this one was created, and the name that the old file was given.
     pub set_aside: Option<(AsideReason, PathBuf)>,
     seen_version: i64,
 }

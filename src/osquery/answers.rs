@@ -19,14 +19,14 @@ pub const FRESH: Duration = Duration::from_secs(1);
 /// are read, ten.
 const LONGEST: usize = 16 << 20;
 
-/// How long is waited for the answer to somebody else's question.
+/// How long a caller waits for the answer to another caller's question.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The latest answer of each table.
 pub struct Answers {
     tables: BTreeMap<&'static str, Latest>,
     fresh: Duration,
-    /// How many rows have been written: an answer from before does not show the last one.
+    /// How many rows have been written: an answer from before a write does not show its row.
     writes: AtomicU64,
 }
 

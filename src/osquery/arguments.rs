@@ -58,8 +58,7 @@ pub fn are_of_osquery(arguments: &[OsString]) -> bool {
 }
 
 impl Arguments {
-    /// Reads the command line, with the program's name before it. Flags that nobody knows here are left alone: osquery
-    /// may add some.
+    /// Reads the command line, with the program's name first. Unknown flags are ignored: osquery may add some.
     pub fn read(arguments: Vec<OsString>) -> Result<Self, ArgumentError> {
         let (mut socket, mut verbose, mut ours) = (None, false, Vec::new());
         let (mut timeout, mut interval) = (DEFAULT_SECONDS, DEFAULT_SECONDS);

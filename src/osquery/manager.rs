@@ -120,7 +120,7 @@ impl Manager {
     }
 }
 
-/// Reads up to a moment. With a limit for each read alone, an answer could trickle in without end.
+/// Reads until a deadline. With a limit only for each read, an answer could trickle in forever.
 struct Until<'s> {
     stream: &'s UnixStream,
     end: Instant,
@@ -139,8 +139,8 @@ impl Read for Until<'_> {
     }
 }
 
-/// Connects within the limit. The system's own call waits without end while the other side is stopped and its queue
-/// full; a thread then waits in our place.
+/// Connects within the limit. The system's own call waits forever if the other side is stopped and its queue is full,
+/// so a thread waits in our place.
 fn connect(socket: &Path, limit: Duration) -> io::Result<UnixStream> {
     let (send, receive) = mpsc::channel();
     let path = socket.to_owned();

@@ -58,7 +58,7 @@ use thiserror::Error;
 /// The name under which osquery knows this extension.
 const NAME: &str = "mdm_health";
 
-/// How long a table waits for a reading of the Mac before it answers with the one before.
+/// How long a table waits for a reading of the Mac before it answers from the previous one.
 const BUDGET: Duration = Duration::from_secs(5);
 
 /// How long a request to restart something waits for evidence that is not too old to act on.
@@ -70,7 +70,7 @@ const TICK: Duration = Duration::from_secs(60);
 /// How long a call of a table may take in all.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 
-/// How much longer the relay waits than the guard, whose words are better.
+/// How much longer the relay waits than the guard, because the guard's message says more.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long osquery's manager may take to answer. It gives us ten seconds itself.
@@ -229,7 +229,8 @@ fn heal(healer: &Healer) {
 /// nothing leaves its log unread.
 fn refresh(collector: &Collector) {
     let _ = catch_unwind(AssertUnwindSafe(|| collector.refresh()));
-    // The number of the process is as good as a die: what Macs do at the same minute is felt together.
+    // The process number serves as a random number: many Macs doing the same thing in the same minute would load the
+    // server.
     thread::sleep(Duration::from_secs((process::id() % 60).into()));
     while collector.host().is_live() {
         // A reading that panics has said so on standard error, and must not be the last.
@@ -269,8 +270,8 @@ fn wait_for_osquery(arguments: &Arguments, endings: &Receiver<Ending>) -> Result
     }
 }
 
-/// Registers, or gives the ending that came first. While a predecessor that has ended is still listed, osquery refuses
-/// every other.
+/// Registers, or returns the ending that came first. While osquery still lists a predecessor that has ended, it refuses
+/// a new registration.
 fn register(
     manager: &Manager,
     registry: &[u8],

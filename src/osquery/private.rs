@@ -29,7 +29,7 @@ const UUID: i64 = 1;
 /// As many connections as the crate's server has workers. One more would wait for a worker without end.
 const WORKERS: usize = 10;
 
-/// How many of them may be asked for what can take time. The others are free to say that they are alive.
+/// How many of them may handle calls that can take time. The others stay free to answer pings.
 const SLOW_WORKERS: usize = 8;
 
 /// How long the crate's server may take to begin.
@@ -53,7 +53,7 @@ pub enum PrivateError {
     /// All its workers are busy.
     #[error("all workers are busy; try again in a moment")]
     Busy,
-    /// A question that was asked before is not answered yet.
+    /// The table has not finished answering an earlier call.
     #[error("{table} is still being read; try again in a moment")]
     Slow { table: &'static str },
     /// It did not answer a call.
@@ -68,8 +68,8 @@ pub struct PrivateServer {
     socket: PathBuf,
     answer_limit: Duration,
     answers: Answers,
-    /// Each table's answer to `columns`, which osquery asks of every table when a query comes beside another. It never
-    /// changes, so that it is given at once, as a ping is answered.
+    /// Each table's answer to `columns`, which osquery asks of every table when one query runs beside another. The
+    /// answer never changes, so it is given at once, like the answer to a ping.
     columns: BTreeMap<&'static str, Message>,
     connections: Mutex<Connections>,
     changed: Condvar,

@@ -1,4 +1,5 @@
-//! The fold that puts updates together: what is on offer, which update progress lines are credited to, and who started an operation.
+//! The fold that builds the updates: which ones are on offer, which update a progress line belongs to, and who started
+//! an operation.
 
 use super::enforcement::Enforcement;
 use super::operation::{Attribution, Operation};
@@ -14,7 +15,7 @@ use crate::vocabulary::codes::{SourceName, UpdatePhase};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long progress is credited to what mdmclient asked for last.
+/// For how long progress is credited to the update that mdmclient asked for last.
 const REQUEST_HOLDS: TimeDelta = TimeDelta::hours(24);
 
 /// The name of the preferences among the sources.
@@ -74,7 +75,7 @@ fn order(event: &Event) -> Option<Step<'static>> {
 /// What the fold takes in.
 #[derive(Clone, Copy)]
 enum Step<'a> {
-    /// The preferences recommend it, since then or still.
+    /// The preferences recommend an update: since a known moment, or still.
     Offer(&'a RecommendedUpdate),
     /// A ScheduleOSUpdate was received.
     Received,
@@ -99,7 +100,7 @@ impl Step<'_> {
     }
 }
 
-/// The state between two steps.
+/// What is known between two steps.
 struct Assembler {
     updates: BTreeMap<Id, Update>,
     keys: ProductKeys,
@@ -116,7 +117,7 @@ struct Assembler {
     last_process: Option<u32>,
     /// The build that ran last.
     running: Option<Box<str>>,
-    /// The one update that is enforced, if it is one.
+    /// The update that DDM enforces, if it is exactly one.
     enforced: Option<Id>,
 }
 
@@ -208,7 +209,7 @@ impl Assembler {
                 said @ (UpdateMessage::PrepareContinues | UpdateMessage::Applied | UpdateMessage::BrainProgress { .. }),
             ) => {
                 let attribution = self.attribution(at);
-                // The brain is another process than the one whose operations these are.
+                // The brain is a process of its own, not the one that these operations belong to.
                 let pid = if matches!(said, UpdateMessage::BrainProgress { .. }) { 0 } else { entry.pid };
                 self.operation(pid, false, entries).said(entry, index, said, attribution);
             }
@@ -223,7 +224,7 @@ impl Assembler {
         }
     }
 
-    /// The operation in work; a new one if one begins, or if another process speaks.
+    /// The current operation. A new one begins if `first` says so, or if another process reports.
     fn operation(&mut self, pid: u32, first: bool, entries: &mut [TimelineEntry]) -> &mut Operation {
         if self.operation.as_ref().is_some_and(|operation| first || !operation.is_of(pid)) {
             self.close(entries);
@@ -307,7 +308,7 @@ impl Assembler {
         }
     }
 
-    /// The preferences recommend it, at that moment if one is known.
+    /// The preferences recommend the update, at the given moment if one is known.
     fn recommended(&mut self, recommended: &RecommendedUpdate, at: Option<Time>) {
         let id = Id::Key(recommended.product_key.as_str().into());
         let update = self.update(&id);
@@ -320,7 +321,7 @@ impl Assembler {
     }
 
     fn install_requested(&mut self, product_keys: &[Box<str>], action: &str, at: Time, from: SourceName) {
-        // Asked for by version, no key is named.
+        // A request by version names no product key.
         let ordered = if product_keys.is_empty() { None } else { self.order.take() };
         let mut of_the_system = BTreeSet::new();
         for key in product_keys {
@@ -385,7 +386,7 @@ impl Assembler {
     }
 }
 
-/// The only one of some.
+/// The id, if there is only one.
 fn only<'i>(mut ids: impl Iterator<Item = &'i Id>) -> Attribution {
     match (ids.next(), ids.next()) {
         (None, _) => Attribution::None,

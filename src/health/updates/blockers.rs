@@ -96,8 +96,9 @@ fn token(evidence: &Evidence) -> Look {
     }
 }
 
-/// By the model's identifier: `Mac14,2`, `MacBookPro17,1`, `MacBookAir10,1`, `Macmini9,1` and `iMac21,1` are the first of
-/// their kind; everything before them is Intel, and so are the Mac Pro and the iMac Pro of those names.
+/// Decides by the model identifier. `Mac14,2`, `MacBookPro17,1`, `MacBookAir10,1`, `Macmini9,1` and `iMac21,1` are the
+/// first Apple silicon models with their names. Everything before them is Intel, and so are the Mac Pro and the iMac
+/// Pro of those names.
 fn is_apple_silicon(model: &str) -> Option<bool> {
     let split = model.find(|letter: char| letter.is_ascii_digit())?;
     let (family, numbers) = (model.get(..split)?, model.get(split..)?);

@@ -1,4 +1,4 @@
-//! Updates that DDM enforces: what the Mac keeps of them, what its logs say of them, and how they stand.
+//! Updates that DDM enforces: what the Mac stores about them, what its logs say, and where each one stands.
 
 use super::timeline::{TimelineEntry, TimelineKind};
 use super::versions::{compare, compare_builds, same};
@@ -36,7 +36,7 @@ pub struct Enforcement {
     pub deadline_at: Option<Time>,
     /// Whether it has passed while the Mac does not run what is asked for.
     pub past_due: Option<bool>,
-    /// The later deadline that the Mac set itself when it had passed the first.
+    /// The later deadline that the Mac set for itself after the first one had passed.
     pub padded_deadline_at: Option<Time>,
     /// A page for the user.
     pub details_url: Option<String>,
@@ -44,9 +44,9 @@ pub struct Enforcement {
     pub state: EnforcementState,
     /// How often, why and when the update failed.
     pub failure: Option<DdmFailure>,
-    /// What the Mac told its server of it.
+    /// What the Mac reported to its server about it.
     pub reported: Option<Reported>,
-    /// Who speaks of it.
+    /// The sources that name it.
     pub sources: BTreeSet<SourceName>,
     /// When a log last named it.
     pub seen_at: Option<Time>,

@@ -1,7 +1,7 @@
 //! Builds the updates from every source that mentions them: a fold over the events in chronological order.
 //!
-//! A line about progress names no product. It belongs to the update in hand: the one that mdmclient asked for, or the
-//! only one of the system that is on offer. With two or none it stays untied: a row without product key.
+//! A line about progress names no product. It belongs to the current update: the one that mdmclient asked for, or the
+//! only system update on offer. If there are two such updates or none, it stays untied: a row without a product key.
 
 mod assembler;
 pub mod blockers;

@@ -20,11 +20,11 @@ pub enum Attribution {
 
 pub struct Operation {
     number: u32,
-    /// Whether it goes on with what another process began, so that its first report begins something.
+    /// Whether it continues what another process began, so that its first report counts as a beginning.
     resumes: bool,
     /// The process whose operation it is; 0 until it is known, or where the log has none.
     pid: u32,
-    /// Whose it is.
+    /// The update that it belongs to.
     pub attribution: Attribution,
     /// The entries of the timeline that belong to it.
     pub entries: Vec<usize>,

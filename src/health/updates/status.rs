@@ -65,7 +65,7 @@ pub struct Update {
     pub offered_at: Option<Time>,
     /// When the MDM server last ordered it.
     pub command_received_at: Option<Time>,
-    /// The following four: when it was first reported to be there, in the last attempt.
+    /// The next four fields: when each phase was first reported in the last attempt.
     pub download_started_at: Option<Time>,
     pub downloaded_at: Option<Time>,
     pub prepared_at: Option<Time>,
@@ -131,7 +131,7 @@ impl Update {
         self.command_received_at = Some(at);
     }
 
-    /// softwareupdated says that it is prepared, without a report of how it came to be.
+    /// softwareupdated says that the update is prepared; no report shows how it got there.
     pub fn already_prepared(&mut self, at: Time, title: Option<&str>) {
         self.title = self.title.take().or(title.map(Into::into));
         self.offered(Some(at));

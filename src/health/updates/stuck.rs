@@ -1,5 +1,5 @@
-//! `mdm_software_updates_stuck`: mdm-watchdog's rule, and beside it what DDM enforces, which is the main path from
-//! macOS 14 on and the only one on 27. Three-valued: stuck needs proof, and not stuck needs evidence.
+//! `mdm_software_updates_stuck`: mdm-watchdog's rule, plus what DDM enforces. DDM is the main way to update from macOS
+//! 14 on, and the only one on 27. Three-valued: stuck needs proof, and not stuck needs evidence.
 
 use super::enforcement::Enforcement;
 use super::timeline::{TimelineEntry, TimelineKind};
@@ -89,7 +89,7 @@ impl LogView<'_> {
         if in_force.is_empty() {
             return match &evidence.ddm_state.now {
                 Fact::Known(_) => None,
-                // Up to macOS 26 the commands tell; without the file there is no sign that DDM is used.
+                // Up to macOS 26 the commands decide; without the file there is no sign that DDM is used.
                 Fact::Unknown { reason: SourceReason::NotCaptured, .. } if !self.is_ddm_only(evidence) => None,
                 Fact::Unknown { .. } => Some((None, SoftwareUpdatesReason::EnforcementUnknown)),
             };

@@ -1,4 +1,4 @@
-//! What happened around OS updates, in one order: items put together from their fields, and all else that was said.
+//! What happened around OS updates, in one order: mdmclient's items, built from their fields, and all other messages.
 
 use crate::event::update::{ItemField, UpdateLog, UpdateMessage};
 use crate::event::{Event, EventKind};
@@ -18,7 +18,7 @@ pub struct TimelineEntry {
     pub process: Box<str>,
     /// Its process id; 0 where the log has none.
     pub pid: u32,
-    /// The product that it is about: named by it, or the update in hand.
+    /// The product that it is about: the one that the line names, or the current update.
     pub product_key: Option<Box<str>>,
 }
 
@@ -119,7 +119,7 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<TimelineEntr
                 entries.extend(open.insert(worker, entry(TimelineKind::Item(Box::default()))));
             }
             UpdateMessage::ItemField(field) => {
-                // Without its head the item still is one: the log may begin in the middle of it.
+                // An item without its first line still counts: the log may begin in the middle of it.
                 let item = open.entry(worker).or_insert_with(|| entry(TimelineKind::Item(Box::default())));
                 // A field that appears again belongs to the next item, whose first line is missing.
                 if let Some(again) = take(item, field) {
@@ -135,10 +135,10 @@ pub fn timeline<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<TimelineEntr
         }
     }
     entries.extend(open.into_values());
-    // A head alone is no item.
+    // A first line without fields is not an item.
     entries.retain(|entry| entry.what != TimelineKind::Item(Box::default()));
     entries.sort();
-    // What was read twice happened once.
+    // An event that was read twice happened only once.
     entries.dedup();
     entries
 }

@@ -37,7 +37,7 @@ const USTAR: (u64, &[u8]) = (257, b"ustar");
 
 /// Whoever waits for an archive to be read.
 pub trait Progress: Sync {
-    /// Something begins that takes so many bytes.
+    /// A step begins that has to process this many bytes.
     fn begin(&self, what: &'static str, bytes: u64);
     /// How many of these bytes have been processed.
     fn at(&self, bytes: u64);

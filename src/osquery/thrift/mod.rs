@@ -1,7 +1,7 @@
 //! A small codec for Thrift's strict binary protocol over an unframed stream, as osquery speaks it.
 //!
-//! A message is taken whole and kept as raw bytes, by walking its values. Nothing is believed before it is there: no
-//! length makes memory grow ahead of the bytes behind it, and length and depth are bounded.
+//! A message is read whole by walking its values, and kept as raw bytes. No length is trusted: memory never grows ahead
+//! of the bytes that have arrived, and length and depth are bounded.
 
 mod encode;
 #[cfg(test)]
