@@ -2,6 +2,7 @@
 //!
 //! Links, because a script that is being written while another thread forks cannot be run (ETXTBSY).
 
+use super::folder;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -32,7 +33,7 @@ pub struct FakeMac {
 impl FakeMac {
     /// A Mac without commands.
     pub fn new() -> Self {
-        let mac = Self { folder: tempfile::tempdir().unwrap() };
+        let mac = Self { folder: folder() };
         mac.file(SYSTEM_VERSION, "").file("/usr/bin/profiles.bootstraptoken.out", BOOTSTRAP_TOKEN);
         mac
     }

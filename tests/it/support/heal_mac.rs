@@ -1,12 +1,12 @@
 //! A Mac below a root folder: scripts as its commands (`tests/heal_mac`), files as its state.
 
 use super::fake_mac::PLATFORM;
+use super::folder;
 use chrono::{DateTime, Utc};
 use mdm_health::collect::Collector;
 use mdm_health::heal::{Healer, Request};
 use mdm_health::host::{Host, Live};
 use mdm_health::log::ReadOptions;
-use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -31,12 +31,6 @@ const COMMANDS: [(&str, &str); 10] = [
     ("usr/sbin/sysctl", "sysctl"),
     ("usr/sbin/ioreg", "ioreg"),
 ];
-
-/// In memory where that can be: thousands of times a record of restarts is synced to disk, and no test loses the power.
-fn folder() -> TempDir {
-    let in_memory = env::var_os("TMPDIR").is_none().then(|| TempDir::new_in("/dev/shm").ok()).flatten();
-    in_memory.unwrap_or_else(|| TempDir::new().expect("a folder"))
-}
 
 /// The root folder, deleted on drop.
 pub struct HealMac {

@@ -52,6 +52,14 @@ pub fn tries(usual: usize, thorough: usize) -> usize {
     if std::env::var_os("MDM_HEALTH_THOROUGH").is_some_and(|set| set == "1") { thorough } else { usual }
 }
 
+/// A folder for what one Mac consists of: in memory where there is room, since tests make and sync many thousands of small
+/// files. TMPDIR wins.
+pub fn folder() -> TempDir {
+    let has_room = || rustix::fs::statvfs("/dev/shm").is_ok_and(|found| found.f_bavail * found.f_frsize > 1 << 30);
+    let in_memory = std::env::var_os("TMPDIR").is_none() && has_room();
+    in_memory.then(|| TempDir::new_in("/dev/shm").ok()).flatten().unwrap_or_else(|| TempDir::new().unwrap())
+}
+
 /// A capture folder being built. The Mac is enrolled and awake for a week unless set otherwise.
 pub struct Mac {
     now: &'static str,
@@ -143,7 +151,7 @@ impl Mac {
 
     /// Writes the capture folder.
     pub fn folder(&self) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         fs::create_dir(folder.path().join("commands")).unwrap();
         let span = self
             .span
