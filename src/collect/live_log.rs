@@ -45,9 +45,6 @@ const BACK: TimeDelta = TimeDelta::hours(24);
 /// How long after a failed backfill the next is tried.
 const BACK_AGAIN: Duration = Duration::from_secs(3600);
 
-const NOT_READ: SourceReason = SourceReason::NotRead;
-const WHY_NOT_READ: &str = "the log was not read yet.";
-
 /// The log of a live Mac, and what is kept of it: the newest events in memory, and the journal on disk.
 pub struct LiveLog {
     /// What is on disk.
@@ -68,11 +65,10 @@ pub struct LiveLog {
 impl LiveLog {
     /// The log of which nothing was read yet, with its journal in that folder.
     pub fn new(folder: &Path, retention: Retention, now: Time) -> Self {
-        let unread: Fact<()> = Fact::unknown(NOT_READ, WHY_NOT_READ);
-        let status = SourceStatus::of(SourceName::UnifiedLog, &unread, now);
+        let status = SourceStatus::of(SourceName::UnifiedLog, &unread::<()>(), now);
         Self {
             file: JournalFile::new(folder, retention),
-            journal: Journal::empty(Fact::unknown(NOT_READ, WHY_NOT_READ)),
+            journal: Journal::empty(unread()),
             span: None,
             status,
             talk: Talk::default(),
@@ -87,7 +83,7 @@ impl LiveLog {
     pub fn sync_from_disk(&mut self, mac: Option<&str>, retention: Retention, now: Time) {
         if self.file.assign(mac, retention) {
             // All of it is on disk, and stays there even if it belongs to another Mac.
-            (self.journal, self.span) = (Journal::empty(Fact::unknown(NOT_READ, WHY_NOT_READ)), None);
+            (self.journal, self.span) = (Journal::empty(unread()), None);
         }
         if self.file.open(now) {
             // What was read while there was none is on disk before anything is loaded from there.
@@ -106,7 +102,7 @@ impl LiveLog {
 
     fn load(&mut self) {
         if let Some((events, span)) = self.file.load() {
-            self.journal = Journal::new(events, Fact::unknown(NOT_READ, WHY_NOT_READ));
+            self.journal = Journal::new(events, unread());
             self.span = span;
         }
     }
@@ -190,12 +186,12 @@ impl LiveLog {
 
     /// The events and what they cover.
     pub fn journal(&self) -> Journal {
-        let unread = match &self.status {
+        let why_not = match &self.status {
             SourceStatus { reason: Some(reason), detail: Some(why), .. } => Fact::unknown(*reason, why.as_str()),
-            _ => Fact::unknown(NOT_READ, WHY_NOT_READ),
+            _ => unread(),
         };
         let mut journal = self.journal.clone();
-        journal.cover(self.span.map_or(unread, Fact::Known));
+        journal.cover(self.span.map_or(why_not, Fact::Known));
         (journal.records, journal.readable_at) = (self.records(), self.talk.readable_at);
         journal.days = self.file.days().to_vec();
         journal
@@ -293,6 +289,10 @@ impl LiveLog {
             ..SourceStatus::new(SourceName::UnifiedLog, state, now)
         };
     }
+}
+
+fn unread<T>() -> Fact<T> {
+    Fact::unknown(SourceReason::NotRead, "the log was not read yet.")
 }
 
 /// What a reading covers: all that was asked for if it came to its end, else up to its last record.

@@ -1,7 +1,7 @@
 //! How the extension starts and ends: its arguments, its socket, osquery's refusals and signals.
 
 use crate::support::extension::{Extension, running};
-use crate::support::manager::Manager;
+use crate::support::manager::{Manager, REFUSALS};
 use crate::support::three_commands;
 use rustix::process::Signal;
 use std::fs;
@@ -18,13 +18,7 @@ fn left(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_refused_registration_ends_the_extension_with_osquerys_message() {
-    for words in [
-        "Duplicate extension registered",
-        "Failed adding registry: Registry item mdm_watchdog conflicts with another item of the same name.",
-        "Invalid route info",
-        "Incompatible extension SDK version",
-        "SQLITE_ERROR",
-    ] {
+    for words in REFUSALS {
         let (folder, capture) = (tempfile::tempdir().unwrap(), three_commands());
         let manager = Manager::refusing(folder.path(), words);
         let (code, said) = Extension::on(&manager, capture.path()).end();

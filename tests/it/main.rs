@@ -96,6 +96,7 @@ mod update_blockers;
 mod update_captures;
 mod update_events;
 mod update_forms;
+mod update_item_events;
 mod update_order;
 mod update_real_captures;
 mod update_rules;

@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "--nocapture shows the figures of a long run")]
 
 use crate::support::extension::Extension;
-use crate::support::manager::{LIMIT, Manager, Peer, map, until};
+use crate::support::manager::{LIMIT, Manager, Peer, REFUSALS, map, until};
 use crate::support::manager_process::{ManagerProcess, play_if_asked};
 use crate::support::three_commands;
 use rustix::process::Signal;
@@ -206,13 +206,7 @@ fn osquery_delists_the_extension_silently() {
 fn osquery_refuses_the_registration_with_each_message() {
     in_rounds("refused", |_| {
         let mut longest = Duration::ZERO;
-        for words in [
-            "Duplicate extension registered",
-            "Failed adding registry: Registry item mdm_watchdog conflicts with another item of the same name.",
-            "Invalid route info",
-            "Incompatible extension SDK version",
-            "SQLITE_ERROR",
-        ] {
+        for words in REFUSALS {
             let (_folder, manager, peer) = played();
             manager.state().refusal = Some(words);
             let start = Instant::now();

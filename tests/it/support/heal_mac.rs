@@ -27,9 +27,9 @@ const COMMANDS: [(&str, &str); 10] = [
     ("usr/bin/killall", "act"),
     ("usr/bin/pkill", "act"),
     ("usr/bin/log", "log"),
-    ("usr/bin/profiles", "profiles"),
-    ("usr/sbin/sysctl", "sysctl"),
-    ("usr/sbin/ioreg", "ioreg"),
+    ("usr/bin/profiles", "say"),
+    ("usr/sbin/sysctl", "say"),
+    ("usr/sbin/ioreg", "say"),
 ];
 
 /// The root folder, deleted on drop.

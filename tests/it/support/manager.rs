@@ -16,6 +16,15 @@ use thrift::protocol::{
 /// Longer than anything here takes, even on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
+/// What osquery says when it refuses a registration.
+pub const REFUSALS: [&str; 5] = [
+    "Duplicate extension registered",
+    "Failed adding registry: Registry item mdm_watchdog conflicts with another item of the same name.",
+    "Invalid route info",
+    "Incompatible extension SDK version",
+    "SQLITE_ERROR",
+];
+
 pub type Map = BTreeMap<String, String>;
 
 /// A registration that an extension sent.

@@ -19,6 +19,7 @@ pub mod target_volume;
 pub mod terminal;
 pub mod tracev3;
 pub mod tracev3_sample;
+pub mod update_lines;
 
 use mdm_health::cli::shell::{self, Format};
 use mdm_health::collect::{self, Collector};
