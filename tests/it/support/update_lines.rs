@@ -1,6 +1,6 @@
 //! What a line about OS updates says, of each program and in both logs.
 
-use super::time;
+use super::{MDMCLIENT, time};
 use mdm_health::event::install_log;
 use mdm_health::event::update::UpdateMessage;
 use mdm_health::event::{self, EventKind};
@@ -8,9 +8,7 @@ use mdm_health::log::install_log::InstallRecord;
 use mdm_health::log::{LogRecord, LogSender};
 use std::borrow::Cow;
 
-use super::MDMCLIENT;
-
-pub const SOFTWAREUPDATED: &str = "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated";
+const SOFTWAREUPDATED: &str = "/System/Library/CoreServices/Software Update.app/Contents/Resources/softwareupdated";
 pub const BRAIN: &str = "com.apple.MobileSoftwareUpdate.UpdateBrainService";
 
 pub fn said_by(image: &str, message: &str) -> Option<UpdateMessage> {
